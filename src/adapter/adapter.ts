@@ -1,0 +1,130 @@
+/**
+ * The contract of storage: what a node reads from and writes to behind its L1. One file, one contract; drivers live in the folders
+ * beside it, and `test/contract/adapter.ts` holds each of them to every line here.
+ */
+
+import type { Payload } from "../protocol/payload.ts";
+import type { Position } from "../protocol/position.ts";
+import type {
+  Change,
+  ListedKey,
+  Mutation,
+  Precondition,
+  StoredEntry,
+  Verdict,
+} from "../protocol/shard-api.ts";
+import type { SpaceSettings } from "../protocol/space.ts";
+import type { RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
+
+export type { Change, ListedKey, Mutation, Payload, Precondition, StoredEntry, Verdict };
+
+/** What a driver can do; a missing ability is refused with `unsupported`, and that refusal is tested. */
+export interface AdapterSupports {
+  /** What is set can be read again by others. False only for the null driver. */
+  readonly storage: boolean;
+  /** A batch over any keys is all or nothing when the storage fails in its middle, and visible at once. */
+  readonly atomicBatch: boolean;
+  /** `changes` tells every change since a position: nodes over this storage can stay coherent. */
+  readonly changes: boolean;
+  /** Registrations are kept with the space, so that every node shares them. */
+  readonly registrations: boolean;
+  /** Data outlives the process. */
+  readonly persistent: boolean;
+}
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Gives up with `aborted`. */
+  readonly signal?: AbortSignal;
+  /** Gives up with `deadline_exceeded` (a mutation's outcome is unknown then). Default 10,000 ms, at most 120,000. */
+  readonly timeoutMs?: number;
+}
+
+/** The answer about one key. `entry` is absent where the key is. */
+export interface ReadAnswer {
+  readonly key: string;
+  readonly entry: StoredEntry | undefined;
+  /** The log position at which it was true. */
+  readonly asOf: Position;
+}
+
+/** The answer about one mutation. */
+export interface MutationAnswer {
+  readonly key: string;
+  readonly opId: string;
+  readonly verdict: Verdict;
+  readonly asOf: Position;
+}
+
+/** One page of a list. */
+export interface ListAnswer {
+  readonly items: readonly ListedKey[];
+  /** Where the next page begins; undefined: this was the last. Opaque. */
+  readonly cursor: string | undefined;
+  /** One position for each shard, in order. */
+  readonly asOf: readonly Position[];
+}
+
+export interface ListOptions extends CallOptions {
+  /** Default: all keys. */
+  readonly prefix?: string;
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number;
+  readonly cursor?: string;
+  /** Whether values come too. Default false. */
+  readonly values?: boolean;
+}
+
+/** What happened in one shard since a position. */
+export interface ChangesAnswer {
+  readonly changes: readonly Change[];
+  /** The position after the last of `changes`; with a gap, the head of the log. */
+  readonly to: Position;
+  /** Whether `to` is the head: nothing more has happened by the time of the answer. */
+  readonly complete: boolean;
+  /** The log can't say what happened: everything held of this shard must go. */
+  readonly gap: "compacted" | "epoch" | undefined;
+}
+
+/**
+ * Storage. Mutations end in verdicts: a definite refusal is a verdict of its own mutation, while an error thrown by the call
+ * concerns the whole call and says by its `outcome` whether anything may have been done.
+ */
+export interface Adapter {
+  readonly supports: AdapterSupports;
+
+  /** The shard of a key: a small integer that keys of one log share. Needs no storage. */
+  shardOf(key: string): number;
+
+  /** The answers for 1 to 1,000 keys, in order. */
+  getMany(keys: readonly string[], options?: CallOptions): Promise<readonly ReadAnswer[]>;
+  /** Carries out 1 to 1,000 mutations, of one shard in their order; the answers stand in order. */
+  batch(mutations: readonly Mutation[], options?: CallOptions): Promise<readonly MutationAnswer[]>;
+  /** A page of keys in order of their UTF-8 bytes. */
+  list(options?: ListOptions): Promise<ListAnswer>;
+
+  /** The changes of `since.shard` after `since`, at most 10,000. `unsupported` where `supports.changes` is false. */
+  changes(since: Position, options?: CallOptions): Promise<ChangesAnswer>;
+
+  /** The space's settings; undefined before it exists. */
+  space(options?: CallOptions): Promise<SpaceSettings | undefined>;
+  /** All registrations kept with the space and their version (0: none). */
+  registrations(options?: CallOptions): Promise<{ readonly version: number; readonly list: readonly StoredRegistration[] }>;
+  /**
+   * Registers a pattern. The same settings again confirm; others are `registration_conflict` unless `ifVersion` is the present
+   * version.
+   */
+  register(
+    pattern: string,
+    settings: RegistrationSettings,
+    options?: CallOptions & { readonly ifVersion?: number },
+  ): Promise<{ readonly registration: StoredRegistration; readonly created: boolean }>;
+  /** Removes a registration; gives whether there was one. */
+  unregister(pattern: string, options?: CallOptions): Promise<boolean>;
+
+  /** The newest registration version that any answer has mentioned. */
+  readonly registrationsSeen: number;
+
+  /** Ends what the driver holds open; idempotent. Calls after it are `warp_closed`. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,77 @@
+/**
+ * The contract of a node's cache (L1). One file, one contract: drivers live in the folders beside it, and
+ * `test/contract/cache.ts` holds each of them to every line here.
+ */
+
+import type { Codec } from "../runtime/codec.ts";
+import type { Payload } from "../protocol/payload.ts";
+
+/** One cached copy. The cache owns it once set; readers must not change it, except for the decoded memo. */
+export interface CacheEntry {
+  readonly payload: Payload;
+  /** Version of the key at the authority. */
+  readonly version: number;
+  /** Entity tag of that version, without quotes. */
+  readonly etag: string;
+  /** Log position (revision) at which this copy was known to be true. */
+  readonly asOf: number;
+  /** Wall-clock ms of its commit at the authority. */
+  readonly modifiedAtMs: number;
+  /** When the node stored it, in ms of the node's clock. */
+  readonly storedAtMs: number;
+  /** From here on, in ms of the node's clock, it is no longer served. `Infinity`: no end. */
+  readonly expiresAtMs: number;
+  /** When the value itself ends at the authority, by the node's clock; `Infinity`: no end. */
+  readonly endsAtMs: number;
+  /** The decoded value and the codec that made it: filled by the first reader, so that a hit decodes nothing. */
+  decoded: unknown;
+  decodedBy: Codec<unknown> | undefined;
+}
+
+/** What a driver can and can't do; a missing ability is itself tested. */
+export interface CacheSupports {
+  /** `peek` answers at once from the node's memory. */
+  readonly peek: boolean;
+  /** Entries survive the process. */
+  readonly persistent: boolean;
+}
+
+/** Figures since the cache was made. */
+export interface CacheStats {
+  readonly entries: number;
+  /** Bytes that the entries are charged with: payload, key and a fixed overhead each. */
+  readonly bytes: number;
+  readonly hits: number;
+  readonly misses: number;
+  /** Entries dropped to keep the bounds (expired ones not counted). */
+  readonly evictions: number;
+  /** Entries refused because one alone exceeds the byte bound. */
+  readonly rejections: number;
+}
+
+/** A bounded store of copies. It never decides freshness: what it holds, unexpired, it gives. */
+export interface Cache {
+  readonly supports: CacheSupports;
+  /**
+   * The live entry of `key` without waiting, or undefined; counts a hit or a miss and feeds the eviction policy. On a hit it
+   * allocates nothing. `nowMs` is the node's clock: an entry with `expiresAtMs <= nowMs` is absent. A cache that can't answer
+   * at once (`supports.peek` false) always gives undefined.
+   */
+  peek(key: string, nowMs: number): CacheEntry | undefined;
+  /** As {@link peek}, but also from a cache that must wait. */
+  get(key: string, nowMs: number): Promise<CacheEntry | undefined> | CacheEntry | undefined;
+  /** Like {@link peek}, but neither counts nor touches the eviction policy: for coherence, not for reads. */
+  inspect(key: string, nowMs: number): CacheEntry | undefined;
+  /**
+   * Stores a copy in place of any other of `key`. One that alone exceeds the byte bound is not kept (the old copy goes all the
+   * same) and counted as a rejection. Gives whether it was kept.
+   */
+  set(key: string, entry: CacheEntry): Promise<boolean> | boolean;
+  /** Drops the copy of `key`; gives whether there was one. */
+  delete(key: string): Promise<boolean> | boolean;
+  /** Drops all copies whose key passes; gives how many. */
+  deleteWhere(test: (key: string) => boolean): Promise<number> | number;
+  /** Drops everything. */
+  clear(): Promise<void> | void;
+  stats(): CacheStats;
+}

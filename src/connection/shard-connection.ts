@@ -1,0 +1,14 @@
+import type { ShardApi } from "../protocol/shard-api.ts";
+
+/** The way from a node to the shards of one space. Transports: `rpc/` in a Worker; in tests a direct one. */
+export interface ShardConnection {
+  readonly space: string;
+  /** The calls of shard `index` (0 to 255). Cheap: transports that must not keep a stub make one for each call. */
+  shard(index: number): ShardApi;
+  /**
+   * Turns what a call threw into a WarpError: `overloaded`, `unavailable`, … with the outcome that is true for a mutation of
+   * unknown fate.
+   */
+  fault(error: unknown): Error;
+  close(): Promise<void>;
+}

@@ -1,0 +1,54 @@
+import { WarpError } from "../errors.ts";
+import { isWellFormed, utf8, utf8Length } from "../runtime/bytes.ts";
+import { murmur3 } from "../runtime/hash.ts";
+import { maxKeyBytes, maxPatternBytes, maxSpaceLength } from "../runtime/limits.ts";
+
+/** Throws `invalid_key` unless `key` is 1 to 512 bytes of UTF-8. Any character is allowed, NUL and slashes included. */
+export function checkKey(key: string): void {
+  // The quick way out: a string of at most a third of the bound can't exceed it.
+  if (key.length === 0) throw new WarpError("invalid_key", "the key is empty; a key has 1 to 512 bytes");
+  if (key.length * 3 > maxKeyBytes && utf8Length(key) > maxKeyBytes) {
+    throw new WarpError("invalid_key", `the key has ${utf8Length(key)} bytes; a key has 1 to ${maxKeyBytes}`, {
+      details: { bytes: utf8Length(key), max: maxKeyBytes },
+    });
+  }
+  if (!isWellFormed(key)) throw new WarpError("invalid_key", "the key has a lone surrogate; keys are UTF-8");
+}
+
+const spaceForm = /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/;
+
+/** Throws `invalid_space` unless `space` is 1 to 64 of `a-z 0-9 . _ -`, with a letter or digit at both ends. */
+export function checkSpace(space: string): void {
+  if (space.length > maxSpaceLength || !spaceForm.test(space)) {
+    throw new WarpError(
+      "invalid_space",
+      `a space name has 1 to ${maxSpaceLength} of a-z 0-9 . _ - and begins and ends with a letter or digit`,
+    );
+  }
+}
+
+/** Throws `invalid_pattern` unless `pattern` is a key, or a prefix (empty allowed) that ends in `*`. A `*` elsewhere is itself. */
+export function checkPattern(pattern: string): void {
+  if (pattern === "" || utf8Length(pattern) > maxPatternBytes || !isWellFormed(pattern)) {
+    throw new WarpError(
+      "invalid_pattern",
+      `a pattern is an exact key of 1 to ${maxKeyBytes} bytes or a prefix that ends in *`,
+    );
+  }
+}
+
+/**
+ * What decides a key's shard: the text between the first `{` and the next `}` if there is any (Redis Cluster's hash
+ * tag rule), else the whole key.
+ */
+export function shardTag(key: string): string {
+  const open = key.indexOf("{");
+  if (open < 0) return key;
+  const close = key.indexOf("}", open + 1);
+  return close > open + 1 ? key.slice(open + 1, close) : key;
+}
+
+/** The shard of `key` in a space of `shards` (1 to 256): murmur3 of its tag, modulo. Fixed for ever. */
+export function shardOf(key: string, shards: number): number {
+  return shards === 1 ? 0 : murmur3(utf8(shardTag(key))) % shards;
+}

@@ -1,0 +1,244 @@
+/**
+ * What a node and a shard say to each other: plain data, the same over RPC and over a socket. The shard's object, every
+ * transport in `connection/` and the tests' fakes speak exactly this.
+ */
+
+import type { ErrorData } from "../errors.ts";
+import type { Payload } from "./payload.ts";
+import type { SpaceSettings } from "./space.ts";
+import type { StoredRegistration, RegistrationSettings } from "./registration.ts";
+
+/** Rides on every call: what the node takes the space to be. A shard that knows otherwise refuses with `stale`. */
+export interface CallScope {
+  readonly space: string;
+  readonly shard: number;
+  /** The space's identity as the node knows it; undefined before the node has met it. */
+  readonly spaceId: string | undefined;
+  /** The registration version the node works under (0: none seen). A shard that knows less fetches first. */
+  readonly registrations: number;
+}
+
+/**
+ * An HTTP-like precondition on a key (RFC 9110, section 13.1). Tags are `epoch.version` without quotes; an absent key has none.
+ * `anyOf: "*"` wants the key to exist, `noneOf: "*"` wants it absent.
+ */
+export type Precondition =
+  | { readonly anyOf: "*" | readonly string[] }
+  | { readonly noneOf: "*" | readonly string[] };
+
+/** One change asked of a shard. `opId` is already scoped to its subject: see {@link scopeOpId}. */
+export type Mutation =
+  | {
+      readonly kind: "set";
+      readonly opId: string;
+      readonly key: string;
+      readonly payload: Payload;
+      /** Life at the authority from the commit on, in ms (1 to 10 years); undefined: until deleted. */
+      readonly expiresInMs?: number;
+      readonly when?: Precondition;
+    }
+  | {
+      readonly kind: "delete";
+      readonly opId: string;
+      readonly key: string;
+      readonly when?: Precondition;
+    }
+  /** Drop every copy, keep the stored value. */
+  | { readonly kind: "invalidate"; readonly opId: string; readonly key: string }
+  | { readonly kind: "invalidatePrefix"; readonly opId: string; readonly prefix: string };
+
+/**
+ * How one mutation ended. A repeated op id gives the first verdict again, marked `replayed`.
+ *
+ * - `version`: the key's version after it (0: absent); for an invalidation the version it had, unchanged.
+ * - `revision`: the log entry it wrote; 0 if it changed nothing (a delete of an absent key).
+ * - `existed`: whether the key existed before.
+ */
+export type Verdict =
+  | {
+      readonly outcome: "ok";
+      readonly version: number;
+      readonly revision: number;
+      readonly existed: boolean;
+      readonly replayed?: true;
+    }
+  | { readonly outcome: "fail"; readonly error: ErrorData; readonly replayed?: true };
+
+/** Stands on every answer about a shard's data. */
+export interface ShardStamp {
+  readonly epoch: string;
+  /** The log position at which the answer was true. */
+  readonly asOf: number;
+  /** The newest registration version that the shard knows. */
+  readonly registrations: number;
+}
+
+/** A shard's refusal of a whole call: nothing was done. */
+export interface Refusal {
+  readonly refused: ErrorData;
+  /** The node's picture of the space is old: fetch it again and repeat the call. */
+  readonly stale?: true;
+}
+
+export interface MutateRequest extends CallScope {
+  readonly mutations: readonly Mutation[];
+}
+
+export interface MutateReply extends ShardStamp {
+  /** One for each mutation, in order. */
+  readonly verdicts: readonly Verdict[];
+}
+
+/** A stored value as a shard gives it. */
+export interface StoredEntry {
+  readonly key: string;
+  readonly version: number;
+  /** Wall-clock ms of its commit at the shard. */
+  readonly modifiedAtMs: number;
+  readonly payload: Payload;
+  /** What is left of its life, in ms, at the moment of the answer; undefined: no end. */
+  readonly expiresInMs?: number;
+}
+
+export interface ReadRequest extends CallScope {
+  readonly keys: readonly string[];
+}
+
+export interface ReadReply extends ShardStamp {
+  /** One for each key, in order; null: absent. */
+  readonly entries: readonly (StoredEntry | null)[];
+}
+
+export interface ListRequest extends CallScope {
+  /** Only keys that begin with it; empty: all. */
+  readonly prefix: string;
+  /** Only keys after this one, in order of their UTF-8 bytes. */
+  readonly after?: string;
+  /** 1 to 1,000. */
+  readonly limit: number;
+  /** Whether the values come too; a page then ends at 4 MiB of them. */
+  readonly values: boolean;
+}
+
+export interface ListedKey {
+  readonly key: string;
+  readonly version: number;
+  readonly modifiedAtMs: number;
+  readonly sizeBytes: number;
+  readonly contentType: string;
+  readonly expiresInMs?: number;
+  readonly payload?: Payload;
+}
+
+export interface ListReply extends ShardStamp {
+  readonly items: readonly ListedKey[];
+  /** Whether there are more after the last item. */
+  readonly more: boolean;
+}
+
+/** What a log entry did. `register` is a changed registration (shard 0 only). */
+export type ChangeKind = "set" | "delete" | "expire" | "invalidate" | "invalidatePrefix" | "register";
+
+/** One log entry as nodes see it. */
+export interface Change {
+  readonly revision: number;
+  readonly kind: ChangeKind;
+  /** The key; the prefix for `invalidatePrefix`; the pattern for `register`. */
+  readonly key: string;
+}
+
+export interface ChangesRequest extends CallScope {
+  /** The epoch and revision that the node has applied. */
+  readonly epoch: string;
+  readonly since: number;
+  /** 1 to 10,000 entries. */
+  readonly limit: number;
+}
+
+export interface ChangesReply extends ShardStamp {
+  /** The entries of `(since, to]` in order. With a gap: none, and `to` is the head. */
+  readonly changes: readonly Change[];
+  readonly to: number;
+  /** Why the log can't say: it was trimmed, or the epoch is another. What the node holds of this shard must go. */
+  readonly gap?: "compacted" | "epoch";
+}
+
+/** Settings and figures of a space, from its shard 0. */
+export interface SpaceReply {
+  readonly space: SpaceSettings;
+  readonly registrations: number;
+}
+
+/** What one shard holds. */
+export interface UsageReply extends ShardStamp {
+  readonly keys: number;
+  /** Bytes of all stored values. */
+  readonly valueBytes: number;
+  readonly logEntries: number;
+  /** The oldest revision that `changes` can go back to. */
+  readonly logFloor: number;
+  readonly databaseBytes: number;
+}
+
+export interface RegistrationsReply {
+  /** The registration version of this list. */
+  readonly registrations: number;
+  readonly list: readonly StoredRegistration[];
+}
+
+/** Registers `pattern`, or changes it if `ifVersion` is its version. */
+export interface RegisterRequest extends CallScope {
+  readonly pattern: string;
+  readonly settings: RegistrationSettings;
+  /** Undefined: create, or confirm the very same settings. */
+  readonly ifVersion?: number;
+}
+
+export interface RegisterReply {
+  readonly registration: StoredRegistration;
+  readonly registrations: number;
+  readonly created: boolean;
+}
+
+export interface UnregisterRequest extends CallScope {
+  readonly pattern: string;
+}
+
+/**
+ * The calls of one shard. Each answers with its reply or a {@link Refusal}; it throws only when the shard can't be
+ * reached or broke, in which case a mutation's outcome is unknown.
+ */
+export interface ShardApi {
+  read(request: ReadRequest): Promise<ReadReply | Refusal>;
+  mutate(request: MutateRequest): Promise<MutateReply | Refusal>;
+  list(request: ListRequest): Promise<ListReply | Refusal>;
+  changes(request: ChangesRequest): Promise<ChangesReply | Refusal>;
+  usage(request: CallScope): Promise<UsageReply | Refusal>;
+
+  /** Shard 0 only: the space, if it exists. */
+  getSpace(space: string): Promise<SpaceReply | Refusal>;
+  /** Shard 0 only: creates the space, or confirms the very same settings. */
+  createSpace(space: string, options: Partial<SpaceOptionsData>): Promise<(SpaceReply & { created: boolean }) | Refusal>;
+  /** Ends the space's data in this shard. On shard 0, call it last; `begin` first marks the space as being deleted. */
+  deleteSpace(space: string, step: "begin" | "finish"): Promise<{ readonly deleted: boolean } | Refusal>;
+  /** Shard 0 only. */
+  getRegistrations(request: CallScope): Promise<RegistrationsReply | Refusal>;
+  register(request: RegisterRequest): Promise<RegisterReply | Refusal>;
+  unregister(request: UnregisterRequest): Promise<{ readonly removed: boolean; readonly registrations: number } | Refusal>;
+}
+
+/** What a caller may choose about a new space. */
+export interface SpaceOptionsData {
+  readonly shards: number;
+  readonly strict: boolean;
+}
+
+/** Whether a reply is a refusal. */
+export function isRefusal(reply: object): reply is Refusal {
+  return "refused" in reply;
+}
+
+/** An op id as shards keep it: the subject who chose it, the UUIDv7, and the place in a batch that shares one. */
+export function scopeOpId(subject: string, opId: string, index?: number): string {
+  return index === undefined ? `${opId}/${subject}` : `${opId}#${index}/${subject}`;
+}

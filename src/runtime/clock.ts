@@ -1,0 +1,17 @@
+/**
+ * Time, as Warp asks a host for it. Logic never reads the host's clock itself: tests and the simulation pass a
+ * virtual one, and `platform/` passes the real one.
+ */
+export interface Clock {
+  /**
+   * Milliseconds since the Unix epoch; may be a fraction. It stands still while a Worker computes (it moves on I/O only),
+   * which is why elapsed time is never measured inside one synchronous stretch.
+   */
+  now(): number;
+}
+
+/** A cancellable wake-up, in milliseconds from now. */
+export interface Timers {
+  /** Calls `run` once, not before `delayMs` (0 or more) have passed; the answer cancels it. */
+  after(delayMs: number, run: () => void): () => void;
+}

@@ -1,0 +1,75 @@
+/**
+ * Every limit of Warp and of the platform under it, in one place. Each has its number here, its error in
+ * `errors.ts` and a line in `docs/limits.md`.
+ */
+
+/** Longest key, in bytes of UTF-8; the shortest is 1. */
+export const maxKeyBytes = 512;
+/** Longest space name, in characters. */
+export const maxSpaceLength = 64;
+/** Longest registration pattern, in bytes of UTF-8, its `*` included. */
+export const maxPatternBytes = maxKeyBytes + 1;
+/** Largest value unless configured, in bytes. The platform's own bound is 2 MiB per row. */
+export const defaultMaxValueBytes = 1_048_576;
+/** Largest value that may be configured, in bytes: a row of 2 MB less its other columns. */
+export const ceilingMaxValueBytes = 1_900_000;
+/** Longest content type, in characters. */
+export const maxContentTypeLength = 255;
+/** Most operations in one batch call. */
+export const maxBatchOperations = 1_000;
+/** Largest body of a batch call, in bytes. */
+export const maxBatchBytes = 8 * 1_048_576;
+/** Largest body of a JSON control call (space, registration, token, invalidate), in bytes. */
+export const maxControlBytes = 65_536;
+/** Most records, and most bytes, that import sends to a shard in one commit. */
+export const importBatchRecords = 1_000;
+export const importBatchBytes = 4 * 1_048_576;
+/** Most failing lines that an import names one by one; all are counted. */
+export const maxNamedImportErrors = 100;
+/** Longest line of an import, in bytes: a value at its limit in base64, its key and its punctuation. */
+export const maxImportLineBytes = 4 * 1_048_576;
+/** Most and default number of keys in one page of a list. */
+export const maxListLimit = 1_000;
+export const defaultListLimit = 100;
+/** Most bytes of values in one page of a list; the page ends earlier then. */
+export const maxListBytes = 4 * 1_048_576;
+/** Most log entries in one answer of `changes`. */
+export const maxChangesLimit = 10_000;
+/** Shortest and longest `expiresInMs`: 1 ms to 10 years. */
+export const minExpiresInMs = 1;
+export const maxExpiresInMs = 315_360_000_000;
+/** Shortest and longest `cacheTtlMs`: 1 ms to 30 days. */
+export const minCacheTtlMs = 1;
+export const maxCacheTtlMs = 2_592_000_000;
+/** `cacheTtlMs` of a space's default registration: 5 minutes. */
+export const defaultCacheTtlMs = 300_000;
+/** Range and default of `maxStalenessMs`. */
+export const minMaxStalenessMs = 1;
+export const maxMaxStalenessMs = 3_600_000;
+export const defaultMaxStalenessMs = 5_000;
+/** Most shards of a space; the default is 1. */
+export const maxShards = 256;
+/** Most registrations in one space. */
+export const maxRegistrations = 10_000;
+/** How long an op id counts (rule OU2), and how far ahead of the shard's clock one may be. */
+export const opIdWindowMs = 300_000;
+export const opIdSkewMs = 60_000;
+/** Log entries that a shard keeps unless configured, and their greatest age. Entries inside the op-id window always stay. */
+export const defaultLogMaxEntries = 100_000;
+export const defaultLogMaxAgeMs = 86_400_000;
+/** Rows that one housekeeping stretch removes at most, so that it never blocks a shard for long. */
+export const housekeepingChunk = 1_000;
+/** Mutations that one group commit takes at most. */
+export const maxGroupMutations = 4_096;
+/** Default bounds of a node's memory cache. */
+export const defaultCacheMaxEntries = 100_000;
+export const defaultCacheMaxBytes = 32 * 1_048_576;
+/** A caller's deadline unless it says otherwise, and the most it may say. */
+export const defaultTimeoutMs = 10_000;
+export const maxTimeoutMs = 120_000;
+/** Token lifetimes: 1 s to 30 days, 1 hour unless it says otherwise. */
+export const minTokenTtlMs = 1_000;
+export const maxTokenTtlMs = 2_592_000_000;
+export const defaultTokenTtlMs = 3_600_000;
+/** Shortest secret that a deployment accepts, in bytes. */
+export const minSecretBytes = 16;
