@@ -5,6 +5,7 @@
 
 import type { Payload } from "../protocol/payload.ts";
 import type { Position } from "../protocol/position.ts";
+import type { RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
 import type {
   Change,
   ListedKey,
@@ -14,7 +15,6 @@ import type {
   Verdict,
 } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
-import type { RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
 
 export type { Change, ListedKey, Mutation, Payload, Precondition, StoredEntry, Verdict };
 
@@ -109,7 +109,9 @@ export interface Adapter {
   /** The space's settings; undefined before it exists. */
   space(options?: CallOptions): Promise<SpaceSettings | undefined>;
   /** All registrations kept with the space and their version (0: none). */
-  registrations(options?: CallOptions): Promise<{ readonly version: number; readonly list: readonly StoredRegistration[] }>;
+  registrations(
+    options?: CallOptions,
+  ): Promise<{ readonly version: number; readonly list: readonly StoredRegistration[] }>;
   /**
    * Registers a pattern. The same settings again confirm; others are `registration_conflict` unless `ifVersion` is the present
    * version.

@@ -3,8 +3,8 @@
  * `test/contract/cache.ts` holds each of them to every line here.
  */
 
-import type { Codec } from "../runtime/codec.ts";
 import type { Payload } from "../protocol/payload.ts";
+import type { Codec } from "../runtime/codec.ts";
 
 /** One cached copy. The cache owns it once set; readers must not change it, except for the decoded memo. */
 export interface CacheEntry {

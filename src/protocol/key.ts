@@ -8,9 +8,13 @@ export function checkKey(key: string): void {
   // The quick way out: a string of at most a third of the bound can't exceed it.
   if (key.length === 0) throw new WarpError("invalid_key", "the key is empty; a key has 1 to 512 bytes");
   if (key.length * 3 > maxKeyBytes && utf8Length(key) > maxKeyBytes) {
-    throw new WarpError("invalid_key", `the key has ${utf8Length(key)} bytes; a key has 1 to ${maxKeyBytes}`, {
-      details: { bytes: utf8Length(key), max: maxKeyBytes },
-    });
+    throw new WarpError(
+      "invalid_key",
+      `the key has ${utf8Length(key)} bytes; a key has 1 to ${maxKeyBytes}`,
+      {
+        details: { bytes: utf8Length(key), max: maxKeyBytes },
+      },
+    );
   }
   if (!isWellFormed(key)) throw new WarpError("invalid_key", "the key has a lone surrogate; keys are UTF-8");
 }

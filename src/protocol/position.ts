@@ -24,7 +24,10 @@ export function parseCursor(text: string): { readonly epoch: string; readonly re
   const epoch = match?.[1];
   const revision = Number(match?.[2]);
   if (epoch === undefined || !Number.isSafeInteger(revision)) {
-    throw new WarpError("invalid_cursor", "a cursor is 16 hex digits, a dot and a revision, as an answer gave it");
+    throw new WarpError(
+      "invalid_cursor",
+      "a cursor is 16 hex digits, a dot and a revision, as an answer gave it",
+    );
   }
   return { epoch, revision };
 }

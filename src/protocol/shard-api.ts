@@ -5,8 +5,8 @@
 
 import type { ErrorData } from "../errors.ts";
 import type { Payload } from "./payload.ts";
+import type { RegistrationSettings, StoredRegistration } from "./registration.ts";
 import type { SpaceSettings } from "./space.ts";
-import type { StoredRegistration, RegistrationSettings } from "./registration.ts";
 
 /** Rides on every call: what the node takes the space to be. A shard that knows otherwise refuses with `stale`. */
 export interface CallScope {
@@ -218,13 +218,18 @@ export interface ShardApi {
   /** Shard 0 only: the space, if it exists. */
   getSpace(space: string): Promise<SpaceReply | Refusal>;
   /** Shard 0 only: creates the space, or confirms the very same settings. */
-  createSpace(space: string, options: Partial<SpaceOptionsData>): Promise<(SpaceReply & { created: boolean }) | Refusal>;
+  createSpace(
+    space: string,
+    options: Partial<SpaceOptionsData>,
+  ): Promise<(SpaceReply & { created: boolean }) | Refusal>;
   /** Ends the space's data in this shard. On shard 0, call it last; `begin` first marks the space as being deleted. */
   deleteSpace(space: string, step: "begin" | "finish"): Promise<{ readonly deleted: boolean } | Refusal>;
   /** Shard 0 only. */
   getRegistrations(request: CallScope): Promise<RegistrationsReply | Refusal>;
   register(request: RegisterRequest): Promise<RegisterReply | Refusal>;
-  unregister(request: UnregisterRequest): Promise<{ readonly removed: boolean; readonly registrations: number } | Refusal>;
+  unregister(
+    request: UnregisterRequest,
+  ): Promise<{ readonly removed: boolean; readonly registrations: number } | Refusal>;
 }
 
 /** What a caller may choose about a new space. */

@@ -1,5 +1,5 @@
-import type { Payload } from "../protocol/payload.ts";
 import { WarpError } from "../errors.ts";
+import type { Payload } from "../protocol/payload.ts";
 import { fromUtf8, utf8 } from "./bytes.ts";
 
 /**

@@ -1,5 +1,5 @@
-import { host } from "#host";
 import { describe, expect, it } from "vitest";
+import { host } from "#host";
 import { utf8 } from "../../src/runtime/bytes.ts";
 import { murmur3 } from "../../src/runtime/hash.ts";
 

@@ -1,0 +1,170 @@
+/** What the core's callers see: options, answers and events. The classes behind them are in the files beside this one. */
+
+import type { Adapter, CallOptions, ListedKey, Precondition, StoredEntry } from "../adapter/adapter.ts";
+import type { Cache } from "../cache/cache.ts";
+import type { ErrorData } from "../errors.ts";
+import type { Mode, RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
+import type { Background } from "../runtime/background.ts";
+import type { Clock, Timers } from "../runtime/clock.ts";
+import type { Codec } from "../runtime/codec.ts";
+import type { Random } from "../runtime/random.ts";
+import type { StandardSchemaV1 } from "../runtime/standard-schema.ts";
+
+export type { CallOptions, Mode, RegistrationSettings, StoredRegistration };
+
+/** What a `Warp` is made of. Presets fill it in. */
+export interface WarpOptions {
+  readonly adapter: Adapter;
+  readonly cache: Cache;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly background: Background;
+  /** Static registrations from configuration: always there, changed only by configuration. */
+  readonly registrations?: readonly { readonly pattern: string; readonly options: RegistrationOptions }[];
+  /** Longest a joined load is waited for before the waiter loads by itself, in ms. Default 10,000. */
+  readonly joinTimeoutMs?: number;
+  /** Whose op ids these are. Default `"node"`. */
+  readonly subject?: string;
+}
+
+/** The policy of a key pattern, as a caller writes it; what is left out takes its default. */
+export interface RegistrationOptions {
+  /** Default `"eventual"`. go-warp's `StrongLocal`, `EventualDistributed`, `StrongDistributed` are accepted. */
+  readonly mode?: Mode | "StrongLocal" | "EventualDistributed" | "StrongDistributed";
+  /** Life of a copy in L1, 1 to 2,592,000,000 ms (30 days). Default 300,000 (5 min). */
+  readonly cacheTtlMs?: number;
+  /** Eventual mode only, 1 to 3,600,000 ms. Default 5,000. */
+  readonly maxStalenessMs?: number;
+}
+
+/** How a value was come by. `bypass`: this mode reads at the authority. */
+export type CacheOutcome = "hit" | "miss" | "stale" | "refresh" | "bypass";
+
+/** A value and all that is known about it. */
+export interface Entry<T> {
+  readonly key: string;
+  readonly value: T;
+  /** The revision of the key's last change, at least 1. */
+  readonly version: number;
+  /** Entity tag of that version, without quotes. */
+  readonly etag: string;
+  /** `epoch.revision`: the log position at which this was true. */
+  readonly cursor: string;
+  readonly contentType: string;
+  readonly modifiedAtMs: number;
+  /** Ms since the node learned it; 0 for an answer straight from the authority. */
+  readonly ageMs: number;
+  /** Ms until the value itself ends; undefined: never. */
+  readonly expiresInMs: number | undefined;
+  readonly stale: boolean;
+  readonly cache: CacheOutcome;
+}
+
+/** The answer about a key, there or not. Absent keys have version 0. */
+export type Lookup<T> =
+  | Entry<T>
+  | {
+      readonly key: string;
+      readonly value: undefined;
+      readonly version: 0;
+      readonly cursor: string;
+      readonly cache: CacheOutcome;
+    };
+
+export interface ReadOptions<T> extends CallOptions {
+  /** Default `jsonCodec`. */
+  readonly codec?: Codec<T>;
+}
+
+/** Options of a mutation. */
+export interface MutationOptions extends CallOptions {
+  /** The idempotency token: a lower-case UUIDv7, at most 5 min old. Made if absent. */
+  readonly opId?: string;
+  /** Whose op id it is; see `WarpOptions.subject`. */
+  readonly subject?: string;
+}
+
+export interface WriteOptions<T> extends MutationOptions {
+  readonly codec?: Codec<T>;
+  /** Life of the value at the authority, 1 ms to 10 years. Default: until deleted. */
+  readonly expiresInMs?: number;
+  /** Only if the key is at this version; 0: only if it is absent. */
+  readonly ifVersion?: number;
+  /** Only if this holds (entity tags); not together with `ifVersion`. */
+  readonly when?: Precondition;
+}
+
+export type DeleteOptions = Omit<WriteOptions<never>, "codec" | "expiresInMs">;
+
+/** What a mutation did. */
+export interface MutationResult {
+  readonly key: string;
+  readonly opId: string;
+  /** The key's version after it; 0: absent. */
+  readonly version: number;
+  readonly etag: string | undefined;
+  /** `epoch.revision` of the answer. */
+  readonly cursor: string;
+  /** Whether the key existed before. */
+  readonly existed: boolean;
+  /** This op id had been carried out before: this is its first verdict. */
+  readonly replayed: boolean;
+}
+
+/** One operation of `warp.batch`. */
+export type BatchOperation =
+  | { readonly op: "get"; readonly key: string }
+  | ({ readonly op: "set"; readonly key: string; readonly payload: StoredEntry["payload"] } & Pick<
+      WriteOptions<never>,
+      "expiresInMs" | "when" | "opId"
+    >)
+  | ({ readonly op: "delete"; readonly key: string } & Pick<WriteOptions<never>, "when" | "opId">)
+  | ({ readonly op: "invalidate"; readonly key: string } & Pick<WriteOptions<never>, "opId">);
+
+/** The verdict of one operation of `warp.batch`: its own result, or its own error. */
+export type BatchResult =
+  | { readonly op: "get"; readonly lookup: Lookup<StoredEntry["payload"]> }
+  | { readonly op: "set" | "delete" | "invalidate"; readonly result: MutationResult }
+  | {
+      readonly op: BatchOperation["op"];
+      readonly key: string;
+      readonly opId?: string;
+      readonly error: ErrorData;
+    };
+
+/** What to drop from caches. Exactly one of the two. */
+export type InvalidateTarget = { readonly keys: readonly string[] } | { readonly prefix: string };
+
+export interface InvalidateResult {
+  readonly opId: string;
+  /** `epoch.revision` after it, one for each shard that took part. */
+  readonly cursors: readonly string[];
+}
+
+export interface ListPage {
+  readonly items: readonly ListedKey[];
+  readonly cursor: string | undefined;
+  readonly asOf: readonly string[];
+}
+
+/** Events of a node. Listeners must not throw: what they throw is given to `error`. */
+export interface WarpEvents {
+  readonly hit: { readonly key: string };
+  readonly miss: { readonly key: string };
+  readonly set: { readonly key: string; readonly version: number };
+  readonly delete: { readonly key: string };
+  /** Copies dropped, by this node's call or by the log. */
+  readonly invalidate: { readonly key?: string; readonly prefix?: string; readonly source: "local" | "log" };
+  /** A whole shard's copies dropped because its log could not say what changed. */
+  readonly drop: { readonly shard: number; readonly reason: "compacted" | "epoch" };
+  /** Background trouble: a catch-up that failed, a listener that threw. */
+  readonly error: { readonly error: unknown };
+}
+
+/** Options of `warp.scope`. */
+export interface ScopeOptions<T> extends RegistrationOptions {
+  readonly codec?: Codec<T>;
+  /** Validates values before they are written and after they are decoded (once per cached copy). */
+  readonly schema?: StandardSchemaV1<unknown, T>;
+}
