@@ -21,3 +21,8 @@ export interface StoredRegistration {
   readonly version: number;
   readonly source: "space" | "static";
 }
+
+/** Whether two resolved policies are the same. */
+export function sameSettings(a: RegistrationSettings, b: RegistrationSettings): boolean {
+  return a.mode === b.mode && a.cacheTtlMs === b.cacheTtlMs && a.maxStalenessMs === b.maxStalenessMs;
+}

@@ -105,7 +105,10 @@ export interface ReadRequest extends CallScope {
 }
 
 export interface ReadReply extends ShardStamp {
-  /** One for each key, in order; null: absent. */
+  /**
+   * One for each key, in order; null: absent. It may be shorter than `keys`: a reply carries at most 16 MiB of values (but at least
+   * one), and the rest is to be asked for again.
+   */
   readonly entries: readonly (StoredEntry | null)[];
 }
 

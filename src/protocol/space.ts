@@ -9,3 +9,8 @@ export interface SpaceSettings {
   readonly strict: boolean;
   readonly createdAtMs: number;
 }
+
+/** The name of a shard's object: spaces have no slash in their names. */
+export function shardName(space: string, shard: number): string {
+  return `${space}/${shard}`;
+}

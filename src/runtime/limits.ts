@@ -67,9 +67,27 @@ export const defaultCacheMaxBytes = 32 * 1_048_576;
 /** A caller's deadline unless it says otherwise, and the most it may say. */
 export const defaultTimeoutMs = 10_000;
 export const maxTimeoutMs = 120_000;
+/** The least deadline that an HTTP caller may set with `Warp-Timeout-Ms`. */
+export const minTimeoutMs = 100;
 /** Token lifetimes: 1 s to 30 days, 1 hour unless it says otherwise. */
 export const minTokenTtlMs = 1_000;
 export const maxTokenTtlMs = 2_592_000_000;
 export const defaultTokenTtlMs = 3_600_000;
 /** Shortest secret that a deployment accepts, in bytes. */
 export const minSecretBytes = 16;
+/** Most bytes of values in one answer of a shard, well below the platform's 32 MiB for one RPC message. */
+export const maxReplyBytes = 16_777_216;
+/** Most bytes of values in one mutation call to a shard, for the same reason. */
+export const maxMutateBytes = 16_777_216;
+/** Longest bearer token, in characters; how many verified ones an isolate remembers. */
+export const maxTokenLength = 4_096;
+export const maxRememberedTokens = 1_000;
+/** How far ahead of this clock a token's `iat` and `nbf` may be. Its `exp` has no such grace. */
+export const tokenSkewMs = 60_000;
+/** Most spaces, and most prefixes, that one token names. */
+export const maxTokenScopes = 100;
+/** Most entity tags in one `If-Match` or `If-None-Match`. */
+export const maxEntityTags = 100;
+/** Chunks of one import that are on their way at once, and the least time between two progress lines. */
+export const importChunksInFlight = 3;
+export const importProgressMs = 500;

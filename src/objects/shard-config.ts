@@ -1,0 +1,25 @@
+import { parseStaticRegistrations } from "../core/static-registrations.ts";
+import { parseMaxValueBytes } from "../protocol/config.ts";
+import { defaultLogMaxAgeMs, defaultLogMaxEntries } from "../runtime/limits.ts";
+import type { ShardOptions } from "../shard/shard.ts";
+
+/** The variables of the Worker's configuration that a shard reads. All are optional strings. */
+export interface ShardEnv {
+  readonly WARP_MAX_VALUE_BYTES?: string;
+  readonly WARP_REGISTRATIONS?: string;
+  /** `off`: one commit for each call, for measuring what grouping gains. */
+  readonly WARP_GROUP_COMMIT?: string;
+}
+
+/** What a shard takes from its configuration. Throws `invalid_argument` naming the variable. */
+export function readShardConfig(
+  env: ShardEnv,
+): Pick<ShardOptions, "maxValueBytes" | "logMaxEntries" | "logMaxAgeMs" | "statics" | "groupCommit"> {
+  return {
+    maxValueBytes: parseMaxValueBytes(env.WARP_MAX_VALUE_BYTES),
+    logMaxEntries: defaultLogMaxEntries,
+    logMaxAgeMs: defaultLogMaxAgeMs,
+    statics: parseStaticRegistrations(env.WARP_REGISTRATIONS),
+    groupCommit: env.WARP_GROUP_COMMIT !== "off",
+  };
+}

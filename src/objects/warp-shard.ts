@@ -1,0 +1,97 @@
+import { DurableObject } from "cloudflare:workers";
+import { workersClock, workersRandom, workersSql } from "../platform/workers.ts";
+import type {
+  CallScope,
+  ChangesRequest,
+  ListRequest,
+  MutateRequest,
+  ReadRequest,
+  RegisterRequest,
+  ShardApi,
+  SpaceOptionsData,
+  UnregisterRequest,
+} from "../protocol/shard-api.ts";
+import { shardName } from "../protocol/space.ts";
+import { Shard } from "../shard/shard.ts";
+import { readShardConfig, type ShardEnv } from "./shard-config.ts";
+
+/** The bindings that a shard's object needs. */
+export interface WarpShardEnv extends ShardEnv {
+  readonly SHARDS: DurableObjectNamespace<WarpShard>;
+}
+
+/**
+ * The Durable Object of one shard: fits the platform's storage, alarm and stubs to {@link Shard}, and does nothing else. The class
+ * name and its storage live in users' accounts for ever.
+ */
+export class WarpShard extends DurableObject<WarpShardEnv> implements ShardApi {
+  readonly #shard: Shard;
+
+  constructor(ctx: DurableObjectState, env: WarpShardEnv) {
+    super(ctx, env);
+    const { storage } = ctx;
+    this.#shard = new Shard({
+      ...readShardConfig(env),
+      sql: workersSql(storage),
+      clock: workersClock,
+      random: workersRandom,
+      // Part of the transaction it is set in: an alarm is as durable as what it is for.
+      alarm: { set: (atMs) => void storage.setAlarm(atMs) },
+      durable: () => storage.sync(),
+      wipe: async () => {
+        await storage.deleteAlarm();
+        await storage.deleteAll();
+      },
+      databaseBytes: () => storage.sql.databaseSize,
+      home: (space) => env.SHARDS.get(env.SHARDS.idFromName(shardName(space, 0))),
+    });
+  }
+
+  read(request: ReadRequest) {
+    return this.#shard.read(request);
+  }
+
+  mutate(request: MutateRequest) {
+    return this.#shard.mutate(request);
+  }
+
+  list(request: ListRequest) {
+    return this.#shard.list(request);
+  }
+
+  changes(request: ChangesRequest) {
+    return this.#shard.changes(request);
+  }
+
+  usage(request: CallScope) {
+    return this.#shard.usage(request);
+  }
+
+  getSpace(space: string) {
+    return this.#shard.getSpace(space);
+  }
+
+  createSpace(space: string, options: Partial<SpaceOptionsData>) {
+    return this.#shard.createSpace(space, options);
+  }
+
+  deleteSpace(space: string, step: "begin" | "finish") {
+    return this.#shard.deleteSpace(space, step);
+  }
+
+  getRegistrations(request: CallScope) {
+    return this.#shard.getRegistrations(request);
+  }
+
+  register(request: RegisterRequest) {
+    return this.#shard.register(request);
+  }
+
+  unregister(request: UnregisterRequest) {
+    return this.#shard.unregister(request);
+  }
+
+  override alarm(): Promise<void> {
+    return this.#shard.onAlarm();
+  }
+}

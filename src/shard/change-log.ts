@@ -1,0 +1,154 @@
+import type { Change, ChangeKind } from "../protocol/shard-api.ts";
+import { fromUtf8, utf8 } from "../runtime/bytes.ts";
+import { blob, type Sql, type SqlRow } from "../runtime/sql.ts";
+
+/** What an entry of the log says beside its revision. */
+export interface LogEntry {
+  readonly kind: ChangeKind;
+  /** The key, prefix or pattern. */
+  readonly key: string;
+  /** The key's version after the entry; 0: absent. */
+  readonly version: number;
+  readonly existed: boolean;
+  readonly atMs: number;
+  /** The operation that wrote it; undefined for what the shard did by itself. */
+  readonly opId?: string;
+  readonly fingerprint?: string;
+}
+
+/** What was noted about an operation in its log entry. */
+export interface LoggedVerdict {
+  readonly revision: number;
+  readonly version: number;
+  readonly existed: boolean;
+  readonly fingerprint: string;
+}
+
+/** How much of the log stays. */
+export interface Retention {
+  readonly maxEntries: number;
+  readonly maxAgeMs: number;
+  /** Entries younger than this stay in any case: they hold the verdicts of op ids that still count. */
+  readonly minAgeMs: number;
+}
+
+/**
+ * The shard's log: every change, in order, at a revision of its own. It is the source of revisions: they grow by one with each entry
+ * and are never given twice, because the newest entry is never removed.
+ */
+export class ChangeLog {
+  readonly #sql: Sql;
+  #head = 0;
+  /** The revision before the oldest entry kept: `since` can't reach below it. */
+  #floor = 0;
+  #newestAtMs = 0;
+  #oldestAtMs = 0;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+    this.reload();
+  }
+
+  /** Takes the state from the database again: after a start, and after a transaction that was undone. */
+  reload(): void {
+    const oldest = this.#oldest();
+    const [newest] = this.#sql.all<{ revision: number; at: number }>(
+      "SELECT revision, at FROM log ORDER BY revision DESC LIMIT 1",
+    );
+    this.#head = newest?.revision ?? 0;
+    this.#floor = oldest === undefined ? 0 : oldest.revision - 1;
+    this.#newestAtMs = newest?.at ?? 0;
+    this.#oldestAtMs = oldest?.at ?? 0;
+  }
+
+  /** The newest revision; 0 before the first. */
+  get head(): number {
+    return this.#head;
+  }
+
+  get floor(): number {
+    return this.#floor;
+  }
+
+  /** Entries kept. */
+  get entries(): number {
+    return this.#head - this.#floor;
+  }
+
+  /** Adds an entry at the next revision, which it gives. */
+  append(entry: LogEntry): number {
+    const revision = this.#head + 1;
+    // Times never run backwards along the log, whatever the host's clock does: retention by age depends on it.
+    const at = Math.max(Math.floor(entry.atMs), this.#newestAtMs);
+    this.#sql.run(
+      "INSERT INTO log VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?)",
+      revision,
+      entry.kind,
+      utf8(entry.key),
+      entry.version,
+      entry.existed ? 1 : 0,
+      at,
+      entry.opId ?? null,
+      entry.fingerprint ?? null,
+    );
+    if (this.entries === 0) this.#oldestAtMs = at;
+    this.#head = revision;
+    this.#newestAtMs = at;
+    return revision;
+  }
+
+  /** The entries after `revision`, in order, at most `limit`. The caller has checked the floor. */
+  since(revision: number, limit: number): Change[] {
+    return this.#sql
+      .all<SqlRow & { revision: number; kind: ChangeKind }>(
+        "SELECT revision, kind, key FROM log WHERE revision > ? ORDER BY revision, seq LIMIT ?",
+        revision,
+        limit,
+      )
+      .map((row) => ({ revision: row.revision, kind: row.kind, key: fromUtf8(blob(row.key)) }));
+  }
+
+  /** What the log says about an operation. */
+  find(opId: string): LoggedVerdict | undefined {
+    const [row] = this.#sql.all<{ revision: number; version: number; existed: number; fingerprint: string }>(
+      "SELECT revision, version, existed, fingerprint FROM log WHERE op_id = ?",
+      opId,
+    );
+    return row === undefined ? undefined : { ...row, existed: row.existed === 1 };
+  }
+
+  /** When the oldest entry will have to go by age; undefined while there is nothing to remove. */
+  trimDueMs(retention: Retention): number | undefined {
+    if (this.entries <= 1) return undefined;
+    return this.#oldestAtMs + Math.max(retention.maxAgeMs, retention.minAgeMs);
+  }
+
+  /**
+   * Removes at most `chunk` of the oldest entries that are beyond the count or the age, never the newest. Gives whether it
+   * removed a whole chunk, so that there may be more.
+   */
+  trim(retention: Retention, nowMs: number, chunk: number): boolean {
+    const beyondCount = this.#head - retention.maxEntries;
+    const old = this.#sql.all<{ revision: number; at: number }>(
+      "SELECT revision, at FROM log ORDER BY revision LIMIT ?",
+      chunk,
+    );
+    let upTo = this.#floor;
+    for (const { revision, at } of old) {
+      const age = nowMs - at;
+      const goes = age >= retention.minAgeMs && (revision <= beyondCount || age >= retention.maxAgeMs);
+      if (!goes || revision >= this.#head) break;
+      upTo = revision;
+    }
+    if (upTo === this.#floor) return false;
+    this.#sql.run("DELETE FROM log WHERE revision <= ?", upTo);
+    const removed = upTo - this.#floor;
+    this.#floor = upTo;
+    this.#oldestAtMs = this.#oldest()?.at ?? 0;
+    return removed >= chunk;
+  }
+
+  #oldest(): { revision: number; at: number } | undefined {
+    return this.#sql.all<{ revision: number; at: number }>("SELECT revision, at FROM log ORDER BY revision LIMIT 1")[0];
+  }
+}

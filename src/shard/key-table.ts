@@ -1,0 +1,214 @@
+import type { ListedKey, StoredEntry } from "../protocol/shard-api.ts";
+import type { Payload } from "../protocol/payload.ts";
+import { compareBytes, fromUtf8, utf8 } from "../runtime/bytes.ts";
+import { blob, type Sql, type SqlRow } from "../runtime/sql.ts";
+
+/** What must be known about a key before it is changed. */
+export interface KeyState {
+  readonly version: number;
+  readonly sizeBytes: number;
+  /** Its end has come: it counts as absent, but its row and its log entry are still to be written. */
+  readonly due: boolean;
+}
+
+/** Figures about all keys. */
+export interface KeyTotals {
+  keys: number;
+  valueBytes: number;
+}
+
+/**
+ * The first byte string after all that begin with `prefix`; undefined where there is none (an empty prefix, or one of 0xFF bytes
+ * only, which UTF-8 never has).
+ */
+export function prefixEnd(prefix: Uint8Array): Uint8Array | undefined {
+  let end = prefix.length;
+  while (end > 0 && prefix[end - 1] === 0xff) end--;
+  if (end === 0) return undefined;
+  const next = prefix.slice(0, end);
+  next[end - 1] = (next[end - 1] ?? 0) + 1;
+  return next;
+}
+
+/** The keys of a shard with their present values. Expired ones count as absent from the moment they are due. */
+export class KeyTable {
+  readonly #sql: Sql;
+  /** Counted once when first asked for, then kept up with each change. */
+  #totals: KeyTotals | undefined;
+  /** The earliest end of any key; undefined: none ends. */
+  #nextExpiryMs: number | undefined;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+    this.reload();
+  }
+
+  /** Takes the state from the database again: after a start, and after a transaction that was undone. */
+  reload(): void {
+    this.#totals = undefined;
+    const [row] = this.#sql.all<{ at: number | null }>(
+      "SELECT min(expires_at) AS at FROM keys WHERE expires_at IS NOT NULL",
+    );
+    this.#nextExpiryMs = row?.at ?? undefined;
+  }
+
+  get nextExpiryMs(): number | undefined {
+    return this.#nextExpiryMs;
+  }
+
+  totals(): Readonly<KeyTotals> {
+    if (this.#totals === undefined) {
+      const [row] = this.#sql.all<{ keys: number; bytes: number | null }>(
+        "SELECT count(*) AS keys, sum(length(value)) AS bytes FROM keys",
+      );
+      this.#totals = { keys: row?.keys ?? 0, valueBytes: row?.bytes ?? 0 };
+    }
+    return this.#totals;
+  }
+
+  /** What is known of a key that has a row; undefined: it has none. */
+  state(key: string, nowMs: number): KeyState | undefined {
+    const [row] = this.#sql.all<{ version: number; size: number; expires_at: number | null }>(
+      "SELECT version, length(value) AS size, expires_at FROM keys WHERE key = ?",
+      utf8(key),
+    );
+    if (row === undefined) return undefined;
+    return {
+      version: row.version,
+      sizeBytes: row.size,
+      due: row.expires_at !== null && row.expires_at <= nowMs,
+    };
+  }
+
+  /** A live key with its value; undefined: absent. */
+  get(key: string, nowMs: number): StoredEntry | undefined {
+    const [row] = this.#sql.all(
+      "SELECT version, value, content_type, modified_at, expires_at FROM keys WHERE key = ?",
+      utf8(key),
+    );
+    if (row === undefined) return undefined;
+    const expiresAt = row.expires_at as number | null;
+    if (expiresAt !== null && expiresAt <= nowMs) return undefined;
+    return {
+      key,
+      version: row.version as number,
+      modifiedAtMs: row.modified_at as number,
+      payload: { bytes: blob(row.value), contentType: row.content_type as string },
+      ...(expiresAt === null ? {} : { expiresInMs: expiresAt - nowMs }),
+    };
+  }
+
+  /** Writes a key. `before` is its state as {@link state} gave it in the same stretch. */
+  put(
+    key: string,
+    version: number,
+    payload: Payload,
+    modifiedAtMs: number,
+    expiresAtMs: number | undefined,
+    before: KeyState | undefined,
+  ): void {
+    this.#sql.run(
+      "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?)",
+      utf8(key),
+      version,
+      payload.bytes,
+      payload.contentType,
+      Math.floor(modifiedAtMs),
+      expiresAtMs ?? null,
+    );
+    if (this.#totals !== undefined) {
+      if (before === undefined) this.#totals.keys++;
+      this.#totals.valueBytes += payload.bytes.length - (before?.sizeBytes ?? 0);
+    }
+    if (expiresAtMs !== undefined && (this.#nextExpiryMs === undefined || expiresAtMs < this.#nextExpiryMs)) {
+      this.#nextExpiryMs = expiresAtMs;
+    }
+  }
+
+  /** Removes a key whose value has `sizeBytes`. */
+  remove(key: string, sizeBytes: number): void {
+    this.#sql.run("DELETE FROM keys WHERE key = ?", utf8(key));
+    if (this.#totals !== undefined) {
+      this.#totals.keys--;
+      this.#totals.valueBytes -= sizeBytes;
+    }
+  }
+
+  /**
+   * Removes at most `chunk` keys that are due at `nowMs`, earliest first, telling each to `removed`. Gives how many it
+   * removed. Afterwards `nextExpiryMs` is exact again.
+   */
+  expireDue(nowMs: number, chunk: number, removed: (key: string) => void): number {
+    if (this.#nextExpiryMs === undefined || this.#nextExpiryMs > nowMs) return 0;
+    const due = this.#sql.all<SqlRow & { size: number }>(
+      "SELECT key, length(value) AS size FROM keys WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?",
+      nowMs,
+      chunk,
+    );
+    for (const row of due) {
+      const key = fromUtf8(blob(row.key));
+      this.remove(key, row.size);
+      removed(key);
+    }
+    const [next] = this.#sql.all<{ at: number | null }>(
+      "SELECT min(expires_at) AS at FROM keys WHERE expires_at IS NOT NULL",
+    );
+    this.#nextExpiryMs = next?.at ?? undefined;
+    return due.length;
+  }
+
+  /**
+   * At most `limit` live keys that begin with `prefix`, after the key `after`, in order of their bytes. With `valueBytes` the values
+   * come too, and the page ends before they exceed that many bytes (never before its first key).
+   */
+  list(
+    prefix: string,
+    after: string | undefined,
+    limit: number,
+    nowMs: number,
+    valueBytes: number | undefined,
+  ): { items: ListedKey[]; more: boolean } {
+    const start = utf8(prefix);
+    const end = prefixEnd(start);
+    const last = after === undefined ? undefined : utf8(after);
+    // One lower bound only, the larger one: with two, SQLite would walk from the prefix's start for each page.
+    const resume = last !== undefined && compareBytes(last, start) >= 0;
+    const rows = this.#sql.all(
+      `SELECT key, version, length(value) AS size, content_type, modified_at, expires_at FROM keys WHERE key ${resume ? ">" : ">="} ? ${end === undefined ? "" : "AND key < ?"} AND (expires_at IS NULL OR expires_at > ?) ORDER BY key LIMIT ?`,
+      resume ? last : start,
+      ...(end === undefined ? [] : [end]),
+      nowMs,
+      limit + 1,
+    );
+    let more = rows.length > limit;
+    const items: ListedKey[] = [];
+    let bytes = 0;
+    for (const row of rows.slice(0, limit)) {
+      const sizeBytes = row.size as number;
+      bytes += sizeBytes;
+      if (valueBytes !== undefined && bytes > valueBytes && items.length > 0) {
+        more = true;
+        break;
+      }
+      const key = fromUtf8(blob(row.key));
+      const expiresAt = row.expires_at as number | null;
+      items.push({
+        key,
+        version: row.version as number,
+        modifiedAtMs: row.modified_at as number,
+        sizeBytes,
+        contentType: row.content_type as string,
+        ...(expiresAt === null ? {} : { expiresInMs: expiresAt - nowMs }),
+        ...(valueBytes === undefined
+          ? {}
+          : { payload: { bytes: this.#value(row.key as Uint8Array), contentType: row.content_type as string } }),
+      });
+    }
+    return { items, more };
+  }
+
+  #value(key: Uint8Array | ArrayBuffer): Uint8Array {
+    const [row] = this.#sql.all("SELECT value FROM keys WHERE key = ?", key);
+    return blob(row?.value);
+  }
+}

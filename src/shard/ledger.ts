@@ -1,0 +1,123 @@
+import type { ShardStamp } from "../protocol/shard-api.ts";
+import type { StoredRegistration } from "../protocol/registration.ts";
+import type { SpaceSettings } from "../protocol/space.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { housekeepingChunk, opIdSkewMs, opIdWindowMs } from "../runtime/limits.ts";
+import type { Sql } from "../runtime/sql.ts";
+import { type AlarmPort, Alarms, type DueSource } from "./alarms.ts";
+import { ChangeLog, type Retention } from "./change-log.ts";
+import { KeyTable } from "./key-table.ts";
+import { Meta } from "./meta.ts";
+import { Mutator } from "./mutator.ts";
+import { RegistrationTable } from "./registration-table.ts";
+import { VerdictTable } from "./verdict-table.ts";
+
+/** How long a verdict must be known: an op id may be that far ahead of the clock, and then counts for its window. */
+const verdictLifeMs = opIdWindowMs + opIdSkewMs;
+
+/** Settings of a {@link Ledger}. */
+export interface LedgerOptions {
+  readonly maxValueBytes: number;
+  readonly logMaxEntries: number;
+  readonly logMaxAgeMs: number;
+  readonly statics: readonly StoredRegistration[];
+  readonly alarm: AlarmPort;
+  readonly clock: Clock;
+}
+
+/**
+ * All that one shard keeps, opened on its database: the parts and what goes on between them. It lives from the moment the
+ * shard belongs to a space until that is deleted or a transaction is undone; then it is opened anew.
+ */
+export class Ledger {
+  readonly epoch: string;
+  readonly space: SpaceSettings;
+  readonly meta: Meta;
+  readonly keys: KeyTable;
+  readonly log: ChangeLog;
+  readonly registrations: RegistrationTable;
+  readonly mutator: Mutator;
+  readonly alarms: Alarms;
+  readonly #verdicts: VerdictTable;
+  readonly #retention: Retention;
+  #registrationVersion: number;
+  #deleting: boolean;
+
+  constructor(sql: Sql, space: SpaceSettings, options: LedgerOptions) {
+    this.meta = new Meta(sql);
+    this.epoch = this.meta.epoch;
+    this.space = space;
+    this.#registrationVersion = this.meta.registrations;
+    this.#deleting = this.meta.deleting;
+    this.keys = new KeyTable(sql);
+    this.log = new ChangeLog(sql);
+    this.#verdicts = new VerdictTable(sql);
+    this.registrations = new RegistrationTable(sql, options.statics);
+    this.mutator = new Mutator({
+      epoch: this.epoch,
+      strict: space.strict,
+      maxValueBytes: options.maxValueBytes,
+      keys: this.keys,
+      log: this.log,
+      verdicts: this.#verdicts,
+      registrations: this.registrations,
+    });
+    this.#retention = { maxEntries: options.logMaxEntries, maxAgeMs: options.logMaxAgeMs, minAgeMs: verdictLifeMs };
+    this.alarms = new Alarms(options.alarm, this.#sources());
+  }
+
+  /** What stands on every answer, as of now. */
+  stamp(): ShardStamp {
+    return { epoch: this.epoch, asOf: this.log.head, registrations: this.#registrationVersion };
+  }
+
+  get registrationVersion(): number {
+    return this.#registrationVersion;
+  }
+
+  set registrationVersion(value: number) {
+    this.meta.registrations = value;
+    this.#registrationVersion = value;
+  }
+
+  get deleting(): boolean {
+    return this.#deleting;
+  }
+
+  markDeleting(): void {
+    this.meta.deleting = true;
+    this.#deleting = true;
+  }
+
+  /** Writes an `expire` entry for keys whose end has come, a bounded number of them. Gives whether there were any. */
+  expireDue(nowMs: number): boolean {
+    const expired = this.keys.expireDue(nowMs, housekeepingChunk, (key) => {
+      this.log.append({ kind: "expire", key, version: 0, existed: true, atMs: nowMs });
+    });
+    return expired > 0;
+  }
+
+  /** Keeps the log within its count; called with each commit, it works in chunks, so that no commit grows long. */
+  trimCount(nowMs: number): void {
+    if (this.log.entries > this.#retention.maxEntries + housekeepingChunk) {
+      this.log.trim(this.#retention, nowMs, housekeepingChunk * 2);
+    }
+  }
+
+  #sources(): DueSource[] {
+    return [
+      { nextMs: () => this.keys.nextExpiryMs, run: (nowMs) => void this.expireDue(nowMs) },
+      {
+        nextMs: () => this.log.trimDueMs(this.#retention),
+        run: (nowMs) => void this.log.trim(this.#retention, nowMs, housekeepingChunk),
+      },
+      {
+        nextMs: () => {
+          const oldest = this.#verdicts.oldestAtMs;
+          return oldest === undefined ? undefined : oldest + verdictLifeMs + 1;
+        },
+        run: (nowMs) => this.#verdicts.trim(nowMs - verdictLifeMs),
+      },
+    ];
+  }
+}

@@ -1,0 +1,57 @@
+import type { SpaceSettings } from "../protocol/space.ts";
+import type { Sql } from "../runtime/sql.ts";
+
+/** The few facts that a shard keeps about itself, each a row of `meta`. */
+export class Meta {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  /** The random id of this life of the shard's storage: 16 hex digits. */
+  get epoch(): string {
+    return String(this.#read("epoch") ?? "");
+  }
+
+  set epoch(value: string) {
+    this.#write("epoch", value);
+  }
+
+  /** The space that this shard belongs to. */
+  get space(): SpaceSettings | undefined {
+    const text = this.#read("space");
+    return text === undefined ? undefined : (JSON.parse(String(text)) as SpaceSettings);
+  }
+
+  set space(value: SpaceSettings) {
+    this.#write("space", JSON.stringify(value));
+  }
+
+  /** The registration version that the shard's table of registrations is at; 0: none. */
+  get registrations(): number {
+    return Number(this.#read("registrations") ?? 0);
+  }
+
+  set registrations(value: number) {
+    this.#write("registrations", value);
+  }
+
+  /** Whether the space is being deleted. */
+  get deleting(): boolean {
+    return this.#read("deleting") !== undefined;
+  }
+
+  set deleting(_: true) {
+    this.#write("deleting", 1);
+  }
+
+  #read(name: string): string | number | undefined {
+    const [row] = this.#sql.all<{ value: string | number }>("SELECT value FROM meta WHERE name = ?", name);
+    return row?.value;
+  }
+
+  #write(name: string, value: string | number): void {
+    this.#sql.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", name, value);
+  }
+}

@@ -1,0 +1,69 @@
+import { WarpError } from "../errors.ts";
+import type { Sql } from "../runtime/sql.ts";
+
+/** One step of the schema: brings a database from version `i` to `i + 1`, `i` being its place in the list. */
+export type Migration = (sql: Sql) => void;
+
+/**
+ * All steps, oldest first. A step that has been released is never changed; a new one is added at the end. Steps only go
+ * forward: a shard refuses a database that a newer Warp has touched.
+ */
+export const migrations: readonly Migration[] = [
+  (sql) => {
+    // WITHOUT ROWID: one row (one billed write) for each put, instead of one for the table and one for its key index.
+    // Keys are blobs so that their order is the order of their bytes and any character is safe in them.
+    sql.run(
+      "CREATE TABLE keys (key BLOB PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL, content_type TEXT NOT NULL, modified_at INTEGER NOT NULL, expires_at INTEGER) WITHOUT ROWID",
+    );
+    sql.run("CREATE INDEX keys_expiry ON keys (expires_at) WHERE expires_at IS NOT NULL");
+    // One entry may share its revision with others (a transaction); `seq` orders them.
+    sql.run(
+      "CREATE TABLE log (revision INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL, existed INTEGER NOT NULL, at INTEGER NOT NULL, op_id TEXT, fingerprint TEXT, PRIMARY KEY (revision, seq)) WITHOUT ROWID",
+    );
+    sql.run("CREATE UNIQUE INDEX log_op ON log (op_id) WHERE op_id IS NOT NULL");
+    // Verdicts of operations that wrote no log entry: refusals, and deletes of absent keys.
+    sql.run(
+      "CREATE TABLE verdicts (op_id TEXT PRIMARY KEY, at INTEGER NOT NULL, fingerprint TEXT NOT NULL, verdict TEXT NOT NULL) WITHOUT ROWID",
+    );
+    sql.run(
+      "CREATE TABLE registrations (pattern TEXT PRIMARY KEY, settings TEXT NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID",
+    );
+  },
+];
+
+/** The schema version of a database; 0 where nothing was ever written. Reads only. */
+export function schemaVersion(sql: Sql): number {
+  if (sql.all("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").length === 0) return 0;
+  const [row] = sql.all<{ value: number }>("SELECT value FROM meta WHERE name = 'schema'");
+  return row === undefined ? 0 : Number(row.value);
+}
+
+/**
+ * Brings a database up to `steps`, all of it or nothing. Throws `unavailable` where the database is newer than the code: an
+ * older Warp must not write what it does not understand.
+ */
+export function migrate(sql: Sql, steps: readonly Migration[] = migrations): void {
+  const from = schemaVersion(sql);
+  if (from === steps.length) return;
+  if (from > steps.length) {
+    throw new WarpError(
+      "unavailable",
+      `this shard's storage has schema ${from}; this Warp knows ${steps.length}: deploy the newer Warp again`,
+      { retryable: false },
+    );
+  }
+  sql.transaction(() => {
+    sql.run("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID");
+    for (const step of steps.slice(from)) step(sql);
+    sql.run("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", steps.length);
+  });
+}
+
+/** Removes everything, so that the database is as before its first write. */
+export function dropAll(sql: Sql): void {
+  sql.transaction(() => {
+    for (const table of ["keys", "log", "verdicts", "registrations", "meta"]) {
+      sql.run(`DROP TABLE IF EXISTS ${table}`);
+    }
+  });
+}
