@@ -9,9 +9,13 @@ export function parseMaxValueBytes(text: string | undefined): number {
   if (text === undefined || text === "") return defaultMaxValueBytes;
   const bytes = /^[0-9]{1,9}$/.test(text) ? Number(text) : 0;
   if (bytes < 1 || bytes > ceilingMaxValueBytes) {
-    throw new WarpError("invalid_argument", `WARP_MAX_VALUE_BYTES is a whole number from 1 to ${ceilingMaxValueBytes}`, {
-      details: { field: "WARP_MAX_VALUE_BYTES", min: 1, max: ceilingMaxValueBytes },
-    });
+    throw new WarpError(
+      "invalid_argument",
+      `WARP_MAX_VALUE_BYTES is a whole number from 1 to ${ceilingMaxValueBytes}`,
+      {
+        details: { field: "WARP_MAX_VALUE_BYTES", min: 1, max: ceilingMaxValueBytes },
+      },
+    );
   }
   return bytes;
 }

@@ -42,6 +42,8 @@ export class PatternIndex<T> {
   }
 
   #measure(): void {
-    this.#lengths = [...new Set([...this.#prefixes.keys()].map((prefix) => prefix.length))].sort((a, b) => b - a);
+    this.#lengths = [...new Set([...this.#prefixes.keys()].map((prefix) => prefix.length))].sort(
+      (a, b) => b - a,
+    );
   }
 }

@@ -149,6 +149,8 @@ export class ChangeLog {
   }
 
   #oldest(): { revision: number; at: number } | undefined {
-    return this.#sql.all<{ revision: number; at: number }>("SELECT revision, at FROM log ORDER BY revision LIMIT 1")[0];
+    return this.#sql.all<{ revision: number; at: number }>(
+      "SELECT revision, at FROM log ORDER BY revision LIMIT 1",
+    )[0];
   }
 }

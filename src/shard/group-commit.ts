@@ -68,7 +68,10 @@ export class GroupCommit {
         try {
           await this.#storage.durable();
         } catch (cause) {
-          const error = new WarpError("storage_unavailable", "the commit's fate is unknown", { cause, outcome: "unknown" });
+          const error = new WarpError("storage_unavailable", "the commit's fate is unknown", {
+            cause,
+            outcome: "unknown",
+          });
           for (const work of group) work.failed(error);
           continue;
         }
@@ -109,5 +112,9 @@ export class GroupCommit {
 }
 
 function asStorageFailure(error: unknown): WarpError {
-  return WarpError.from(error, "storage_unavailable", "the storage refused the write; nothing of it was kept");
+  return WarpError.from(
+    error,
+    "storage_unavailable",
+    "the storage refused the write; nothing of it was kept",
+  );
 }

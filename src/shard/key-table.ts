@@ -1,5 +1,5 @@
-import type { ListedKey, StoredEntry } from "../protocol/shard-api.ts";
 import type { Payload } from "../protocol/payload.ts";
+import type { ListedKey, StoredEntry } from "../protocol/shard-api.ts";
 import { compareBytes, fromUtf8, utf8 } from "../runtime/bytes.ts";
 import { blob, type Sql, type SqlRow } from "../runtime/sql.ts";
 
@@ -201,7 +201,9 @@ export class KeyTable {
         ...(expiresAt === null ? {} : { expiresInMs: expiresAt - nowMs }),
         ...(valueBytes === undefined
           ? {}
-          : { payload: { bytes: this.#value(row.key as Uint8Array), contentType: row.content_type as string } }),
+          : {
+              payload: { bytes: this.#value(row.key as Uint8Array), contentType: row.content_type as string },
+            }),
       });
     }
     return { items, more };

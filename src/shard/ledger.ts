@@ -1,5 +1,5 @@
-import type { ShardStamp } from "../protocol/shard-api.ts";
 import type { StoredRegistration } from "../protocol/registration.ts";
+import type { ShardStamp } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { housekeepingChunk, opIdSkewMs, opIdWindowMs } from "../runtime/limits.ts";
@@ -62,7 +62,11 @@ export class Ledger {
       verdicts: this.#verdicts,
       registrations: this.registrations,
     });
-    this.#retention = { maxEntries: options.logMaxEntries, maxAgeMs: options.logMaxAgeMs, minAgeMs: verdictLifeMs };
+    this.#retention = {
+      maxEntries: options.logMaxEntries,
+      maxAgeMs: options.logMaxAgeMs,
+      minAgeMs: verdictLifeMs,
+    };
     this.alarms = new Alarms(options.alarm, this.#sources());
   }
 

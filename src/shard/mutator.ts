@@ -1,4 +1,4 @@
-import { WarpError, type ErrorData } from "../errors.ts";
+import { type ErrorData, WarpError } from "../errors.ts";
 import { checkKey } from "../protocol/key.ts";
 import { formatETag } from "../protocol/position.ts";
 import type { Mutation, Precondition, Verdict } from "../protocol/shard-api.ts";
@@ -46,7 +46,10 @@ export class Mutator {
     const known = this.#known(mutation.opId);
     if (known !== undefined) {
       if (known.fingerprint === print) return { ...known.verdict, replayed: true };
-      return fail("op_id_reused", "this op id was used for a different operation; make a new one for each operation");
+      return fail(
+        "op_id_reused",
+        "this op id was used for a different operation; make a new one for each operation",
+      );
     }
     const verdict = this.#carryOut(mutation, print, nowMs);
     if (verdict.outcome === "fail" || verdict.revision === 0) {
@@ -72,7 +75,13 @@ export class Mutator {
     const { keys, log, registrations, strict } = this.#parts;
     const note = { atMs: nowMs, opId: mutation.opId, fingerprint: print };
     if (mutation.kind === "invalidatePrefix") {
-      const revision = log.append({ kind: "invalidatePrefix", key: mutation.prefix, version: 0, existed: false, ...note });
+      const revision = log.append({
+        kind: "invalidatePrefix",
+        key: mutation.prefix,
+        version: 0,
+        existed: false,
+        ...note,
+      });
       return { outcome: "ok", version: 0, revision, existed: false };
     }
     const { key } = mutation;
@@ -90,10 +99,17 @@ export class Mutator {
       const revision = log.append({ kind: "invalidate", key, version, existed, ...note });
       return { outcome: "ok", version, revision, existed };
     }
-    if (mutation.when !== undefined && !holds(mutation.when, existed ? formatETag(this.#parts.epoch, version) : undefined)) {
-      return fail("precondition_failed", existed ? "the key is at another version" : "the key does not exist", {
-        version,
-      });
+    if (
+      mutation.when !== undefined &&
+      !holds(mutation.when, existed ? formatETag(this.#parts.epoch, version) : undefined)
+    ) {
+      return fail(
+        "precondition_failed",
+        existed ? "the key is at another version" : "the key does not exist",
+        {
+          version,
+        },
+      );
     }
     if (mutation.kind === "delete") {
       if (before === undefined) return { outcome: "ok", version: 0, revision: 0, existed };
@@ -126,10 +142,16 @@ function checkMutation(mutation: Mutation, nowMs: number, maxValueBytes: number)
   const madeAt = uuidv7Time(mutation.opId.slice(0, 36));
   if (madeAt === undefined) return new WarpError("invalid_op_id", "an op id is a UUIDv7 in lower case");
   if (madeAt > nowMs + opIdSkewMs) {
-    return new WarpError("invalid_op_id", `the op id's time is more than ${opIdSkewMs} ms ahead of the shard's clock`);
+    return new WarpError(
+      "invalid_op_id",
+      `the op id's time is more than ${opIdSkewMs} ms ahead of the shard's clock`,
+    );
   }
   if (madeAt < nowMs - opIdWindowMs) {
-    return new WarpError("op_id_expired", `the op id is older than ${opIdWindowMs} ms: what became of it is no longer known`);
+    return new WarpError(
+      "op_id_expired",
+      `the op id is older than ${opIdWindowMs} ms: what became of it is no longer known`,
+    );
   }
   try {
     if (mutation.kind !== "invalidatePrefix") checkKey(mutation.key);
@@ -141,14 +163,22 @@ function checkMutation(mutation: Mutation, nowMs: number, maxValueBytes: number)
   if (mutation.kind !== "set") return undefined;
   const size = mutation.payload.bytes.length;
   if (size > maxValueBytes) {
-    return new WarpError("value_too_large", `the value has ${size} bytes; at most ${maxValueBytes} are allowed`, {
-      details: { bytes: size, max: maxValueBytes },
-    });
+    return new WarpError(
+      "value_too_large",
+      `the value has ${size} bytes; at most ${maxValueBytes} are allowed`,
+      {
+        details: { bytes: size, max: maxValueBytes },
+      },
+    );
   }
   if (mutation.payload.contentType.length > maxContentTypeLength) {
-    return new WarpError("invalid_argument", `a content type has at most ${maxContentTypeLength} characters`, {
-      details: { field: "contentType" },
-    });
+    return new WarpError(
+      "invalid_argument",
+      `a content type has at most ${maxContentTypeLength} characters`,
+      {
+        details: { field: "contentType" },
+      },
+    );
   }
   const life = mutation.expiresInMs;
   if (life !== undefined && !(Number.isInteger(life) && life >= minExpiresInMs && life <= maxExpiresInMs)) {
@@ -167,6 +197,15 @@ function operationPrint(mutation: Mutation): string {
   if (mutation.kind !== "set") return fingerprint(utf8(JSON.stringify(rest)));
   const { kind, key, payload, expiresInMs, when } = mutation;
   return fingerprint(
-    utf8(JSON.stringify([kind, key, payload.contentType, fingerprint(payload.bytes), expiresInMs ?? null, when ?? null])),
+    utf8(
+      JSON.stringify([
+        kind,
+        key,
+        payload.contentType,
+        fingerprint(payload.bytes),
+        expiresInMs ?? null,
+        when ?? null,
+      ]),
+    ),
   );
 }

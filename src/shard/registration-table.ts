@@ -1,6 +1,10 @@
 import { WarpError } from "../errors.ts";
 import { PatternIndex } from "../protocol/pattern-index.ts";
-import { sameSettings, type RegistrationSettings, type StoredRegistration } from "../protocol/registration.ts";
+import {
+  type RegistrationSettings,
+  type StoredRegistration,
+  sameSettings,
+} from "../protocol/registration.ts";
 import { maxRegistrations } from "../runtime/limits.ts";
 import type { Sql } from "../runtime/sql.ts";
 
@@ -50,18 +54,27 @@ export class RegistrationTable {
    * What registering would come to: `undefined` where the very same settings stand already, else nothing stands in the way.
    * Throws `registration_conflict`, or `batch_too_large` where the space is full.
    */
-  check(pattern: string, settings: RegistrationSettings, ifVersion: number | undefined): StoredRegistration | undefined {
+  check(
+    pattern: string,
+    settings: RegistrationSettings,
+    ifVersion: number | undefined,
+  ): StoredRegistration | undefined {
     const present = this.get(pattern);
     if (present === undefined) {
       if (ifVersion !== undefined) {
-        throw new WarpError("precondition_failed", "there is no registration of this pattern", { details: { version: 0 } });
+        throw new WarpError("precondition_failed", "there is no registration of this pattern", {
+          details: { version: 0 },
+        });
       }
       this.#checkRoom();
       return undefined;
     }
     if (present.source === "static") {
       if (sameSettings(present.settings, settings)) return present;
-      throw new WarpError("registration_conflict", "the deployment's configuration registers this pattern differently");
+      throw new WarpError(
+        "registration_conflict",
+        "the deployment's configuration registers this pattern differently",
+      );
     }
     if (ifVersion !== undefined && ifVersion !== present.version) {
       throw new WarpError("precondition_failed", "the registration is at another version", {

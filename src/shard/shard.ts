@@ -98,13 +98,21 @@ export class Shard implements ShardApi {
     if (isRefusal(ledger)) return ledger;
     const nowMs = this.#expireForRead(ledger);
     const { prefix, after, limit, values } = request;
-    return { ...ledger.stamp(), ...ledger.keys.list(prefix, after, limit, nowMs, values ? maxListBytes : undefined) };
+    return {
+      ...ledger.stamp(),
+      ...ledger.keys.list(prefix, after, limit, nowMs, values ? maxListBytes : undefined),
+    };
   }
 
   async changes(request: ChangesRequest): Promise<ChangesReply | Refusal> {
     const ledger = await this.#admit(request, "read");
     if (ledger === undefined) {
-      return { ...unwritten, changes: [], to: 0, ...(request.epoch === unwrittenEpoch ? {} : { gap: "epoch" }) };
+      return {
+        ...unwritten,
+        changes: [],
+        to: 0,
+        ...(request.epoch === unwrittenEpoch ? {} : { gap: "epoch" }),
+      };
     }
     if (isRefusal(ledger)) return ledger;
     this.#expireForRead(ledger);
@@ -117,7 +125,11 @@ export class Shard implements ShardApi {
     }
     const limit = Math.min(request.limit, maxChangesLimit);
     const changes = ledger.log.since(request.since, limit);
-    return { ...ledger.stamp(), changes, to: changes.length < limit ? ledger.log.head : (changes.at(-1)?.revision ?? ledger.log.head) };
+    return {
+      ...ledger.stamp(),
+      changes,
+      to: changes.length < limit ? ledger.log.head : (changes.at(-1)?.revision ?? ledger.log.head),
+    };
   }
 
   async usage(request: CallScope): Promise<UsageReply | Refusal> {
@@ -177,7 +189,10 @@ export class Shard implements ShardApi {
     );
   }
 
-  async deleteSpace(_space: string, step: "begin" | "finish"): Promise<{ readonly deleted: boolean } | Refusal> {
+  async deleteSpace(
+    _space: string,
+    step: "begin" | "finish",
+  ): Promise<{ readonly deleted: boolean } | Refusal> {
     if (step === "begin") {
       return await this.#commit.submit(() => {
         const ledger = this.#open();
@@ -373,7 +388,9 @@ function refuse(error: WarpError, isStale?: true): Refusal {
 }
 
 function notFound(): Refusal {
-  return refuse(new WarpError("space_not_found", "the space does not exist; its first write or PUT creates it"));
+  return refuse(
+    new WarpError("space_not_found", "the space does not exist; its first write or PUT creates it"),
+  );
 }
 
 function deleting(): Refusal {

@@ -23,10 +23,17 @@ export function newSpace(
 }
 
 /** What speaks against `options` for a space that is there already; undefined: nothing. What is left out conflicts with nothing. */
-export function spaceConflict(present: SpaceSettings, options: Partial<SpaceOptionsData>): WarpError | undefined {
+export function spaceConflict(
+  present: SpaceSettings,
+  options: Partial<SpaceOptionsData>,
+): WarpError | undefined {
   const { shards = present.shards, strict = present.strict } = options;
   if (shards === present.shards && strict === present.strict) return undefined;
-  return new WarpError("space_conflict", "the space exists with other settings, which are fixed when it is first used", {
-    details: { shards: present.shards, strict: present.strict },
-  });
+  return new WarpError(
+    "space_conflict",
+    "the space exists with other settings, which are fixed when it is first used",
+    {
+      details: { shards: present.shards, strict: present.strict },
+    },
+  );
 }
