@@ -1,0 +1,154 @@
+import { type Context, Hono } from "hono";
+import { WarpError } from "../errors.ts";
+import { randomHex } from "../runtime/ids.ts";
+import { Authenticator } from "./auth/authenticator.ts";
+import { allowsSpace, requireVerb } from "./auth/grant.ts";
+import { Call } from "./call.ts";
+import type { Deployment } from "./deployment.ts";
+import { Guard } from "./guard.ts";
+import { errorData, problemResponse } from "./problem.ts";
+import { type Access, type Route, refuseQuery } from "./route.ts";
+import { routes } from "./routes/index.ts";
+import { parseTarget, rawPath } from "./target.ts";
+
+/** `/v1/{space}/keys/{key+}` as Hono writes it. */
+function honoPath(path: string): string {
+  return path.replace(/\{([a-z]+)\+\}/g, ":$1{.*}").replace(/\{([a-z]+)\}/g, ":$1");
+}
+
+function pathPattern(path: string): RegExp {
+  return new RegExp(`^${path.replace(/\{[a-z]+\+\}/g, ".*").replace(/\{[a-z]+\}/g, "[^/]+")}$`, "s");
+}
+
+const patterns = routes.map((route) => ({ method: route.method, pattern: pathPattern(route.path) }));
+
+/** The methods that `path` takes; none: there is no such route. */
+function methodsOf(path: string): string[] {
+  const methods = new Set<string>();
+  for (const { method, pattern } of patterns) {
+    if (!pattern.test(path)) continue;
+    methods.add(method);
+    if (method === "GET") methods.add("HEAD");
+  }
+  return [...methods];
+}
+
+/** Throws unless the caller may use a route of this kind. */
+async function authorize(call: Call, access: Access): Promise<void> {
+  if (access === "public") return;
+  const found = call.authenticator.authenticate(call.request.headers.get("Authorization"));
+  const grant = found instanceof Promise ? await found : found;
+  call.grant = grant;
+  if (access === "caller") return;
+  if (!allowsSpace(grant, call.space)) {
+    throw new WarpError("forbidden", "the space lies outside the token's spaces");
+  }
+  if (access !== "space") requireVerb(grant, access);
+}
+
+const requestIdForm = /^[A-Za-z0-9._-]{1,64}$/;
+
+/**
+ * The HTTP edge of a deployment. Every answer that is not a success is `application/problem+json` with a code of the closed union; what a
+ * route throws unexpectedly is logged and answered as `internal`.
+ */
+export function createApp(deployment: Deployment): Hono {
+  const app = new Hono({ getPath: (request) => rawPath(request.url) });
+  const authenticator = new Authenticator(deployment.config, deployment.clock);
+  const guard = new Guard(deployment.config);
+  let run = "";
+  let count = 0;
+
+  // Made at the first request: a Worker gives no randomness while it loads.
+  const nextRequestId = (): string => {
+    if (run === "") run = randomHex(deployment.random, 6);
+    return `${run}-${(count++).toString(36)}`;
+  };
+
+  const answer = async (
+    request: Request,
+    access: Access,
+    guarded: boolean,
+    work: (call: Call) => Response | Promise<Response>,
+  ): Promise<Response> => {
+    const target = parseTarget(request.url);
+    const call = new Call(deployment, request, target, authenticator, nextRequestId());
+    const origin = request.headers.get("Origin");
+    let response: Response;
+    try {
+      const given = request.headers.get("Warp-Request-Id");
+      if (given !== null) {
+        if (!requestIdForm.test(given)) {
+          throw new WarpError("invalid_argument", "Warp-Request-Id takes 1 to 64 of A-Z a-z 0-9 . _ -");
+        }
+        call.requestId = given;
+      }
+      if (guarded) guard.check(target.authority, request.headers.get("Host"), origin);
+      await authorize(call, access);
+      response = await work(call);
+      response.headers.set("Warp-Request-Id", call.requestId);
+    } catch (error) {
+      const data = errorData(error);
+      if (data.code === "internal") {
+        deployment.log.error("a request failed unexpectedly", {
+          requestId: call.requestId,
+          method: request.method,
+          error,
+        });
+      }
+      response = problemResponse(data, call.requestId);
+    }
+    if (call.opId !== undefined) response.headers.set("Warp-Op-Id", call.opId);
+    response.headers.set("X-Content-Type-Options", "nosniff");
+    guard.decorate(response.headers, origin);
+    return response;
+  };
+
+  const add = (route: Route): void => {
+    const guarded = route.path !== "/healthz" && route.path !== "/readyz";
+    const work = (call: Call): Response | Promise<Response> => {
+      if (route.query === undefined) refuseQuery(call);
+      return route.run(call);
+    };
+    app.on(route.method, honoPath(route.path), (c: Context) =>
+      answer(c.req.raw, route.access, guarded, work),
+    );
+  };
+  for (const route of routes) add(route);
+
+  app.notFound((c) => {
+    const { raw } = c.req;
+    return answer(raw, "public", true, (call) => {
+      const methods = methodsOf(call.target.path);
+      const origin = raw.headers.get("Origin");
+      if (raw.method === "OPTIONS" && methods.length > 0) {
+        if (origin !== null && raw.headers.has("Access-Control-Request-Method"))
+          return guard.preflight(origin);
+        return new Response(null, { status: 204, headers: { Allow: [...methods, "OPTIONS"].join(", ") } });
+      }
+      if (deployment.config.secrets.length === 0 && !deployment.config.open) {
+        throw new WarpError(
+          "deployment_closed",
+          "this deployment has no WARP_SECRET and answers health only",
+        );
+      }
+      if (methods.length === 0)
+        throw new WarpError("route_not_found", "there is no such route; see docs/http.md");
+      const allow = [...methods, "OPTIONS"].join(", ");
+      const response = problemResponse(
+        new WarpError("method_not_allowed", `this route takes ${allow}`, {
+          details: { allow: [...methods, "OPTIONS"] },
+        }).toData(),
+        call.requestId,
+      );
+      response.headers.set("Allow", allow);
+      return response;
+    });
+  });
+  app.onError((error) => {
+    const requestId = nextRequestId();
+    deployment.log.error("a request failed outside its route", { requestId, error });
+    return problemResponse(errorData(error), requestId);
+  });
+  return app;
+}

@@ -1,0 +1,96 @@
+import { WarpError } from "../../errors.ts";
+import { utf8 } from "../../runtime/bytes.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { maxRememberedTokens, maxTokenLength } from "../../runtime/limits.ts";
+import type { HttpConfig } from "../config.ts";
+import { fullGrant, type Grant } from "./grant.ts";
+import { hmacKey, verifyToken } from "./token.ts";
+
+const openGrant = fullGrant("open");
+
+/** Tells who asks. Verified bearers are remembered until they end, so that a hot path verifies nothing. */
+export class Authenticator {
+  readonly #config: HttpConfig;
+  readonly #clock: Clock;
+  readonly #remembered = new Map<string, Grant>();
+  #keys: readonly CryptoKey[] | undefined;
+  #tags: readonly ArrayBuffer[] = [];
+
+  constructor(config: HttpConfig, clock: Clock) {
+    this.#config = config;
+    this.#clock = clock;
+  }
+
+  /**
+   * The grant of an `Authorization` header. Answers at once for a bearer that was verified before. Throws (or rejects with)
+   * `deployment_closed`, `token_missing`, `token_invalid`, `token_expired`.
+   */
+  authenticate(authorization: string | null): Grant | Promise<Grant> {
+    if (this.#config.open) return openGrant;
+    if (this.#config.secrets.length === 0) {
+      throw new WarpError("deployment_closed", "this deployment has no WARP_SECRET and answers health only");
+    }
+    if (authorization === null) throw new WarpError("token_missing", "send Authorization: Bearer <token>");
+    const match = /^Bearer +([^\s]+)$/i.exec(authorization);
+    const bearer = match?.[1];
+    if (bearer === undefined || bearer.length > maxTokenLength) {
+      throw new WarpError(
+        "token_invalid",
+        `Authorization must be Bearer and a token of at most ${maxTokenLength} characters`,
+      );
+    }
+    const known = this.#remembered.get(bearer);
+    if (known !== undefined) {
+      if (known.expiresAtMs > this.#clock.now()) return known;
+      this.#remembered.delete(bearer);
+      throw new WarpError("token_expired", "the token has expired");
+    }
+    return this.#verify(bearer);
+  }
+
+  /** The key that signs: the newest secret's. Throws `unsupported` where there is none. */
+  async signingKey(): Promise<CryptoKey> {
+    const [newest] = await this.#load();
+    if (newest === undefined) {
+      throw new WarpError("unsupported", "an open deployment has no secret to sign tokens with");
+    }
+    return newest;
+  }
+
+  async #verify(bearer: string): Promise<Grant> {
+    const keys = await this.#load();
+    // Equality with a secret is decided by comparing two HMACs, which WebCrypto does in constant time.
+    let isSecret = false;
+    for (const [index, key] of keys.entries()) {
+      const tag = this.#tags[index];
+      if (tag !== undefined && (await crypto.subtle.verify("HMAC", key, tag, utf8(bearer)))) isSecret = true;
+    }
+    const grant = isSecret ? fullGrant("admin") : await verifyToken(bearer, keys, this.#clock.now());
+    this.#remember(bearer, grant);
+    return grant;
+  }
+
+  #remember(bearer: string, grant: Grant): void {
+    if (this.#remembered.size >= maxRememberedTokens) {
+      // The oldest goes; verifying it again costs one HMAC.
+      const oldest = this.#remembered.keys().next();
+      if (!oldest.done) this.#remembered.delete(oldest.value);
+    }
+    this.#remembered.set(bearer, grant);
+  }
+
+  /** Keys are kept, not the promise of them: a promise begun by one request may never settle for another one in a Worker. */
+  async #load(): Promise<readonly CryptoKey[]> {
+    if (this.#keys !== undefined) return this.#keys;
+    const keys: CryptoKey[] = [];
+    const tags: ArrayBuffer[] = [];
+    for (const secret of this.#config.secrets) {
+      const key = await hmacKey(secret);
+      keys.push(key);
+      tags.push(await crypto.subtle.sign("HMAC", key, utf8(secret)));
+    }
+    this.#tags = tags;
+    this.#keys = keys;
+    return keys;
+  }
+}

@@ -1,0 +1,84 @@
+/** What the HTTP edge stands on. The Worker's entry, the tests and other hosts each make one of these. */
+
+import type { ListOptions } from "../adapter/adapter.ts";
+import type {
+  BatchOperation,
+  BatchResult,
+  CallOptions,
+  DeleteOptions,
+  InvalidateResult,
+  InvalidateTarget,
+  ListPage,
+  Lookup,
+  MutationOptions,
+  MutationResult,
+  ReadOptions,
+  RegistrationOptions,
+  StoredRegistration,
+  WriteOptions,
+} from "../core/types.ts";
+import type { UsageReply } from "../protocol/shard-api.ts";
+import type { SpaceSettings } from "../protocol/space.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Random } from "../runtime/random.ts";
+import type { HttpConfig } from "./config.ts";
+
+/** The part of `Warp` that HTTP calls; the class itself satisfies it. */
+export interface SpaceWarp {
+  lookup<T>(key: string, options?: ReadOptions<T>): Promise<Lookup<T>>;
+  set<T>(key: string, value: T, options?: WriteOptions<T>): Promise<MutationResult>;
+  delete(key: string, options?: DeleteOptions): Promise<MutationResult>;
+  batch(operations: readonly BatchOperation[], options?: MutationOptions): Promise<readonly BatchResult[]>;
+  invalidate(target: InvalidateTarget, options?: MutationOptions): Promise<InvalidateResult>;
+  invalidateLocal(target: InvalidateTarget): unknown;
+  list(options?: ListOptions): Promise<ListPage>;
+  register(
+    pattern: string,
+    settings: RegistrationOptions,
+    options?: CallOptions & { readonly ifVersion?: number },
+  ): Promise<{ readonly registration: StoredRegistration; readonly created: boolean }>;
+  unregister(pattern: string, options?: CallOptions): Promise<boolean>;
+  registrations(options?: CallOptions): Promise<readonly StoredRegistration[]>;
+}
+
+/** What all shards of a space hold. */
+export interface SpaceUsage {
+  readonly keys: number;
+  readonly valueBytes: number;
+  readonly logEntries: number;
+  readonly databaseBytes: number;
+  readonly shards: readonly UsageReply[];
+}
+
+/** The part of the space administration that HTTP calls. */
+export interface SpaceAdministration {
+  /** Undefined where the space does not exist. */
+  get(
+    space: string,
+    options?: CallOptions,
+  ): Promise<{ readonly space: SpaceSettings; readonly registrations: number } | undefined>;
+  create(
+    space: string,
+    settings: { readonly shards?: number; readonly strict?: boolean },
+    options?: CallOptions,
+  ): Promise<{ readonly space: SpaceSettings; readonly registrations: number; readonly created: boolean }>;
+  /** Gives whether there was one. */
+  delete(space: string, options?: CallOptions): Promise<boolean>;
+  usage(space: string, options?: CallOptions): Promise<SpaceUsage>;
+}
+
+/** Where unexpected trouble goes. Facts never hold values or tokens. */
+export interface HttpLog {
+  error(message: string, facts: Readonly<Record<string, unknown>>): void;
+}
+
+/** One deployment: its spaces, its settings and what it takes from the host. */
+export interface Deployment {
+  /** The `Warp` of a space, the same one for each call. `space` is well-formed; it need not exist. */
+  warp(space: string): SpaceWarp;
+  readonly spaces: SpaceAdministration;
+  readonly config: HttpConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: HttpLog;
+}

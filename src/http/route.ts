@@ -1,0 +1,51 @@
+import type * as v from "valibot";
+import { WarpError } from "../errors.ts";
+import type { Verb } from "./auth/grant.ts";
+import type { Call } from "./call.ts";
+import { shown } from "./target.ts";
+
+/**
+ * Who may call: `public` asks for nothing, `caller` for any valid token, `space` for one that reaches into the space of the path (the route
+ * itself then looks at verbs and keys), a verb for that verb in the space.
+ */
+export type Access = "public" | "caller" | "space" | Verb;
+
+/** One route: what it is called by, who may, what it takes, what it does. Described once; routing, checks and documents read it. */
+export interface Route {
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  /** `{name}` is one segment, `{name+}` everything that follows, slashes included. */
+  readonly path: string;
+  readonly summary: string;
+  readonly access: Access;
+  /** Parameters of the query; without it any parameter is refused. */
+  readonly query?: v.GenericSchema;
+  /** The JSON body. */
+  readonly body?: v.GenericSchema;
+  readonly run: (call: Call) => Response | Promise<Response>;
+}
+
+/** Throws `invalid_argument` if there is any query: for routes that take none. */
+export function refuseQuery(call: Call): void {
+  const { search } = call.target;
+  if (search === "") return;
+  throw new WarpError(
+    "invalid_argument",
+    `the query has an unknown member ${shown(search.split(/[=&]/, 1)[0] ?? "")}`,
+  );
+}
+
+/** A JSON answer. */
+export function json(value: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(JSON.stringify(value), {
+    status,
+    headers: { "Content-Type": "application/json", "Cache-Control": "no-store", ...headers },
+  });
+}
+
+/** Headers of every streamed NDJSON answer. */
+export const ndjsonHeaders = {
+  "Content-Type": "application/x-ndjson",
+  "Cache-Control": "no-store",
+  // A proxy that buffers would hold progress back.
+  "X-Accel-Buffering": "no",
+} as const;

@@ -1,0 +1,60 @@
+import type { InvalidateTarget } from "../../core/types.ts";
+import { WarpError } from "../../errors.ts";
+import { checkKey } from "../../protocol/key.ts";
+import { maxBatchBytes, maxBatchOperations } from "../../runtime/limits.ts";
+import { type Grant, requireKey } from "../auth/grant.ts";
+import type { Call } from "../call.ts";
+import { checkPrefix } from "../prefix.ts";
+import { json, type Route } from "../route.ts";
+import { invalidateBody } from "../schemas/invalidate.ts";
+
+function targetOf(
+  body: { readonly keys?: readonly string[] | undefined; readonly prefix?: string | undefined },
+  grant: Grant,
+): InvalidateTarget {
+  const { keys, prefix } = body;
+  if ((keys === undefined) === (prefix === undefined)) {
+    throw new WarpError("invalid_argument", 'name exactly one of "keys" and "prefix"');
+  }
+  if (prefix !== undefined) {
+    checkPrefix(prefix);
+    requireKey(grant, prefix, "prefix");
+    return { prefix };
+  }
+  const list = keys ?? [];
+  if (list.length === 0) throw new WarpError("invalid_argument", '"keys" is empty');
+  if (list.length > maxBatchOperations) {
+    throw new WarpError("batch_too_large", `at most ${maxBatchOperations} keys at once`, {
+      details: { count: list.length, max: maxBatchOperations },
+    });
+  }
+  for (const key of list) {
+    checkKey(key);
+    requireKey(grant, key, "key");
+  }
+  return { keys: list };
+}
+
+async function invalidate(call: Call): Promise<Response> {
+  const options = call.mutationOptions();
+  const body = await call.body(invalidateBody, { maxBytes: maxBatchBytes });
+  const target = targetOf(body, call.grant);
+  if (body.scope === "local") {
+    await call.warp.invalidateLocal(target);
+    return json({ scope: "local" });
+  }
+  const { opId, cursors } = await call.warp.invalidate(target, options);
+  return json({ scope: "global", opId, revisions: cursors });
+}
+
+/** Dropping copies. */
+export const invalidateRoutes: readonly Route[] = [
+  {
+    method: "POST",
+    path: "/v1/{space}/invalidate",
+    summary: "Drops keys or a prefix from every cache and keeps the stored values.",
+    access: "invalidate",
+    body: invalidateBody,
+    run: invalidate,
+  },
+];

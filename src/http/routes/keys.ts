@@ -1,0 +1,142 @@
+import type { Lookup, MutationResult } from "../../core/types.ts";
+import type { ErrorCode } from "../../errors.ts";
+import { checkKey } from "../../protocol/key.ts";
+import type { Payload } from "../../protocol/payload.ts";
+import { payloadCodec } from "../../runtime/codec.ts";
+import { requireKey } from "../auth/grant.ts";
+import { readBody } from "../body.ts";
+import type { Call } from "../call.ts";
+import { mutationCondition, readCondition } from "../conditions.ts";
+import { checkContentType, isContentType } from "../content-type.ts";
+import { problemResponse } from "../problem.ts";
+import { json, type Route } from "../route.ts";
+import { putKeyQuery } from "../schemas/keys.ts";
+import { decodeKey } from "../target.ts";
+
+/** The key in the path: everything after `/keys/`, decoded once. */
+function keyOf(call: Call): string {
+  const key = decodeKey(call.rest, "key");
+  checkKey(key);
+  requireKey(call.grant, key, "key");
+  return key;
+}
+
+/** What every answer about a key says. */
+function keyHeaders(answer: Lookup<Payload>): Record<string, string> {
+  const headers: Record<string, string> = {
+    "Warp-Version": String(answer.version),
+    "Warp-Revision": answer.cursor,
+    "Warp-Cache": answer.cache,
+    "Cache-Control": "private, no-cache",
+  };
+  if (answer.value !== undefined) {
+    headers.ETag = `"${answer.etag}"`;
+    if (answer.expiresInMs !== undefined) {
+      headers["Warp-Expires-In-Ms"] = String(Math.max(0, Math.ceil(answer.expiresInMs)));
+    }
+  }
+  return headers;
+}
+
+function refusal(call: Call, answer: Lookup<Payload>, code: ErrorCode, message: string): Response {
+  const response = problemResponse({ code, message, outcome: "fail", retryable: false }, call.requestId);
+  const headers = keyHeaders(answer);
+  headers["Cache-Control"] = "no-store";
+  for (const name in headers) response.headers.set(name, headers[name] ?? "");
+  return response;
+}
+
+async function getKey(call: Call): Promise<Response> {
+  const key = keyOf(call);
+  const options = call.callOptions;
+  const answer = await call.warp.lookup(key, { ...options, codec: payloadCodec });
+  const { headers: sent } = call.request;
+  const match = sent.get("If-Match");
+  const noneMatch = sent.get("If-None-Match");
+  if (match !== null || noneMatch !== null) {
+    const verdict = readCondition(match, noneMatch, answer.value === undefined ? undefined : answer.etag);
+    if (verdict === "failed") {
+      return refusal(call, answer, "precondition_failed", "the key has none of the tags in If-Match");
+    }
+    if (verdict === "not modified") return new Response(null, { status: 304, headers: keyHeaders(answer) });
+  }
+  if (answer.value === undefined) return refusal(call, answer, "not_found", "the key does not exist");
+  const headers = keyHeaders(answer);
+  const { bytes, contentType } = answer.value;
+  // A value written through a library may claim to be anything; a header can't carry that.
+  headers["Content-Type"] = isContentType(contentType) ? contentType : "application/octet-stream";
+  // A stored page must not run as a page of this origin.
+  headers["Content-Security-Policy"] = "default-src 'none'; sandbox";
+  if (call.request.method !== "HEAD") return new Response(bytes as Uint8Array<ArrayBuffer>, { headers });
+  headers["Content-Length"] = String(bytes.byteLength);
+  return new Response(null, { headers });
+}
+
+/** The answer about a mutation of one key, `created` when it made the key. */
+function mutated(result: MutationResult, status: number, extra: object): Response {
+  const headers: Record<string, string> = {
+    "Warp-Version": String(result.version),
+    "Warp-Revision": result.cursor,
+    "Warp-Cache": "bypass",
+  };
+  if (result.etag !== undefined) headers.ETag = `"${result.etag}"`;
+  if (result.replayed) headers["Warp-Replayed"] = "true";
+  const { key, opId, version, etag, cursor, replayed } = result;
+  return json({ key, version, etag, revision: cursor, opId, replayed, ...extra }, status, headers);
+}
+
+async function putKey(call: Call): Promise<Response> {
+  const key = keyOf(call);
+  const options = call.mutationOptions();
+  const { expiresInMs } = call.target.search === "" ? {} : call.query(putKeyQuery);
+  const when = mutationCondition(call.request.headers);
+  const contentType = checkContentType(
+    call.request.headers.get("Content-Type") ?? "application/octet-stream",
+  );
+  const bytes = await readBody(call.request, call.deployment.config.maxValueBytes, "value_too_large");
+  const result = await call.warp.set<Payload>(
+    key,
+    { bytes, contentType },
+    {
+      ...options,
+      codec: payloadCodec,
+      ...(expiresInMs === undefined ? {} : { expiresInMs }),
+      ...(when === undefined ? {} : { when }),
+    },
+  );
+  return mutated(result, result.existed ? 200 : 201, { created: !result.existed });
+}
+
+async function deleteKey(call: Call): Promise<Response> {
+  const key = keyOf(call);
+  const options = call.mutationOptions();
+  const when = mutationCondition(call.request.headers);
+  const result = await call.warp.delete(key, { ...options, ...(when === undefined ? {} : { when }) });
+  return mutated(result, 200, { existed: result.existed });
+}
+
+/** One key: read, write, delete. */
+export const keyRoutes: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/v1/{space}/keys/{key+}",
+    summary: "The value's bytes with their content type; `If-None-Match` gives 304, `If-Match` 412.",
+    access: "read",
+    run: getKey,
+  },
+  {
+    method: "PUT",
+    path: "/v1/{space}/keys/{key+}",
+    summary: "Stores the body's bytes: 201 for a new key, 200 for one that existed.",
+    access: "write",
+    query: putKeyQuery,
+    run: putKey,
+  },
+  {
+    method: "DELETE",
+    path: "/v1/{space}/keys/{key+}",
+    summary: "Deletes the key from storage and every cache; one that was absent is no error.",
+    access: "delete",
+    run: deleteKey,
+  },
+];

@@ -1,0 +1,63 @@
+import { WarpError } from "../../errors.ts";
+import { shardOf } from "../../protocol/key.ts";
+import { formatETag, parseCursor } from "../../protocol/position.ts";
+import type { ListedKey } from "../../protocol/shard-api.ts";
+import { requireKey } from "../auth/grant.ts";
+import type { Call } from "../call.ts";
+import { checkPrefix } from "../prefix.ts";
+import { writeValue } from "../record.ts";
+import type { Route } from "../route.ts";
+import { listQuery } from "../schemas/list.ts";
+
+/** The tag of a listed key: `asOf` has one position for each shard. */
+function etagOf(item: ListedKey, asOf: readonly string[]): string {
+  const position = asOf[shardOf(item.key, asOf.length)];
+  if (position === undefined) throw new WarpError("internal", "a page without positions");
+  return formatETag(parseCursor(position).epoch, item.version);
+}
+
+function writeItem(item: ListedKey, asOf: readonly string[]): string {
+  const facts = JSON.stringify({
+    key: item.key,
+    version: item.version,
+    etag: etagOf(item, asOf),
+    sizeBytes: item.sizeBytes,
+    modifiedAtMs: item.modifiedAtMs,
+    ...(item.expiresInMs === undefined ? {} : { expiresInMs: Math.max(0, Math.ceil(item.expiresInMs)) }),
+  });
+  const value =
+    item.payload === undefined
+      ? `"contentType":${JSON.stringify(item.contentType)}`
+      : writeValue(item.payload);
+  return `${facts.slice(0, -1)},${value}}`;
+}
+
+async function listKeys(call: Call): Promise<Response> {
+  const { prefix, limit, cursor, values } = call.query(listQuery);
+  checkPrefix(prefix);
+  requireKey(call.grant, prefix, "prefix");
+  const page = await call.warp.list({
+    ...call.callOptions,
+    prefix,
+    ...(limit === undefined ? {} : { limit }),
+    ...(cursor === undefined ? {} : { cursor }),
+    ...(values === undefined ? {} : { values }),
+  });
+  const items = page.items.map((item) => writeItem(item, page.asOf));
+  const rest = JSON.stringify({ cursor: page.cursor, asOf: page.asOf });
+  return new Response(`{"items":[${items.join(",")}],${rest.slice(1)}`, {
+    headers: { "Content-Type": "application/json", "Cache-Control": "no-store" },
+  });
+}
+
+/** Keys by prefix. */
+export const listRoutes: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/v1/{space}/keys",
+    summary: "A page of keys in order of their UTF-8 bytes, with their values if asked.",
+    access: "read",
+    query: listQuery,
+    run: listKeys,
+  },
+];

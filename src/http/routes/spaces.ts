@@ -1,0 +1,84 @@
+import { WarpError } from "../../errors.ts";
+import type { SpaceSettings } from "../../protocol/space.ts";
+import { requireKey } from "../auth/grant.ts";
+import type { Call } from "../call.ts";
+import { json, type Route } from "../route.ts";
+import { spaceBody } from "../schemas/spaces.ts";
+
+function plain(space: SpaceSettings, registrations: number): object {
+  const { name, shards, strict, createdAtMs } = space;
+  return { name, shards, strict, createdAtMs, registrationVersion: registrations };
+}
+
+function missing(): WarpError {
+  return new WarpError("space_not_found", "the space does not exist");
+}
+
+async function getSpace(call: Call): Promise<Response> {
+  // Figures of the whole space are for those who may read all of it.
+  requireKey(call.grant, "", "space");
+  const { spaces } = call.deployment;
+  const found = await spaces.get(call.space, call.callOptions);
+  if (found === undefined) throw missing();
+  const { keys, valueBytes, logEntries, databaseBytes, shards } = await spaces.usage(
+    call.space,
+    call.callOptions,
+  );
+  const usage = { keys, valueBytes, logEntries, databaseBytes };
+  return json({
+    ...plain(found.space, found.registrations),
+    usage: {
+      ...usage,
+      shards: shards.map((shard) => ({
+        keys: shard.keys,
+        valueBytes: shard.valueBytes,
+        logEntries: shard.logEntries,
+        databaseBytes: shard.databaseBytes,
+        revision: `${shard.epoch}.${shard.asOf}`,
+      })),
+    },
+  });
+}
+
+async function putSpace(call: Call): Promise<Response> {
+  requireKey(call.grant, "", "space");
+  const { shards, strict } = await call.body(spaceBody, { whenEmpty: {} });
+  const { space, registrations, created } = await call.deployment.spaces.create(
+    call.space,
+    { ...(shards === undefined ? {} : { shards }), ...(strict === undefined ? {} : { strict }) },
+    call.callOptions,
+  );
+  return json({ ...plain(space, registrations), created }, created ? 201 : 200);
+}
+
+async function deleteSpace(call: Call): Promise<Response> {
+  requireKey(call.grant, "", "space");
+  if (!(await call.deployment.spaces.delete(call.space, call.callOptions))) throw missing();
+  return json({ name: call.space, deleted: true });
+}
+
+/** Spaces themselves. */
+export const spaceRoutes: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/v1/{space}",
+    summary: "Settings and usage of a space.",
+    access: "read",
+    run: getSpace,
+  },
+  {
+    method: "PUT",
+    path: "/v1/{space}",
+    summary: "Creates a space; the same settings again confirm, others are a conflict.",
+    access: "admin",
+    body: spaceBody,
+    run: putSpace,
+  },
+  {
+    method: "DELETE",
+    path: "/v1/{space}",
+    summary: "Deletes a space and all its data.",
+    access: "admin",
+    run: deleteSpace,
+  },
+];
