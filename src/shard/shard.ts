@@ -23,29 +23,21 @@ import {
   type UnregisterRequest,
   type UsageReply,
 } from "../protocol/shard-api.ts";
-import type { SpaceSettings } from "../protocol/space.ts";
-import { randomHex } from "../runtime/ids.ts";
 import { maxChangesLimit, maxGroupMutations, maxListBytes, maxReplyBytes } from "../runtime/limits.ts";
-import type { Random } from "../runtime/random.ts";
-import type { Sql } from "../runtime/sql.ts";
+import { Admission, type Home } from "./admission.ts";
 import { GroupCommit } from "./group-commit.ts";
-import { Ledger, type LedgerOptions } from "./ledger.ts";
-import { Meta } from "./meta.ts";
-import { migrate, schemaVersion } from "./schema.ts";
+import type { Ledger } from "./ledger.ts";
+import { deleting, notFound, refusing } from "./refusal.ts";
+import { Residence, type ResidenceOptions } from "./residence.ts";
 import { newSpace, spaceConflict } from "./space.ts";
 
 /** What a shard is made of. */
-export interface ShardOptions extends LedgerOptions {
-  readonly sql: Sql;
-  readonly random: Random;
+export interface ShardOptions extends ResidenceOptions {
   /** Settles when all that was written is durable. */
   readonly durable: () => Promise<void>;
-  /** Removes the whole database and its alarm. */
-  readonly wipe: () => Promise<void>;
   /** Bytes that the database takes. */
   readonly databaseBytes: () => number;
-  /** The home shard (0) of a space, asked by the others for what it alone knows. */
-  readonly home: (space: string) => Pick<ShardApi, "getSpace" | "getRegistrations">;
+  readonly home: (space: string) => Home;
   /** See `GroupCommitOptions`. */
   readonly groupCommit?: boolean;
 }
@@ -60,24 +52,26 @@ const unwritten: ShardStamp = { epoch: unwrittenEpoch, asOf: 0, registrations: 0
  */
 export class Shard implements ShardApi {
   readonly #options: ShardOptions;
+  readonly #residence: Residence;
   readonly #commit: GroupCommit;
-  #ledger: Ledger | undefined;
+  readonly #admission: Admission;
 
   constructor(options: ShardOptions) {
     this.#options = options;
+    this.#residence = new Residence(options);
     this.#commit = new GroupCommit(
       {
-        transaction: (work) => this.#transaction(work),
+        transaction: (work) => this.#residence.transaction(work),
         durable: options.durable,
-        undone: () => this.#forget(),
+        undone: () => this.#residence.forget(),
       },
       { grouping: options.groupCommit ?? true, maxWeight: maxGroupMutations },
     );
-    if (schemaVersion(options.sql) > 0) migrate(options.sql);
+    this.#admission = new Admission(this.#residence, this.#commit, options.home);
   }
 
   async read(request: ReadRequest): Promise<ReadReply | Refusal> {
-    const ledger = await this.#admit(request, "read");
+    const ledger = await this.#admission.admit(request, "read");
     if (ledger === undefined) return { ...unwritten, entries: request.keys.map(() => null) };
     if (isRefusal(ledger)) return ledger;
     const nowMs = this.#expireForRead(ledger);
@@ -93,7 +87,7 @@ export class Shard implements ShardApi {
   }
 
   async list(request: ListRequest): Promise<ListReply | Refusal> {
-    const ledger = await this.#admit(request, "read");
+    const ledger = await this.#admission.admit(request, "read");
     if (ledger === undefined) return { ...unwritten, items: [], more: false };
     if (isRefusal(ledger)) return ledger;
     const nowMs = this.#expireForRead(ledger);
@@ -105,7 +99,7 @@ export class Shard implements ShardApi {
   }
 
   async changes(request: ChangesRequest): Promise<ChangesReply | Refusal> {
-    const ledger = await this.#admit(request, "read");
+    const ledger = await this.#admission.admit(request, "read");
     if (ledger === undefined) {
       return {
         ...unwritten,
@@ -133,7 +127,7 @@ export class Shard implements ShardApi {
   }
 
   async usage(request: CallScope): Promise<UsageReply | Refusal> {
-    const ledger = await this.#admit(request, "read");
+    const ledger = await this.#admission.admit(request, "read");
     if (ledger === undefined) {
       return { ...unwritten, keys: 0, valueBytes: 0, logEntries: 0, logFloor: 0, databaseBytes: 0 };
     }
@@ -150,10 +144,10 @@ export class Shard implements ShardApi {
   }
 
   async mutate(request: MutateRequest): Promise<MutateReply | Refusal> {
-    const admitted = await this.#admit(request, "write");
+    const admitted = await this.#admission.admit(request, "write");
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
     return await this.#commit.submit(() => {
-      const ledger = this.#stillAdmitted(request);
+      const ledger = this.#residence.admit(request);
       if (isRefusal(ledger)) return ledger;
       const nowMs = this.#options.clock.now();
       const verdicts = request.mutations.map((mutation) => ledger.mutator.apply(mutation, nowMs));
@@ -162,7 +156,7 @@ export class Shard implements ShardApi {
   }
 
   async getSpace(_space: string): Promise<SpaceReply | Refusal> {
-    const ledger = this.#open();
+    const ledger = this.#residence.open();
     if (ledger === undefined) return notFound();
     if (ledger.deleting) return deleting();
     return { space: ledger.space, registrations: ledger.registrationVersion };
@@ -175,7 +169,7 @@ export class Shard implements ShardApi {
     return await this.#commit.submit(() =>
       refusing(() => {
         checkSpace(space);
-        const present = this.#open();
+        const present = this.#residence.open();
         if (present !== undefined) {
           if (present.deleting) return deleting();
           const conflict = spaceConflict(present.space, options);
@@ -183,7 +177,7 @@ export class Shard implements ShardApi {
           return { space: present.space, registrations: present.registrationVersion, created: false };
         }
         const settings = newSpace(space, options, this.#options.random, this.#options.clock.now());
-        this.#found(settings);
+        this.#residence.found(settings);
         return { space: settings, registrations: 0, created: true };
       }),
     );
@@ -195,30 +189,30 @@ export class Shard implements ShardApi {
   ): Promise<{ readonly deleted: boolean } | Refusal> {
     if (step === "begin") {
       return await this.#commit.submit(() => {
-        const ledger = this.#open();
+        const ledger = this.#residence.open();
         if (ledger === undefined) return notFound();
         if (!ledger.deleting) ledger.markDeleting();
         return { deleted: false };
       });
     }
-    const existed = this.#open() !== undefined;
-    await this.#wipe();
+    const existed = this.#residence.open() !== undefined;
+    await this.#residence.wipe();
     return { deleted: existed };
   }
 
   async getRegistrations(request: CallScope): Promise<RegistrationsReply | Refusal> {
-    const ledger = await this.#admit(request, "read");
+    const ledger = await this.#admission.admit(request, "read");
     if (ledger === undefined) return notFound();
     if (isRefusal(ledger)) return ledger;
     return { registrations: ledger.registrationVersion, list: ledger.registrations.stored() };
   }
 
   async register(request: RegisterRequest): Promise<RegisterReply | Refusal> {
-    const admitted = await this.#admit(request, "write");
+    const admitted = await this.#admission.admit(request, "write");
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
     return await this.#commit.submit(() =>
       refusing(() => {
-        const ledger = this.#stillAdmitted(request);
+        const ledger = this.#residence.admit(request);
         if (isRefusal(ledger)) return ledger;
         const { pattern, settings, ifVersion } = request;
         checkPattern(pattern);
@@ -238,11 +232,11 @@ export class Shard implements ShardApi {
   async unregister(
     request: UnregisterRequest,
   ): Promise<{ readonly removed: boolean; readonly registrations: number } | Refusal> {
-    const admitted = await this.#admit(request, "write");
+    const admitted = await this.#admission.admit(request, "write");
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
     return await this.#commit.submit(() =>
       refusing(() => {
-        const ledger = this.#stillAdmitted(request);
+        const ledger = this.#residence.admit(request);
         if (isRefusal(ledger)) return ledger;
         const removed = ledger.registrations.remove(request.pattern);
         if (removed) this.#noteRegistration(ledger, request.pattern, true);
@@ -253,8 +247,8 @@ export class Shard implements ShardApi {
 
   /** The host's alarm went off: does what is due and sets it again. */
   async onAlarm(): Promise<void> {
-    if (this.#open() === undefined) return;
-    await this.#commit.submit(() => this.#open()?.alarms.ring(this.#options.clock.now()));
+    if (this.#residence.open() === undefined) return;
+    await this.#commit.submit(() => this.#residence.open()?.alarms.ring(this.#options.clock.now()));
   }
 
   /** Figures about commits so far. */
@@ -269,103 +263,19 @@ export class Shard implements ShardApi {
     return version;
   }
 
-  /**
-   * Whether a call may go on here: the ledger; a refusal; or undefined for a read of a shard that was never written to. It waits only
-   * where this shard has to ask the home shard: at its first write, when the space was made anew, and for newer registrations.
-   */
-  async #admit(request: CallScope, intent: "read" | "write"): Promise<Ledger | Refusal | undefined> {
-    let ledger = this.#open();
-    if (request.shard === 0) return this.#stillAdmitted(request);
-    if (ledger !== undefined && ledger.space.id !== request.spaceId) {
-      const home = await this.#options.home(request.space).getSpace(request.space);
-      if (!isRefusal(home) && home.space.id === ledger.space.id) return stale();
-      // The space that this shard belonged to is gone: what is here is its remains.
-      await this.#wipe();
-      ledger = undefined;
-    }
-    if (ledger === undefined) {
-      if (intent === "read") return undefined;
-      const home = await this.#options.home(request.space).getSpace(request.space);
-      if (isRefusal(home)) return home;
-      if (home.space.id !== request.spaceId) return stale();
-      ledger = await this.#commit.submit(() => this.#open() ?? this.#found(home.space));
-    }
-    if (intent === "write" && request.registrations > ledger.registrationVersion) {
-      const home = await this.#options.home(request.space).getRegistrations({ ...request, shard: 0 });
-      if (isRefusal(home)) return home;
-      await this.#commit.submit(() => {
-        const now = this.#open();
-        if (now === undefined || home.registrations <= now.registrationVersion) return;
-        now.registrations.replaceAll(home.list);
-        now.registrationVersion = home.registrations;
-      });
-    }
-    return this.#stillAdmitted(request);
-  }
-
-  /** The check that needs no waiting, made again inside the commit: a space may be deleted while a call is queued. */
-  #stillAdmitted(request: CallScope): Ledger | Refusal {
-    const ledger = this.#open();
-    if (ledger === undefined) return request.spaceId === undefined ? notFound() : stale();
-    if (ledger.deleting) return deleting();
-    return ledger.space.id === request.spaceId ? ledger : stale();
-  }
-
-  #open(): Ledger | undefined {
-    if (this.#ledger === undefined && schemaVersion(this.#options.sql) > 0) {
-      const space = new Meta(this.#options.sql).space;
-      if (space !== undefined) this.#ledger = new Ledger(this.#options.sql, space, this.#options);
-    }
-    return this.#ledger;
-  }
-
-  /** Makes this shard a part of `space`, inside a commit. */
-  #found(space: SpaceSettings): Ledger {
-    migrate(this.#options.sql);
-    const meta = new Meta(this.#options.sql);
-    meta.epoch = randomHex(this.#options.random, 8);
-    meta.space = space;
-    this.#ledger = new Ledger(this.#options.sql, space, this.#options);
-    return this.#ledger;
-  }
-
-  #forget(): void {
-    this.#ledger?.alarms.forget();
-    this.#ledger = undefined;
-  }
-
-  async #wipe(): Promise<void> {
-    this.#forget();
-    await this.#options.wipe();
-    this.#forget();
-  }
-
   /** Before a read: keys whose end has come are gone for it, and the log says so. Gives the time that the read works with. */
   #expireForRead(ledger: Ledger): number {
     const nowMs = this.#options.clock.now();
     const due = ledger.keys.nextExpiryMs;
     if (due !== undefined && due <= nowMs) {
       try {
-        this.#transaction(() => undefined);
+        this.#residence.transaction(() => undefined);
       } catch (cause) {
-        this.#forget();
+        this.#residence.forget();
         throw new WarpError("storage_unavailable", "the storage refused a write", { cause });
       }
     }
     return nowMs;
-  }
-
-  /** Every transaction first expires what is due, and last trims the log and sets the alarm. */
-  #transaction<T>(work: () => T): T {
-    return this.#options.sql.transaction(() => {
-      const nowMs = this.#options.clock.now();
-      this.#open()?.expireDue(nowMs);
-      const result = work();
-      const ledger = this.#ledger;
-      ledger?.trimCount(nowMs);
-      ledger?.alarms.arm();
-      return result;
-    });
   }
 
   /**
@@ -374,42 +284,9 @@ export class Shard implements ShardApi {
    */
   async #newLife(): Promise<ChangesReply> {
     return await this.#commit.submit(() => {
-      new Meta(this.#options.sql).epoch = randomHex(this.#options.random, 8);
-      this.#forget();
-      const ledger = this.#open();
+      const ledger = this.#residence.renew();
       const stamp = ledger?.stamp() ?? unwritten;
       return { ...stamp, changes: [], to: stamp.asOf, gap: "epoch" as const };
     });
-  }
-}
-
-function refuse(error: WarpError, isStale?: true): Refusal {
-  return isStale ? { refused: error.toData(), stale: true } : { refused: error.toData() };
-}
-
-function notFound(): Refusal {
-  return refuse(
-    new WarpError("space_not_found", "the space does not exist; its first write or PUT creates it"),
-  );
-}
-
-function deleting(): Refusal {
-  return refuse(new WarpError("space_deleting", "the space is being deleted", { retryAfterMs: 1_000 }));
-}
-
-function stale(): Refusal {
-  return refuse(
-    new WarpError("unavailable", "the space was deleted and made again meanwhile", { retryAfterMs: 0 }),
-    true,
-  );
-}
-
-/** A definite refusal thrown inside a commit becomes an answer: it must not undo the group it shares. */
-function refusing<T>(work: () => T): T | Refusal {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof WarpError) return refuse(error);
-    throw error;
   }
 }

@@ -1,0 +1,91 @@
+import type { CallScope, Refusal } from "../protocol/shard-api.ts";
+import type { SpaceSettings } from "../protocol/space.ts";
+import { randomHex } from "../runtime/ids.ts";
+import type { Random } from "../runtime/random.ts";
+import type { Sql } from "../runtime/sql.ts";
+import { Ledger, type LedgerOptions } from "./ledger.ts";
+import { Meta } from "./meta.ts";
+import { deleting, notFound, stale } from "./refusal.ts";
+import { migrate, schemaVersion } from "./schema.ts";
+
+/** What a {@link Residence} is made of. */
+export interface ResidenceOptions extends LedgerOptions {
+  readonly sql: Sql;
+  readonly random: Random;
+  /** Removes the whole database and its alarm. */
+  readonly wipe: () => Promise<void>;
+}
+
+/**
+ * To which space this shard belongs, if to any, and its ledger. A shard belongs to none until its first write: looking at it
+ * writes nothing.
+ */
+export class Residence {
+  readonly #options: ResidenceOptions;
+  #ledger: Ledger | undefined;
+
+  constructor(options: ResidenceOptions) {
+    this.#options = options;
+    if (schemaVersion(options.sql) > 0) migrate(options.sql);
+  }
+
+  /** The ledger, opened on the database if need be; undefined: the shard belongs to no space. */
+  open(): Ledger | undefined {
+    if (this.#ledger === undefined && schemaVersion(this.#options.sql) > 0) {
+      const space = new Meta(this.#options.sql).space;
+      if (space !== undefined) this.#ledger = new Ledger(this.#options.sql, space, this.#options);
+    }
+    return this.#ledger;
+  }
+
+  /** Makes this shard a part of `space`, inside a commit. */
+  found(space: SpaceSettings): Ledger {
+    migrate(this.#options.sql);
+    const meta = new Meta(this.#options.sql);
+    meta.epoch = randomHex(this.#options.random, 8);
+    meta.space = space;
+    this.#ledger = new Ledger(this.#options.sql, space, this.#options);
+    return this.#ledger;
+  }
+
+  /** Begins a new epoch, inside a commit. */
+  renew(): Ledger | undefined {
+    new Meta(this.#options.sql).epoch = randomHex(this.#options.random, 8);
+    this.forget();
+    return this.open();
+  }
+
+  /** What was read from the database must be read again: a transaction was undone. */
+  forget(): void {
+    this.#ledger?.alarms.forget();
+    this.#ledger = undefined;
+  }
+
+  /** Removes everything. */
+  async wipe(): Promise<void> {
+    this.forget();
+    await this.#options.wipe();
+    this.forget();
+  }
+
+  /** The ledger for a call that belongs here, or why it doesn't. Asked again inside the commit: a space may be deleted meanwhile. */
+  admit(request: CallScope): Ledger | Refusal {
+    const ledger = this.open();
+    if (ledger === undefined) return request.spaceId === undefined ? notFound() : stale();
+    if (ledger.deleting) return deleting();
+    return ledger.space.id === request.spaceId ? ledger : stale();
+  }
+
+  /** Every transaction first expires what is due, and last trims the log and sets the alarm. */
+  transaction<T>(work: () => T): T {
+    return this.#options.sql.transaction(() => {
+      const nowMs = this.#options.clock.now();
+      this.open()?.expireDue(nowMs);
+      const result = work();
+      const ledger = this.#ledger;
+      ledger?.trimCount(nowMs);
+      ledger?.alarms.arm();
+      return result;
+    });
+  }
+}
