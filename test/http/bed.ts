@@ -1,0 +1,52 @@
+import { createApp } from "../../src/http/app.ts";
+import type { HttpConfig } from "../../src/http/config.ts";
+import type { Deployment } from "../../src/http/deployment.ts";
+import { FakeSpaces } from "./fake-warp.ts";
+
+export const secret = "a-secret-of-enough-bytes";
+
+/** Settings with a secret; `changes` on top. */
+export function config(changes: Partial<HttpConfig> = {}): HttpConfig {
+  return {
+    secrets: [secret],
+    open: false,
+    origins: [],
+    maxValueBytes: 1_048_576,
+    version: "1.2.3",
+    ...changes,
+  };
+}
+
+/** An app over stand-in spaces, with a clock that stands still until a test moves it. */
+export function fakeBed(changes: Partial<HttpConfig> = {}) {
+  const spaces = new FakeSpaces();
+  const clock = { nowMs: 1_800_000_000_000, now: () => clock.nowMs };
+  const logged: { message: string; facts: Readonly<Record<string, unknown>> }[] = [];
+  const deployment: Deployment = {
+    warp: (space) => spaces.warp(space),
+    spaces,
+    config: config(changes),
+    clock,
+    random: { bytes: (count) => crypto.getRandomValues(new Uint8Array(count)) },
+    log: { error: (message, facts) => void logged.push({ message, facts }) },
+  };
+  const app = createApp(deployment);
+  /** A request with the secret as bearer, unless `init` brings its own. */
+  const call = async (method: string, path: string, init: RequestInit & { bearer?: string | null } = {}) => {
+    const headers = new Headers(init.headers);
+    const bearer = init.bearer === undefined ? secret : init.bearer;
+    if (bearer !== null && !headers.has("Authorization")) headers.set("Authorization", `Bearer ${bearer}`);
+    return await app.request(`http://localhost${path}`, { ...init, method, headers });
+  };
+  return { app, call, clock, spaces, logged, deployment };
+}
+
+/** The problem in an answer, which must be one. */
+export async function problemOf(response: Response): Promise<{ code: string; [member: string]: unknown }> {
+  const type = response.headers.get("Content-Type");
+  if (type !== "application/problem+json") throw new Error(`${response.status} is no problem: ${type}`);
+  const problem = (await response.json()) as { code: string; status: number };
+  if (problem.status !== response.status)
+    throw new Error(`${problem.status} in the body of a ${response.status}`);
+  return problem;
+}

@@ -1,0 +1,227 @@
+import type {
+  BatchOperation,
+  BatchResult,
+  Lookup,
+  MutationOptions,
+  MutationResult,
+} from "../../src/core/types.ts";
+import { WarpError } from "../../src/errors.ts";
+import type { SpaceAdministration, SpaceWarp } from "../../src/http/deployment.ts";
+import type { Payload } from "../../src/protocol/payload.ts";
+import type { StoredRegistration } from "../../src/protocol/registration.ts";
+import type { ListedKey, Precondition } from "../../src/protocol/shard-api.ts";
+
+const epoch = "00000000000000aa";
+
+/** A space in memory with what HTTP needs of it: a stand-in where a test wants faults, or nothing but HTTP. */
+export class FakeWarp implements SpaceWarp {
+  readonly entries = new Map<
+    string,
+    { payload: Payload; version: number; expiresInMs: number | undefined }
+  >();
+  readonly registered = new Map<string, StoredRegistration>();
+  /** Thrown by the next calls, as many as there are. */
+  readonly faults: unknown[] = [];
+  readonly batches: { operations: readonly BatchOperation[]; options: MutationOptions }[] = [];
+  revision = 0;
+  exists = false;
+
+  #fault(): void {
+    const fault = this.faults.shift();
+    if (fault !== undefined) throw fault;
+  }
+
+  get cursor(): string {
+    return `${epoch}.${this.revision}`;
+  }
+
+  async lookup<T>(key: string): Promise<Lookup<T>> {
+    this.#fault();
+    const entry = this.entries.get(key);
+    const { cursor } = this;
+    if (entry === undefined) return { key, value: undefined, version: 0, cursor, cache: "miss" };
+    return {
+      key,
+      value: entry.payload as T,
+      version: entry.version,
+      etag: `${epoch}.${entry.version}`,
+      cursor,
+      contentType: entry.payload.contentType,
+      modifiedAtMs: 1,
+      ageMs: 0,
+      expiresInMs: entry.expiresInMs,
+      stale: false,
+      cache: "hit",
+    };
+  }
+
+  #check(key: string, when: Precondition | undefined): void {
+    if (when === undefined) return;
+    const entry = this.entries.get(key);
+    const tag = entry === undefined ? undefined : `${epoch}.${entry.version}`;
+    const tags = "anyOf" in when ? when.anyOf : when.noneOf;
+    const matches = tag !== undefined && (tags === "*" || tags.includes(tag));
+    if (matches !== "anyOf" in when)
+      throw new WarpError("precondition_failed", "the key is at another version");
+  }
+
+  async set<T>(
+    key: string,
+    value: T,
+    options: Parameters<SpaceWarp["set"]>[2] = {},
+  ): Promise<MutationResult> {
+    this.#fault();
+    this.#check(key, options.when);
+    const existed = this.entries.has(key);
+    this.exists = true;
+    const version = ++this.revision;
+    this.entries.set(key, { payload: value as Payload, version, expiresInMs: options.expiresInMs });
+    return this.#result(key, version, existed, options);
+  }
+
+  #result(key: string, version: number, existed: boolean, options: MutationOptions): MutationResult {
+    const etag = version === 0 ? undefined : `${epoch}.${version}`;
+    return { key, opId: options.opId ?? "", version, etag, cursor: this.cursor, existed, replayed: false };
+  }
+
+  async delete(key: string, options: Parameters<SpaceWarp["delete"]>[1] = {}): Promise<MutationResult> {
+    this.#fault();
+    this.#check(key, options.when);
+    const existed = this.entries.delete(key);
+    if (existed) this.revision++;
+    return this.#result(key, 0, existed, options);
+  }
+
+  async batch(
+    operations: readonly BatchOperation[],
+    options: MutationOptions = {},
+  ): Promise<readonly BatchResult[]> {
+    this.#fault();
+    this.batches.push({ operations, options });
+    const results: BatchResult[] = [];
+    for (const operation of operations) {
+      const { op, key } = operation;
+      try {
+        if (op === "get") results.push({ op, lookup: await this.lookup<Payload>(key) });
+        else if (op === "set")
+          results.push({ op, result: await this.set(key, operation.payload, { ...options, ...operation }) });
+        else if (op === "delete")
+          results.push({ op, result: await this.delete(key, { ...options, ...operation }) });
+        else results.push({ op, result: this.#result(key, 0, true, options) });
+      } catch (error) {
+        results.push({ op, key, error: WarpError.from(error, "internal", "").toData() });
+      }
+    }
+    return results;
+  }
+
+  async invalidate() {
+    this.#fault();
+    return { opId: "", cursors: [this.cursor] };
+  }
+
+  invalidateLocal(): void {
+    this.#fault();
+  }
+
+  async list(options: Parameters<SpaceWarp["list"]>[0] = {}) {
+    this.#fault();
+    const { prefix = "", limit = 100, cursor, values = false } = options;
+    if (cursor !== undefined && !cursor.startsWith("after:"))
+      throw new WarpError("invalid_cursor", "rubbish");
+    const after = cursor?.slice(6);
+    const keys = [...this.entries.keys()]
+      .sort()
+      .filter((key) => key.startsWith(prefix) && (after === undefined || key > after));
+    const items = keys.slice(0, limit).map((key): ListedKey => {
+      const entry = this.entries.get(key);
+      if (entry === undefined) throw new Error("no entry");
+      const { payload, version } = entry;
+      return {
+        key,
+        version,
+        modifiedAtMs: 1,
+        sizeBytes: payload.bytes.length,
+        contentType: payload.contentType,
+        ...(values ? { payload } : {}),
+      };
+    });
+    return {
+      items,
+      cursor: keys.length > limit ? `after:${items.at(-1)?.key}` : undefined,
+      asOf: [this.cursor],
+    };
+  }
+
+  async register(pattern: string, options: object, { ifVersion }: { readonly ifVersion?: number } = {}) {
+    const settings = { mode: "eventual" as const, cacheTtlMs: 300_000, maxStalenessMs: 5_000, ...options };
+    const old = this.registered.get(pattern);
+    if (
+      old !== undefined &&
+      JSON.stringify(old.settings) !== JSON.stringify(settings) &&
+      ifVersion !== old.version
+    ) {
+      throw new WarpError("registration_conflict", "other settings");
+    }
+    const registration: StoredRegistration = { pattern, settings, version: ++this.revision, source: "space" };
+    this.registered.set(pattern, registration);
+    return { registration, created: old === undefined };
+  }
+
+  async unregister(pattern: string) {
+    return this.registered.delete(pattern);
+  }
+
+  async registrations() {
+    return [...this.registered.values()];
+  }
+}
+
+/** The spaces of {@link FakeWarp}s. */
+export class FakeSpaces implements SpaceAdministration {
+  readonly warps = new Map<string, FakeWarp>();
+  readonly settings = new Map<string, { shards: number; strict: boolean }>();
+
+  warp(space: string): FakeWarp {
+    let warp = this.warps.get(space);
+    if (warp === undefined) {
+      warp = new FakeWarp();
+      this.warps.set(space, warp);
+    }
+    return warp;
+  }
+
+  #reply(name: string) {
+    const settings = this.settings.get(name) ?? { shards: 1, strict: false };
+    return { space: { name, id: "x", createdAtMs: 1, ...settings }, registrations: 0 };
+  }
+
+  async get(space: string) {
+    return this.settings.has(space) || this.warps.get(space)?.exists ? this.#reply(space) : undefined;
+  }
+
+  async create(space: string, options: { shards?: number; strict?: boolean }) {
+    const wanted = { shards: options.shards ?? 1, strict: options.strict ?? false };
+    const old = this.settings.get(space);
+    if (old !== undefined && JSON.stringify(old) !== JSON.stringify(wanted)) {
+      throw new WarpError("space_conflict", "the space exists with other settings");
+    }
+    this.settings.set(space, wanted);
+    return { ...this.#reply(space), created: old === undefined };
+  }
+
+  async delete(space: string) {
+    const had = this.settings.delete(space);
+    return this.warps.delete(space) || had;
+  }
+
+  async usage(space: string) {
+    return {
+      keys: this.warps.get(space)?.entries.size ?? 0,
+      valueBytes: 0,
+      logEntries: 0,
+      databaseBytes: 0,
+      shards: [],
+    };
+  }
+}
