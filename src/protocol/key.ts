@@ -56,3 +56,19 @@ export function shardTag(key: string): string {
 export function shardOf(key: string, shards: number): number {
   return shards === 1 ? 0 : murmur3(utf8(shardTag(key))) % shards;
 }
+
+/**
+ * Orders well-formed strings as their UTF-8 bytes. JavaScript's own order differs: it puts surrogates (characters beyond U+FFFF)
+ * before U+E000 to U+FFFF.
+ */
+export function compareKeys(a: string, b: string): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x === y) continue;
+    const [xSurrogate, ySurrogate] = [(x & 0xf800) === 0xd800, (y & 0xf800) === 0xd800];
+    return xSurrogate === ySurrogate ? x - y : xSurrogate ? 1 : -1;
+  }
+  return a.length - b.length;
+}

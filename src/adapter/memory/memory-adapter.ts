@@ -1,0 +1,137 @@
+import { WarpError } from "../../errors.ts";
+import { checkKey } from "../../protocol/key.ts";
+import type { Position } from "../../protocol/position.ts";
+import type { RegistrationSettings, StoredRegistration } from "../../protocol/registration.ts";
+import type { SpaceSettings } from "../../protocol/space.ts";
+import { checkCallLimits } from "../../runtime/call-limits.ts";
+import { maxChangesLimit } from "../../runtime/limits.ts";
+import type {
+  Adapter,
+  AdapterSupports,
+  CallOptions,
+  ChangesAnswer,
+  ListAnswer,
+  ListOptions,
+  Mutation,
+  MutationAnswer,
+  ReadAnswer,
+} from "../adapter.ts";
+import { checkBatchSize, namedKey } from "../batch.ts";
+import { listCursor, resolveList } from "../list-page.ts";
+import { MemoryStorage, type MemoryStorageOptions } from "./memory-storage.ts";
+
+const supports: AdapterSupports = Object.freeze({
+  storage: true,
+  atomicBatch: true,
+  changes: true,
+  registrations: true,
+  persistent: false,
+});
+
+/**
+ * Storage inside the process: for `standalone()`, tests and trials. Its data ends with the process. To let several nodes share one, make
+ * a {@link MemoryStorage} and give it to an adapter for each.
+ */
+export function memoryAdapter(options: MemoryStorageOptions | { readonly storage: MemoryStorage }): Adapter {
+  return new MemoryAdapter("storage" in options ? options.storage : new MemoryStorage(options));
+}
+
+class MemoryAdapter implements Adapter {
+  readonly supports = supports;
+  readonly #storage: MemoryStorage;
+  #registrationsSeen = 0;
+  #closed = false;
+
+  constructor(storage: MemoryStorage) {
+    this.#storage = storage;
+  }
+
+  get registrationsSeen(): number {
+    return this.#registrationsSeen;
+  }
+
+  shardOf(_key: string): number {
+    return 0;
+  }
+
+  async getMany(keys: readonly string[], options?: CallOptions): Promise<readonly ReadAnswer[]> {
+    this.#begin(options);
+    checkBatchSize(keys.length);
+    for (const key of keys) checkKey(key);
+    const entries = this.#storage.read(keys);
+    const asOf = this.#position();
+    return keys.map((key, at) => ({ key, entry: entries[at], asOf }));
+  }
+
+  async batch(mutations: readonly Mutation[], options?: CallOptions): Promise<readonly MutationAnswer[]> {
+    this.#begin(options);
+    checkBatchSize(mutations.length);
+    const verdicts = this.#storage.apply(mutations);
+    const asOf = this.#position();
+    return verdicts.map((verdict, at) => ({ ...namedKey(mutations[at]), verdict, asOf }));
+  }
+
+  async list(options: ListOptions = {}): Promise<ListAnswer> {
+    this.#begin(options);
+    const resolved = resolveList(options);
+    const { items, more } = this.#storage.list(resolved);
+    const last = items.at(-1);
+    const cursor = more && last !== undefined ? listCursor(last.key, resolved.prefix) : undefined;
+    return { items, cursor, asOf: [this.#position()] };
+  }
+
+  async changes(since: Position, options?: CallOptions): Promise<ChangesAnswer> {
+    this.#begin(options);
+    const answer = this.#storage.changes(since, maxChangesLimit);
+    this.#position();
+    return answer;
+  }
+
+  async space(options?: CallOptions): Promise<SpaceSettings | undefined> {
+    this.#begin(options);
+    this.#position();
+    return this.#storage.space;
+  }
+
+  async registrations(
+    options?: CallOptions,
+  ): Promise<{ readonly version: number; readonly list: readonly StoredRegistration[] }> {
+    this.#begin(options);
+    const list = this.#storage.registrations();
+    this.#position();
+    return { version: this.#registrationsSeen, list };
+  }
+
+  async register(
+    pattern: string,
+    settings: RegistrationSettings,
+    options: CallOptions & { readonly ifVersion?: number } = {},
+  ): Promise<{ readonly registration: StoredRegistration; readonly created: boolean }> {
+    this.#begin(options);
+    const answer = this.#storage.register(pattern, settings, options.ifVersion);
+    this.#position();
+    return answer;
+  }
+
+  async unregister(pattern: string, options?: CallOptions): Promise<boolean> {
+    this.#begin(options);
+    const removed = this.#storage.unregister(pattern);
+    this.#position();
+    return removed;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  #begin(options: CallOptions | undefined): void {
+    if (this.#closed) throw new WarpError("warp_closed", "this adapter is closed");
+    checkCallLimits(options);
+  }
+
+  /** The position of an answer. What the answer mentions is seen with it. */
+  #position(): Position {
+    this.#registrationsSeen = this.#storage.registrationVersion;
+    return this.#storage.position;
+  }
+}
