@@ -5,6 +5,7 @@
  */
 
 import { resolve } from "node:path";
+import { endAsked } from "./serve/ending.ts";
 import { DataInUse } from "./serve/lock.ts";
 import { readServeOptions, serveUsage, UsageError } from "./serve/options.ts";
 import { StartFailed } from "./serve/process.ts";
@@ -19,8 +20,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const asked = endAsked();
-  const starting = run(root, options, process.env);
-  const serving = await starting;
+  const serving = await run(root, options, process.env);
   if (options.open) {
     console.log(
       "warp is open: without WARP_SECRET every caller on this machine may read and write all of it",
@@ -31,7 +31,7 @@ async function main(): Promise<number> {
 }
 
 /** Waits until a signal, the end of npm, or the end of the runtime; then for the runtime to be gone. */
-async function untilTheEnd(serving: Serving, asked: Promise<string>): Promise<number> {
+async function untilTheEnd(serving: Serving, asked: Promise<NodeJS.Signals>): Promise<number> {
   const why = await Promise.race([asked, serving.ended]);
   if (typeof why === "string") {
     await serving.stop();
@@ -40,18 +40,6 @@ async function untilTheEnd(serving: Serving, asked: Promise<string>): Promise<nu
   }
   console.error(`warp: the runtime ended by itself (${why.signal ?? `code ${why.code}`})`);
   return 1;
-}
-
-/** Resolves when this process is asked to end. npm that is killed can't ask: its going is the asking. */
-function endAsked(): Promise<string> {
-  return new Promise((done) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => done(signal));
-    if (process.env.npm_lifecycle_event === undefined) return;
-    const parent = process.ppid;
-    setInterval(() => {
-      if (process.ppid !== parent) done("parent");
-    }, 500).unref();
-  });
 }
 
 try {
