@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { type ErrorCode, WarpError } from "../errors.ts";
+import { isObject } from "./record.ts";
 import { shown } from "./target.ts";
 
 /** The code of a wrong field, where it has one of its own. */
@@ -24,6 +25,10 @@ export function check<const S extends v.GenericSchema>(
   input: unknown,
   where: "query" | "body",
 ): v.InferOutput<S> {
+  // Schemas of objects take arrays for objects.
+  if (!isObject(input)) {
+    throw new WarpError("invalid_argument", `the ${where} must be a JSON object`, { details: { where } });
+  }
   const result = v.safeParse(schema, input, { abortEarly: true });
   if (result.success) return result.output;
   const issue = result.issues[0];

@@ -1,6 +1,7 @@
 import { createApp } from "../../src/http/app.ts";
 import type { HttpConfig } from "../../src/http/config.ts";
 import type { Deployment } from "../../src/http/deployment.ts";
+import { fromUtf8 } from "../../src/runtime/bytes.ts";
 import { FakeSpaces } from "./fake-warp.ts";
 
 export const secret = "a-secret-of-enough-bytes";
@@ -49,4 +50,9 @@ export async function problemOf(response: Response): Promise<{ code: string; [me
   if (problem.status !== response.status)
     throw new Error(`${problem.status} in the body of a ${response.status}`);
   return problem;
+}
+
+/** The text of any answer; workerd warns where `text()` meets NDJSON. */
+export async function textOf(response: Response): Promise<string> {
+  return fromUtf8(new Uint8Array(await response.arrayBuffer()));
 }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isObject, readValue, writeValue } from "../../src/http/record.ts";
 import { utf8 } from "../../src/runtime/bytes.ts";
-import { fakeBed, problemOf } from "./bed.ts";
+import { fakeBed, problemOf, textOf } from "./bed.ts";
 
 const reread = (written: string) => {
   const record: unknown = JSON.parse(`{${written}}`);
@@ -80,7 +80,7 @@ describe("the one JSON form of values", () => {
         body: line,
         headers: { "Content-Type": "application/x-ndjson" },
       });
-      const last = (await response.text()).trim().split("\n").at(-1) ?? "";
+      const last = (await textOf(response)).trim().split("\n").at(-1) ?? "";
       expect(JSON.parse(last), line).toEqual({ done: { lines: 1, imported: 0, failed: 1 } });
     }
   });
@@ -152,10 +152,10 @@ describe("export", () => {
     const exported = await call("GET", "/v1/from/export?prefix=k");
     expect(exported.headers.get("Content-Type")).toBe("application/x-ndjson");
     const imported = await call("POST", "/v1/to/import", {
-      body: await exported.text(),
+      body: await textOf(exported),
       headers: { "Content-Type": "application/x-ndjson" },
     });
-    expect((await imported.text()).trim().split("\n").at(-1)).toBe(
+    expect((await textOf(imported)).trim().split("\n").at(-1)).toBe(
       '{"done":{"lines":2500,"imported":2500,"failed":0}}',
     );
     const plain = (space: string) =>
@@ -172,7 +172,7 @@ describe("export", () => {
     for (let i = 0; i < 1_500; i++) await warp.set(`k${i}`, { bytes: utf8("v"), contentType: "a/b" });
     const response = await call("GET", "/v1/s/export");
     warp.faults.push(new Error("gone"));
-    await expect(response.text()).rejects.toThrow();
+    await expect(textOf(response)).rejects.toThrow();
     warp.faults.push(new Error("gone"));
     expect((await problemOf(await call("GET", "/v1/s/export"))).code).toBe("internal");
   });
