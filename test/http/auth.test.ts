@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { hmacKey, signToken } from "../../src/http/auth/token.ts";
 import { routes } from "../../src/http/routes/index.ts";
 import { toBase64Url, utf8 } from "../../src/runtime/bytes.ts";
-import { fakeBed, problemOf, secret } from "./bed.ts";
+import { fakeBed, problemOf, secret, textOf } from "./bed.ts";
 
 const nowMs = 1_800_000_000_000;
 
@@ -112,7 +112,7 @@ describe("SE2 every route asks who calls", () => {
     await bed.call("PUT", "/v1/mine/registrations/in/*");
     const before = warp.revision;
     const response = await send(bed, item, await token({ prefixes: ["out/", "in/b"] }));
-    const text = await response.clone().text();
+    const text = await textOf(response.clone());
     expect(text).not.toContain("marked");
     if (response.headers.get("Content-Type") === "application/problem+json") {
       expect((await problemOf(response)).code).toBe("forbidden");

@@ -11,7 +11,7 @@ type ReportLine = { done?: object; progress?: object; error?: { line: number; co
 
 async function importBody(
   bed: Bed,
-  body: BodyInit,
+  body: RequestInit["body"],
   headers: Record<string, string> = {},
 ): Promise<ReportLine[]> {
   const response = await bed.call("POST", "/v1/s/import", {

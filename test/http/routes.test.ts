@@ -167,15 +167,13 @@ describe("problems", () => {
     "%s is a problem with its status, outcome and advice",
     async (code: ErrorCode) => {
       const { call, spaces } = fakeBed();
-      spaces
-        .warp("s")
-        .faults.push(
-          new WarpError(code, "what happened", {
-            retryAfterMs: 1_500,
-            outcome: "unknown",
-            details: { max: 5 },
-          }),
-        );
+      spaces.warp("s").faults.push(
+        new WarpError(code, "what happened", {
+          retryAfterMs: 1_500,
+          outcome: "unknown",
+          details: { max: 5 },
+        }),
+      );
       const response = await call("PUT", "/v1/s/keys/a", { body: "v" });
       expect(response.status).toBe(problems[code].status);
       expect(response.headers.get("Retry-After")).toBe("2");

@@ -4,7 +4,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { maxRememberedTokens, maxTokenLength } from "../../runtime/limits.ts";
 import type { HttpConfig } from "../config.ts";
 import { fullGrant, type Grant } from "./grant.ts";
-import { hmacKey, verifyToken } from "./token.ts";
+import { type HmacKey, hmacKey, verifyToken } from "./token.ts";
 
 const openGrant = fullGrant("open");
 
@@ -13,7 +13,7 @@ export class Authenticator {
   readonly #config: HttpConfig;
   readonly #clock: Clock;
   readonly #remembered = new Map<string, Grant>();
-  #keys: readonly CryptoKey[] | undefined;
+  #keys: readonly HmacKey[] | undefined;
   #tags: readonly ArrayBuffer[] = [];
 
   constructor(config: HttpConfig, clock: Clock) {
@@ -49,7 +49,7 @@ export class Authenticator {
   }
 
   /** The key that signs: the newest secret's. Throws `unsupported` where there is none. */
-  async signingKey(): Promise<CryptoKey> {
+  async signingKey(): Promise<HmacKey> {
     const [newest] = await this.#load();
     if (newest === undefined) {
       throw new WarpError("unsupported", "an open deployment has no secret to sign tokens with");
@@ -80,9 +80,9 @@ export class Authenticator {
   }
 
   /** Keys are kept, not the promise of them: a promise begun by one request may never settle for another one in a Worker. */
-  async #load(): Promise<readonly CryptoKey[]> {
+  async #load(): Promise<readonly HmacKey[]> {
     if (this.#keys !== undefined) return this.#keys;
-    const keys: CryptoKey[] = [];
+    const keys: HmacKey[] = [];
     const tags: ArrayBuffer[] = [];
     for (const secret of this.#config.secrets) {
       const key = await hmacKey(secret);

@@ -16,8 +16,11 @@ export interface Claims {
 
 const header = toBase64Url(utf8('{"alg":"HS256","typ":"JWT"}'));
 
+/** A key as WebCrypto has it; hosts name its type differently. */
+export type HmacKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+
 /** An HMAC-SHA-256 key. */
-export async function hmacKey(secret: string): Promise<CryptoKey> {
+export async function hmacKey(secret: string): Promise<HmacKey> {
   return await crypto.subtle.importKey("raw", utf8(secret), { name: "HMAC", hash: "SHA-256" }, false, [
     "sign",
     "verify",
@@ -25,7 +28,7 @@ export async function hmacKey(secret: string): Promise<CryptoKey> {
 }
 
 /** A signed token: a JWT with HS256. */
-export async function signToken(claims: Claims, key: CryptoKey): Promise<string> {
+export async function signToken(claims: Claims, key: HmacKey): Promise<string> {
   const signed = `${header}.${toBase64Url(utf8(JSON.stringify(claims)))}`;
   const signature = await crypto.subtle.sign("HMAC", key, utf8(signed));
   return `${signed}.${toBase64Url(new Uint8Array(signature))}`;
@@ -69,7 +72,7 @@ function seconds(value: unknown, name: string): number {
  * What a token grants. The algorithm is fixed: a token that names another one, `none` included, is refused before its signature is looked at.
  * Signatures are compared in constant time by WebCrypto. Throws `token_invalid`, `token_expired`.
  */
-export async function verifyToken(token: string, keys: readonly CryptoKey[], nowMs: number): Promise<Grant> {
+export async function verifyToken(token: string, keys: readonly HmacKey[], nowMs: number): Promise<Grant> {
   const parts = token.split(".");
   const [head = "", body = "", tail = ""] = parts;
   if (parts.length !== 3) throw invalid("it is neither the secret nor a signed token");
