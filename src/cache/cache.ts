@@ -13,6 +13,8 @@ export interface CacheEntry {
   readonly version: number;
   /** Entity tag of that version, without quotes. */
   readonly etag: string;
+  /** The shard whose log it follows, so that a hit need not hash the key; absent: ask the adapter. */
+  readonly shard?: number;
   /** Log position (revision) at which this copy was known to be true. */
   readonly asOf: number;
   /** Wall-clock ms of its commit at the authority. */

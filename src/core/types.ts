@@ -1,7 +1,7 @@
 /** What the core's callers see: options, answers and events. The classes behind them are in the files beside this one. */
 
 import type { Adapter, CallOptions, ListedKey, Precondition, StoredEntry } from "../adapter/adapter.ts";
-import type { Cache } from "../cache/cache.ts";
+import type { Cache, CacheStats } from "../cache/cache.ts";
 import type { ErrorData } from "../errors.ts";
 import type { Mode, RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
 import type { Background } from "../runtime/background.ts";
@@ -22,10 +22,12 @@ export interface WarpOptions {
   readonly background: Background;
   /** Static registrations from configuration: always there, changed only by configuration. */
   readonly registrations?: readonly { readonly pattern: string; readonly options: RegistrationOptions }[];
-  /** Longest a joined load is waited for before the waiter loads by itself, in ms. Default 10,000. */
+  /** Longest that another's load is waited for before the waiter loads by itself, in ms. Default 5,000. */
   readonly joinTimeoutMs?: number;
   /** Whose op ids these are. Default `"node"`. */
   readonly subject?: string;
+  /** The adapter is shared with others: `close()` leaves it open. Default false. */
+  readonly sharedAdapter?: boolean;
 }
 
 /** The policy of a key pattern, as a caller writes it; what is left out takes its default. */
@@ -132,6 +134,47 @@ export type BatchResult =
       readonly opId?: string;
       readonly error: ErrorData;
     };
+
+/** Options of `warp.batch` and `warp.setMany`. */
+export interface BatchOptions extends MutationOptions {
+  /** Whether written values enter L1 also where no copy is held. Default false: a large batch would push out what is hot. */
+  readonly fill?: boolean;
+}
+
+/** Options of `warp.setMany`. */
+export interface SetManyOptions<T> extends BatchOptions {
+  readonly codec?: Codec<T>;
+  /** Life of the values at the authority, 1 ms to 10 years. Default: until deleted. */
+  readonly expiresInMs?: number;
+}
+
+/** The verdict of one entry of `setMany`: its result, or its own error. */
+export type SetManyResult =
+  | { readonly key: string; readonly result: MutationResult; readonly error?: undefined }
+  | { readonly key: string; readonly error: unknown; readonly result?: undefined };
+
+/** Figures of a node since it was made. */
+export interface WarpStats {
+  /** Reads answered from L1. */
+  readonly hits: number;
+  /** Reads that L1 could not answer. */
+  readonly misses: number;
+  /** Reads of strong keys, which never ask L1. */
+  readonly bypasses: number;
+  /** Keys asked of the storage. */
+  readonly loads: number;
+  /** Reads that shared another's load. */
+  readonly joins: number;
+  /** Answers that the floor rule kept out of L1. */
+  readonly refusedFills: number;
+  /** Exchanges with a shard's log. */
+  readonly catchUps: number;
+  /** Times that all copies of a shard were dropped. */
+  readonly drops: number;
+  /** Background trouble, each an `error` event too. */
+  readonly errors: number;
+  readonly cache: CacheStats;
+}
 
 /** What to drop from caches. Exactly one of the two. */
 export type InvalidateTarget = { readonly keys: readonly string[] } | { readonly prefix: string };

@@ -11,8 +11,10 @@ export class PatternIndex<T> {
   /** Adds or replaces the value of `pattern`. */
   set(pattern: string, value: T): void {
     if (pattern.endsWith("*")) {
-      this.#prefixes.set(pattern.slice(0, -1), value);
-      this.#measure();
+      const prefix = pattern.slice(0, -1);
+      this.#prefixes.set(prefix, value);
+      // Most additions bring no new length, and a space may have thousands of patterns.
+      if (!this.#lengths.includes(prefix.length)) this.#measure();
     } else this.#exact.set(pattern, value);
   }
 

@@ -13,6 +13,8 @@ export interface Codec<T> {
   encode(value: T): Payload;
   /** Throws `decode_failed` for bytes or a content type that aren't its own. */
   decode(payload: Payload): T;
+  /** Each reader gets a value of its own, which it may change: what was decoded is not shared. Default false. */
+  readonly perReader?: boolean;
 }
 
 function mediaType(contentType: string): string {
@@ -80,6 +82,7 @@ export const textCodec: Codec<string> = {
  * a reader may change what it got.
  */
 export const bytesCodec: Codec<Uint8Array> = {
+  perReader: true,
   encode(value) {
     if (!(value instanceof Uint8Array)) {
       throw new WarpError("encode_failed", "the bytes codec takes a Uint8Array only");

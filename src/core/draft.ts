@@ -1,0 +1,109 @@
+import { WarpError } from "../errors.ts";
+import { checkKey } from "../protocol/key.ts";
+import type { Payload } from "../protocol/payload.ts";
+import { formatETag } from "../protocol/position.ts";
+import type { RegistrationSettings } from "../protocol/registration.ts";
+import { type Mutation, type Precondition, scopeOpId } from "../protocol/shard-api.ts";
+import { utf8Length } from "../runtime/bytes.ts";
+import { uuidv7, uuidv7Time } from "../runtime/ids.ts";
+import { maxExpiresInMs, maxKeyBytes, minExpiresInMs } from "../runtime/limits.ts";
+import type { Parts } from "./parts.ts";
+import { checkRange } from "./policy.ts";
+import type { MutationOptions } from "./types.ts";
+
+/** A mutation about to be sent, and what the node has to do with its answer. */
+export interface Draft {
+  readonly mutation: Mutation;
+  /** The op id as the caller knows it. */
+  readonly opId: string;
+  /** The key's policy; undefined for a prefix. */
+  readonly settings: RegistrationSettings | undefined;
+  /** Whether a written value enters L1 also where no copy is held. */
+  readonly fill: boolean;
+}
+
+/** What a caller wants done. */
+export type Wish =
+  | {
+      readonly kind: "set";
+      readonly key: string;
+      readonly payload: Payload;
+      readonly expiresInMs?: number | undefined;
+      readonly when?: Precondition | undefined;
+    }
+  | { readonly kind: "delete"; readonly key: string; readonly when?: Precondition | undefined }
+  | { readonly kind: "invalidate"; readonly key: string }
+  | { readonly kind: "invalidatePrefix"; readonly prefix: string };
+
+/** Op ids of one call: each mutation's own, or the call's with the place of the mutation. */
+export class OpIds {
+  readonly #subject: string;
+  readonly callOpId: string;
+
+  /** Throws `invalid_op_id`. */
+  constructor(parts: Parts, options: MutationOptions | undefined) {
+    if (options?.opId !== undefined) checkOpId(options.opId);
+    this.#subject = options?.subject ?? parts.subject;
+    this.callOpId = options?.opId ?? uuidv7(parts.clock, parts.random);
+  }
+
+  /** The id of the only mutation of a call. */
+  single(): string {
+    return scopeOpId(this.#subject, this.callOpId);
+  }
+
+  /** The id of the mutation at `index`, which may have one of its own. */
+  at(index: number, own: string | undefined): string {
+    if (own === undefined) return scopeOpId(this.#subject, this.callOpId, index);
+    checkOpId(own);
+    return scopeOpId(this.#subject, own);
+  }
+}
+
+/** Throws `invalid_op_id` unless `opId` is a lower-case UUIDv7. */
+export function checkOpId(opId: string): void {
+  if (uuidv7Time(opId) === undefined) {
+    throw new WarpError("invalid_op_id", "an op id is a lower-case UUIDv7");
+  }
+}
+
+/** The mutation of a wish. Throws what is wrong with it. `scopedOpId`: see `scopeOpId`. */
+export function toMutation(wish: Wish, scopedOpId: string): Mutation {
+  if (wish.kind === "invalidatePrefix") {
+    checkPrefix(wish.prefix);
+    return { kind: "invalidatePrefix", opId: scopedOpId, prefix: wish.prefix };
+  }
+  checkKey(wish.key);
+  if (wish.kind === "invalidate") return { kind: "invalidate", opId: scopedOpId, key: wish.key };
+  const when = wish.when === undefined ? {} : { when: wish.when };
+  if (wish.kind === "delete") return { kind: "delete", opId: scopedOpId, key: wish.key, ...when };
+  const { key, payload, expiresInMs } = wish;
+  if (expiresInMs === undefined) return { kind: "set", opId: scopedOpId, key, payload, ...when };
+  checkRange("invalid_ttl", "expiresInMs", expiresInMs, minExpiresInMs, maxExpiresInMs);
+  return { kind: "set", opId: scopedOpId, key, payload, expiresInMs, ...when };
+}
+
+/** Throws `invalid_key` for a prefix that no key can have; the empty one is every key's. */
+export function checkPrefix(prefix: string): void {
+  if (!prefix.isWellFormed() || utf8Length(prefix) > maxKeyBytes) {
+    throw new WarpError("invalid_key", `a prefix has at most ${maxKeyBytes} bytes of UTF-8`);
+  }
+}
+
+/** `ifVersion` as a precondition; `epoch` is the shard's, needed for versions above 0. */
+export function versionCondition(ifVersion: number, epoch: string): Precondition {
+  return ifVersion === 0 ? { noneOf: "*" } : { anyOf: [formatETag(epoch, ifVersion)] };
+}
+
+/** Throws `invalid_version`, or `invalid_argument` where both forms of a condition are given. */
+export function checkCondition(
+  options: { readonly ifVersion?: number; readonly when?: Precondition } | undefined,
+): void {
+  if (options?.ifVersion === undefined) return;
+  checkRange("invalid_version", "ifVersion", options.ifVersion, 0, Number.MAX_SAFE_INTEGER);
+  if (options.when !== undefined) {
+    throw new WarpError("invalid_argument", "ifVersion and when can't stand together", {
+      details: { field: "when" },
+    });
+  }
+}

@@ -1,0 +1,164 @@
+import type { ChangesAnswer } from "../adapter/adapter.ts";
+import type { Position } from "../protocol/position.ts";
+import { HeldErrors, isStorageTrouble } from "./held-errors.ts";
+import type { L1 } from "./l1.ts";
+import type { Moment } from "./moment.ts";
+import type { Parts } from "./parts.ts";
+import { SingleFlight } from "./single-flight.ts";
+
+/** How far this node has followed one shard's log. */
+interface View {
+  readonly epoch: string;
+  /** All changes up to here are applied to L1. */
+  revision: number;
+  /** Send time of the last exchange that proved it: from then on, changes may be missing. */
+  provenAtMs: number;
+  /** The node's order when it last had an answer of this epoch. */
+  seenOrder: number;
+}
+
+/** What the follower tells the parts beside it. */
+export interface FollowerHooks {
+  /** These keys, or all with the prefix, changed: readers to come must not join a load from before. */
+  outdated(key: string | undefined, prefix: string | undefined): void;
+  /** Registrations changed, or may have. */
+  registrationsOld(): void;
+}
+
+/**
+ * Follows each shard's log by asking for its changes (rules SB2, SB3). A copy in L1 is as fresh as the later of two send times: of
+ * the exchange that last proved the shard's position, and of its own load.
+ */
+export class Follower {
+  readonly #parts: Parts;
+  readonly #l1: L1;
+  readonly #hooks: FollowerHooks;
+  readonly #views = new Map<number, View>();
+  readonly #flights: SingleFlight<void, number>;
+  readonly #errors = new HeldErrors<number>(256);
+
+  constructor(parts: Parts, l1: L1, hooks: FollowerHooks) {
+    this.#parts = parts;
+    this.#l1 = l1;
+    this.#hooks = hooks;
+    this.#flights = new SingleFlight({
+      clock: parts.clock,
+      background: parts.background,
+      lostAfterMs: parts.joinTimeoutMs,
+      errors: this.#errors,
+      holds: isStorageTrouble,
+    });
+  }
+
+  /** From when on, by the node's clock, changes may be missing from what L1 holds of `shard`; `-Infinity`: nothing is known. */
+  provenAtMs(shard: number): number {
+    const view = this.#views.get(shard);
+    return view === undefined || !this.#parts.adapter.supports.changes
+      ? Number.NEGATIVE_INFINITY
+      : view.provenAtMs;
+  }
+
+  /** The epoch of `shard`, once an answer told it. */
+  epoch(shard: number): string | undefined {
+    return this.#views.get(shard)?.epoch;
+  }
+
+  /**
+   * Takes note of an answer's position; `begun` is when its question was sent. Gives whether the answer is of the shard's present
+   * life: only then may anything be kept from it.
+   */
+  async observe(position: Position, begun: Moment): Promise<boolean> {
+    const { moments, cache } = this.#parts;
+    const view = this.#views.get(position.shard);
+    if (view === undefined) {
+      this.#views.set(position.shard, newView(position, begun, moments.latest));
+      this.#l1.base(position.shard, position.revision);
+      // What a lasting cache kept from an earlier process can't be dated.
+      if (cache.supports.persistent) await this.#l1.drop(position.shard, position.revision);
+      return true;
+    }
+    if (view.epoch === position.epoch) {
+      view.seenOrder = moments.latest;
+      return true;
+    }
+    if (begun.order > view.seenOrder) {
+      await this.#restart(position, begun, "epoch");
+      return true;
+    }
+    // Two answers of different lives that were under way together: which is older can't be told. An exchange will.
+    view.provenAtMs = Number.NEGATIVE_INFINITY;
+    return false;
+  }
+
+  /** Begins an exchange in the background, unless one is under way or one failed a moment ago. */
+  kick(shard: number): void {
+    if (this.#errors.isHeld(shard, this.#parts.clock.now())) return;
+    if (this.#flights.joinRunning(shard, Number.NEGATIVE_INFINITY) !== undefined) return;
+    // The flight is held by the background already, and tells of its failure itself.
+    this.#begin(shard).catch(() => undefined);
+  }
+
+  /**
+   * Brings L1 up to the head of the shard's log: one exchange for all who ask, if it was sent at `notBeforeMs` or later. An older one
+   * need not be waited for: applying changes twice does no harm. Throws the error of an exchange that failed a moment ago.
+   */
+  catchUp(shard: number, notBeforeMs: number): Promise<void> {
+    this.#errors.check(shard, this.#parts.clock.now());
+    return this.#flights.joinRunning(shard, notBeforeMs) ?? this.#begin(shard);
+  }
+
+  #begin(shard: number): Promise<void> {
+    const begun = this.#parts.moments.mark();
+    const work = this.#exchange(shard, begun).catch((error: unknown) => {
+      this.#parts.counters.errors++;
+      this.#parts.emitter.emit("error", { error });
+      throw error;
+    });
+    return this.#flights.begin(shard, begun, work);
+  }
+
+  async #exchange(shard: number, first: Moment): Promise<void> {
+    this.#parts.counters.catchUps++;
+    for (let begun = first; ; begun = this.#parts.moments.mark()) {
+      const view = this.#views.get(shard);
+      if (view === undefined) return;
+      const answer = await this.#parts.adapter.changes({ shard, epoch: view.epoch, revision: view.revision });
+      // Someone else met the shard's new life meanwhile: this answer is about the old one.
+      if (this.#views.get(shard) !== view) continue;
+      if (answer.gap !== undefined || answer.to.epoch !== view.epoch) {
+        await this.#restart(answer.to, begun, answer.gap ?? "epoch");
+        return;
+      }
+      await this.#apply(shard, view, answer);
+      if (!answer.complete) continue;
+      view.provenAtMs = Math.max(view.provenAtMs, begun.atMs);
+      return;
+    }
+  }
+
+  async #apply(shard: number, view: View, answer: ChangesAnswer): Promise<void> {
+    for (const { kind, key } of answer.changes) {
+      if (kind === "register") this.#hooks.registrationsOld();
+      else if (kind === "invalidatePrefix") this.#hooks.outdated(undefined, key);
+      else this.#hooks.outdated(key, undefined);
+    }
+    await this.#l1.apply(shard, answer.changes);
+    view.revision = Math.max(view.revision, answer.to.revision);
+    view.seenOrder = this.#parts.moments.latest;
+  }
+
+  async #restart(position: Position, begun: Moment, reason: "compacted" | "epoch"): Promise<void> {
+    const { emitter, counters, moments } = this.#parts;
+    this.#views.set(position.shard, newView(position, begun, moments.latest));
+    counters.drops++;
+    // Whatever may have happened in between, registrations included, was missed.
+    this.#hooks.registrationsOld();
+    this.#hooks.outdated(undefined, "");
+    await this.#l1.drop(position.shard, position.revision);
+    if (emitter.has("drop")) emitter.emit("drop", { shard: position.shard, reason });
+  }
+}
+
+function newView(position: Position, begun: Moment, seenOrder: number): View {
+  return { epoch: position.epoch, revision: position.revision, provenAtMs: begun.atMs, seenOrder };
+}

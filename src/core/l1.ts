@@ -1,0 +1,149 @@
+import type { CacheEntry } from "../cache/cache.ts";
+import type { Change } from "../protocol/shard-api.ts";
+import { epochOf } from "./entry.ts";
+import { Floors } from "./floors.ts";
+import type { Moment } from "./moment.ts";
+import type { Parts } from "./parts.ts";
+
+/**
+ * What became of a fill: `kept`; `held`: L1 has a newer copy, this one; `refused`: the key changed while the answer was on its way, a
+ * new answer would do; `barred`: the whole shard's answers from before are refused.
+ */
+export type Admission =
+  | { readonly as: "kept" | "refused" | "barred" }
+  | { readonly as: "held"; readonly entry: CacheEntry };
+
+const kept: Admission = { as: "kept" };
+const refused: Admission = { as: "refused" };
+const barred: Admission = { as: "barred" };
+
+/**
+ * The node's cache under the floor rule (CO3): a copy enters only if its log position is not below its key's floor, and never takes
+ * the place of a newer one.
+ *
+ * Two rows of floors are kept: log positions, raised by log entries and own writes, and the node's own order of sending, raised by
+ * what has no log position (a local invalidation, a write of unknown fate, a dropped shard).
+ */
+export class L1 {
+  readonly #parts: Parts;
+  readonly #floors: Floors;
+  readonly #barriers: Floors;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const shardOf = (key: string): number => parts.adapter.shardOf(key);
+    this.#floors = new Floors(shardOf);
+    this.#barriers = new Floors(shardOf);
+  }
+
+  /** The copy of `key` as it is held, for coherence: counts nothing. */
+  inspect(key: string): CacheEntry | undefined {
+    return this.#parts.cache.inspect(key, this.#parts.clock.now());
+  }
+
+  /**
+   * Whether a copy that a waiting cache gave still stands: the floor may have been raised, or the shard's life have changed, while it
+   * was fetched.
+   */
+  isStanding(key: string, entry: CacheEntry, epoch: string | undefined): boolean {
+    if (epoch === undefined || epochOf(entry) !== epoch) return false;
+    return entry.asOf >= this.#floors.of(key, this.#parts.adapter.shardOf(key));
+  }
+
+  /** Whether something known at `asOf` to a question sent at `begun` still stands: `key` did not change since. */
+  stands(key: string, shard: number, asOf: number, begun: Moment): boolean {
+    return this.#judge(key, shard, asOf, begun) === kept;
+  }
+
+  /** Lets an answer's copy in, if it may. `begun` is when the question was sent. */
+  async admit(key: string, shard: number, entry: CacheEntry, begun: Moment): Promise<Admission> {
+    const held = this.inspect(key);
+    if (held !== undefined && (held.asOf > entry.asOf || held.version > entry.version)) {
+      return { as: "held", entry: held };
+    }
+    const verdict = this.#judge(key, shard, entry.asOf, begun);
+    if (verdict === kept) await this.#parts.cache.set(key, entry);
+    else this.#parts.counters.refusedFills++;
+    return verdict;
+  }
+
+  /** What an answer means that found the key absent: an older copy goes, a newer one counts. */
+  async admitAbsence(key: string, shard: number, asOf: number, begun: Moment): Promise<Admission> {
+    // Where nothing is stored behind L1, absence there says nothing.
+    if (!this.#parts.adapter.supports.storage) return kept;
+    const held = this.inspect(key);
+    if (held !== undefined && held.asOf > asOf) return { as: "held", entry: held };
+    if (held !== undefined) await this.#parts.cache.delete(key);
+    return this.#judge(key, shard, asOf, begun);
+  }
+
+  #judge(key: string, shard: number, asOf: number, begun: Moment): Admission {
+    if (asOf < this.#floors.ofShard(shard) || begun.order <= this.#barriers.ofShard(shard)) return barred;
+    if (asOf < this.#floors.of(key, shard) || begun.order <= this.#barriers.of(key, shard)) return refused;
+    return kept;
+  }
+
+  /** `key` changed at `revision`: older answers stay out, an older copy goes. Gives whether one went. */
+  async outdate(key: string, revision: number): Promise<boolean> {
+    this.#floors.raiseKey(key, revision);
+    const { cache } = this.#parts;
+    // A cache that can't be looked into may hold an old copy: it goes in any case.
+    if (cache.supports.peek) {
+      const held = this.inspect(key);
+      if (held === undefined || held.asOf >= revision) return false;
+    }
+    return await cache.delete(key);
+  }
+
+  /** The keys of `shard` that begin with `prefix` were invalidated at `revision`. */
+  async outdatePrefix(prefix: string, shard: number, revision: number): Promise<number> {
+    this.#floors.raisePrefix(prefix, revision, shard);
+    const { adapter, cache } = this.#parts;
+    return await cache.deleteWhere((key) => {
+      if (!key.startsWith(prefix) || adapter.shardOf(key) !== shard) return false;
+      const held = this.inspect(key);
+      return held === undefined || held.asOf < revision;
+    });
+  }
+
+  /** Drops the copy of `key`, and refuses answers to questions sent before now. */
+  async forget(key: string): Promise<boolean> {
+    this.#barriers.raiseKey(key, this.#parts.moments.latest);
+    return await this.#parts.cache.delete(key);
+  }
+
+  /** {@link forget} for all keys that begin with `prefix`, of whatever shard. */
+  async forgetPrefix(prefix: string): Promise<number> {
+    this.#barriers.raisePrefix(prefix, this.#parts.moments.latest);
+    return await this.#parts.cache.deleteWhere((key) => key.startsWith(prefix));
+  }
+
+  /** The shard's log is known from `revision` on: what is older can't be kept up to date and stays out. */
+  base(shard: number, revision: number): void {
+    this.#floors.raiseShard(shard, revision);
+  }
+
+  /** Everything held of `shard` goes, and so does every answer on its way. Its positions count anew from `revision`. */
+  async drop(shard: number, revision: number): Promise<void> {
+    const { adapter, cache, moments } = this.#parts;
+    this.#floors.reset(shard, revision);
+    this.#barriers.raiseShard(shard, moments.latest);
+    await cache.deleteWhere((key) => adapter.shardOf(key) === shard);
+  }
+
+  /** Applies log entries in order. All floors are raised before anything is waited for. */
+  async apply(shard: number, changes: readonly Change[]): Promise<void> {
+    const { emitter } = this.#parts;
+    const drops = changes.map(async ({ kind, key, revision }) => {
+      if (kind === "register") return;
+      if (kind === "invalidatePrefix") {
+        const dropped = await this.outdatePrefix(key, shard, revision);
+        if (dropped > 0 && emitter.has("invalidate"))
+          emitter.emit("invalidate", { prefix: key, source: "log" });
+      } else if ((await this.outdate(key, revision)) && emitter.has("invalidate")) {
+        emitter.emit("invalidate", { key, source: "log" });
+      }
+    });
+    await Promise.all(drops);
+  }
+}

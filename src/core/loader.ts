@@ -1,0 +1,188 @@
+import type { ReadAnswer } from "../adapter/adapter.ts";
+import type { CacheEntry } from "../cache/cache.ts";
+import { WarpError } from "../errors.ts";
+import type { Position } from "../protocol/position.ts";
+import type { RegistrationSettings } from "../protocol/registration.ts";
+import { defaultTimeoutMs } from "../runtime/limits.ts";
+import { type Call, tooLong } from "./call.ts";
+import { toCacheEntry } from "./entry.ts";
+import type { Follower } from "./follower.ts";
+import { HeldErrors, isStorageTrouble } from "./held-errors.ts";
+import type { L1 } from "./l1.ts";
+import type { Moment } from "./moment.ts";
+import type { Parts } from "./parts.ts";
+import { SingleFlight } from "./single-flight.ts";
+
+/** How often an answer that was overtaken by a change is asked for again before it is given as it is. */
+const maxRounds = 3;
+
+/** A key to load, and its policy. */
+export interface Need {
+  readonly key: string;
+  readonly settings: RegistrationSettings;
+}
+
+/** What a load gave. */
+export interface Loaded {
+  /** Undefined: the key is absent. */
+  readonly entry: CacheEntry | undefined;
+  readonly position: Position;
+  readonly begun: Moment;
+  /** The key changed while the answer was on its way. */
+  readonly overtaken: boolean;
+}
+
+export type Settled<T> = { readonly value: T; readonly error?: undefined } | { readonly error: unknown };
+
+interface Wait {
+  readonly need: Need;
+  settled: Settled<Loaded> | undefined;
+}
+
+/** Loads keys from the storage behind L1: one load per key at a time, filling L1 by the floor rule. */
+export class Loader {
+  readonly #parts: Parts;
+  readonly #l1: L1;
+  readonly #follower: Follower;
+  readonly #flights: SingleFlight<Loaded>;
+
+  constructor(parts: Parts, l1: L1, follower: Follower) {
+    this.#parts = parts;
+    this.#l1 = l1;
+    this.#follower = follower;
+    this.#flights = new SingleFlight({
+      clock: parts.clock,
+      background: parts.background,
+      lostAfterMs: parts.joinTimeoutMs,
+      errors: new HeldErrors(),
+      holds: isStorageTrouble,
+    });
+  }
+
+  /** Readers to come don't join what is on its way for `key` now. */
+  detach(key: string): void {
+    this.#flights.detach(key);
+  }
+
+  detachPrefix(prefix: string): void {
+    this.#flights.detachWhere((key) => key.startsWith(prefix));
+  }
+
+  /** The answers for different keys, in order, each with its own error. Throws only what concerns the caller (deadline, abort). */
+  async load(needs: readonly Need[], call: Call): Promise<readonly Settled<Loaded>[]> {
+    const waits = needs.map((need): Wait => ({ need, settled: undefined }));
+    let open: readonly Wait[] = waits;
+    for (let round = 1; open.length > 0; round++) {
+      await this.#round(open, call);
+      if (round === maxRounds) break;
+      open = open.filter(
+        ({ settled }) => settled !== undefined && "value" in settled && settled.value.overtaken,
+      );
+    }
+    return waits.map(
+      ({ settled }) => settled ?? { error: new WarpError("internal", "a load was not settled") },
+    );
+  }
+
+  async #round(waits: readonly Wait[], call: Call): Promise<void> {
+    const joined: Wait[] = [];
+    const fresh: Wait[] = [];
+    const pending: Promise<void>[] = [];
+    for (const wait of waits) {
+      wait.settled = undefined;
+      const { need } = wait;
+      try {
+        const flight = this.#flights.join(need.key, this.#notBeforeMs(need), () =>
+          this.#startOne(need, call),
+        );
+        if (flight === undefined) fresh.push(wait);
+        else {
+          this.#parts.counters.joins++;
+          joined.push(wait);
+          pending.push(settle(wait, flight));
+        }
+      } catch (error) {
+        wait.settled = { error };
+      }
+    }
+    const starts = this.#start(
+      fresh.map(({ need }) => need),
+      call,
+    );
+    for (const [i, wait] of fresh.entries()) pending.push(settle(wait, starts[i]));
+    const patience = joined.length > 0 ? this.#parts.joinTimeoutMs : Number.POSITIVE_INFINITY;
+    const landed = await call.wait(Promise.all(pending), patience);
+    if (landed !== tooLong) return;
+    // Whoever began these may be gone, with all that would have settled them: load them here.
+    const lost = joined.filter(({ settled }) => settled === undefined);
+    const own = this.#start(
+      lost.map(({ need }) => need),
+      call,
+    );
+    const rest = lost.map((wait, i) => settle(wait, own[i]));
+    for (const [i, wait] of fresh.entries())
+      if (wait.settled === undefined) rest.push(settle(wait, starts[i]));
+    await call.wait(Promise.all(rest));
+  }
+
+  /** The earliest sending that a reader with this policy may share. */
+  #notBeforeMs({ settings }: Need): number {
+    if (settings.mode === "strong") return Number.POSITIVE_INFINITY;
+    if (settings.mode === "local") return Number.NEGATIVE_INFINITY;
+    return this.#parts.clock.now() - settings.maxStalenessMs;
+  }
+
+  #startOne(need: Need, call: Call): Promise<Loaded> {
+    const [start] = this.#start([need], call);
+    return start ?? Promise.reject(new WarpError("internal", "a load was not begun"));
+  }
+
+  /** Begins one load for all of `needs`, on nobody's signal. */
+  #start(needs: readonly Need[], call: Call): readonly Promise<Loaded>[] {
+    if (needs.length === 0) return [];
+    const { adapter, moments, counters } = this.#parts;
+    const begun = moments.mark();
+    counters.loads += needs.length;
+    const timeoutMs = Math.max(defaultTimeoutMs, call.timeoutMs);
+    const ask = async (): Promise<readonly ReadAnswer[]> =>
+      await adapter.getMany(
+        needs.map(({ key }) => key),
+        { timeoutMs },
+      );
+    const answers = ask();
+    return needs.map((need, i) =>
+      this.#flights.begin(
+        need.key,
+        begun,
+        answers.then((list) => this.#land(need, list[i], begun)),
+      ),
+    );
+  }
+
+  async #land({ key, settings }: Need, answer: ReadAnswer | undefined, begun: Moment): Promise<Loaded> {
+    if (answer === undefined) throw new WarpError("internal", "the storage left a key unanswered");
+    const { asOf: position } = answer;
+    const current = await this.#follower.observe(position, begun);
+    const entry = answer.entry && toCacheEntry(answer.entry, position, begun.atMs, settings.cacheTtlMs);
+    // A strong key is never served from L1, so it has no business there.
+    if (!current || settings.mode === "strong") return { entry, position, begun, overtaken: false };
+    const admission =
+      entry === undefined
+        ? await this.#l1.admitAbsence(key, position.shard, position.revision, begun)
+        : await this.#l1.admit(key, position.shard, entry, begun);
+    if (admission.as === "held") return { entry: admission.entry, position, begun, overtaken: false };
+    return { entry, position, begun, overtaken: admission.as === "refused" };
+  }
+}
+
+async function settle(wait: Wait, flight: Promise<Loaded> | undefined): Promise<void> {
+  let settled: Settled<Loaded>;
+  try {
+    if (flight === undefined) throw new WarpError("internal", "a load was not begun");
+    settled = { value: await flight };
+  } catch (error) {
+    settled = { error };
+  }
+  // The first to come counts: a joined load may still land after the waiter's own.
+  wait.settled ??= settled;
+}

@@ -1,0 +1,251 @@
+import type { CallOptions, ListOptions } from "../adapter/adapter.ts";
+import type { RegistrationSettings } from "../protocol/registration.ts";
+import type { Codec } from "../runtime/codec.ts";
+import type { Core } from "./core.ts";
+import { checkValue, type Reading } from "./entry.ts";
+import { KeyRing } from "./key-ring.ts";
+import type { GetOrSetOptions, Source } from "./sourcing.ts";
+import type {
+  DeleteOptions,
+  Entry,
+  InvalidateResult,
+  ListPage,
+  Lookup,
+  MutationOptions,
+  MutationResult,
+  SetManyOptions,
+  SetManyResult,
+  WriteOptions,
+} from "./types.ts";
+
+/** What a scope takes from its Warp. */
+export interface ScopeParts<T> {
+  readonly core: Core;
+  /** What all keys of the scope begin with. */
+  readonly prefix: string;
+  readonly pattern: string;
+  /** What is registered at first use; undefined: the scope follows what is there. */
+  readonly settings: RegistrationSettings | undefined;
+  readonly reading: Reading<T>;
+  readonly list: (options: ListOptions) => Promise<ListPage>;
+}
+
+/**
+ * The keys under one prefix, with one policy and one type of value. Made by `warp.scope`; ids are what follows the prefix.
+ */
+export class Scope<T> {
+  readonly pattern: string;
+  readonly #parts: ScopeParts<T>;
+  readonly #core: Core;
+  readonly #keys: KeyRing;
+  readonly #reading: Reading<T>;
+  #registered: boolean;
+  #policy: RegistrationSettings | undefined;
+  #generation = -1;
+
+  constructor(parts: ScopeParts<T>) {
+    this.pattern = parts.pattern;
+    this.#parts = parts;
+    this.#core = parts.core;
+    this.#keys = new KeyRing(parts.prefix);
+    this.#reading = parts.reading;
+    this.#registered = parts.settings === undefined;
+  }
+
+  /** The key of `id`: the scope's prefix and the id. */
+  key(id: string): string {
+    return this.#keys.key(id);
+  }
+
+  /** The value in this node's L1 if it may be served now, without waiting; else undefined. Allocates nothing on a hit. */
+  peek(id: string): T | undefined {
+    this.#core.parts.lifetime.check();
+    if (!this.#registered || !this.#core.registry.isReady) return undefined;
+    return this.#core.reader.peek(this.#keys.key(id), this.#reading, this.#policyNow());
+  }
+
+  /** The value, or undefined where there is none. */
+  async get(id: string, options?: CallOptions): Promise<T | undefined> {
+    if (!this.#usable()) await this.#prepare(options);
+    return await this.#core.reader.get(this.#keys.key(id), this.#reading, options, this.#policyNow());
+  }
+
+  /** The value with its version, age and origin, or undefined where there is none. */
+  async getEntry(id: string, options?: CallOptions): Promise<Entry<T> | undefined> {
+    const found = await this.lookup(id, options);
+    return found.value === undefined ? undefined : (found as Entry<T>);
+  }
+
+  /** {@link getEntry}, that also tells of a key that isn't there. */
+  async lookup(id: string, options?: CallOptions): Promise<Lookup<T>> {
+    if (!this.#usable()) await this.#prepare(options);
+    return await this.#core.reader.lookup(this.#keys.key(id), this.#reading, options, this.#policyNow());
+  }
+
+  /** The values of those ids that have one, by id. At most 1,000 (`batch_too_large`). Throws the first error of any. */
+  async getMany(ids: readonly string[], options?: CallOptions): Promise<Map<string, T>> {
+    if (!this.#usable()) await this.#prepare(options);
+    const keys = ids.map((id) => this.#keys.key(id));
+    const lookups = await this.#core.reader.each(keys, this.#reading, options);
+    const values = new Map<string, T>();
+    for (const [i, id] of ids.entries()) {
+      const settled = lookups.get(keys[i] ?? "");
+      if (settled === undefined) continue;
+      if (!("value" in settled)) throw settled.error;
+      if (settled.value.value !== undefined) values.set(id, settled.value.value);
+    }
+    return values;
+  }
+
+  /** The value, or what `source` gives, which is stored then. See `Warp.getOrSet`. */
+  async getOrSet(
+    id: string,
+    source: () => T | Promise<T>,
+    options?: Omit<GetOrSetOptions<T>, "codec">,
+  ): Promise<T>;
+  async getOrSet(
+    id: string,
+    source: Source<T>,
+    options?: Omit<GetOrSetOptions<T>, "codec">,
+  ): Promise<T | undefined>;
+  async getOrSet(
+    id: string,
+    source: Source<T>,
+    options?: Omit<GetOrSetOptions<T>, "codec">,
+  ): Promise<T | undefined> {
+    if (!this.#usable()) await this.#prepare(options);
+    const key = this.#keys.key(id);
+    return await this.#core.sourcing.getOrSet(key, source, this.#reading, options, this.#policyNow());
+  }
+
+  /** Stores a value. Throws `invalid_value` if the schema refuses it. */
+  async set(id: string, value: T, options?: Omit<WriteOptions<T>, "codec">): Promise<MutationResult> {
+    if (!this.#usable()) await this.#prepare(options);
+    const payload = this.#reading.codec.encode(await checkValue(value, this.#reading.schema));
+    const { expiresInMs, when } = options ?? {};
+    const wish = { kind: "set", key: this.#keys.key(id), payload, expiresInMs, when } as const;
+    return (await this.#core.writer.one(wish, options)).result;
+  }
+
+  /** Stores several values, each with its own verdict; `key` in a verdict is the whole key. */
+  async setMany(
+    entries: Iterable<readonly [id: string, value: T]>,
+    options?: Omit<SetManyOptions<T>, "codec">,
+  ): Promise<readonly SetManyResult[]> {
+    if (!this.#usable()) await this.#prepare(options);
+    const keyed = Array.from(entries, ([id, value]) => [this.#keys.key(id), value] as const);
+    return await this.#core.setMany(keyed, this.#reading, options);
+  }
+
+  async delete(id: string, options?: DeleteOptions): Promise<MutationResult> {
+    if (!this.#usable()) await this.#prepare(options);
+    const wish = { kind: "delete", key: this.#keys.key(id), when: options?.when } as const;
+    return (await this.#core.writer.one(wish, options)).result;
+  }
+
+  /** Drops every node's copies of these ids, or of the whole scope; what is stored stays. */
+  async invalidate(ids?: readonly string[], options?: MutationOptions): Promise<InvalidateResult> {
+    if (!this.#usable()) await this.#prepare(options);
+    return await this.#core.invalidate(this.#target(ids), options);
+  }
+
+  /** Drops this node's copies only; gives how many there were. */
+  async invalidateLocal(ids?: readonly string[]): Promise<number> {
+    return await this.#core.invalidateLocal(this.#target(ids));
+  }
+
+  /** A page of the scope's keys (whole keys, not ids). `prefix` continues the scope's own. */
+  async list(options: ListOptions = {}): Promise<ListPage> {
+    return await this.#parts.list({ ...options, prefix: this.#parts.prefix + (options.prefix ?? "") });
+  }
+
+  #target(ids: readonly string[] | undefined) {
+    return ids === undefined ? { prefix: this.#parts.prefix } : { keys: ids.map((id) => this.#keys.key(id)) };
+  }
+
+  #usable(): boolean {
+    return this.#registered && this.#core.registry.isReady;
+  }
+
+  async #prepare(options: CallOptions | undefined): Promise<void> {
+    this.#core.parts.lifetime.check();
+    const { settings, pattern } = this.#parts;
+    if (!this.#registered && settings !== undefined) {
+      await this.#core.registry.adopt(pattern, settings, options);
+      this.#registered = true;
+    }
+    await this.#core.registry.ready(options);
+  }
+
+  /** The one policy of all keys of the scope; undefined where a longer pattern may speak for some of them. */
+  #policyNow(): RegistrationSettings | undefined {
+    const { registry } = this.#core;
+    if (this.#generation !== registry.generation) {
+      this.#generation = registry.generation;
+      this.#policy = registry.resolvePrefix(this.#parts.prefix);
+    }
+    return this.#policy;
+  }
+}
+
+/** One key with its policy and type: what `warp.scope` makes of a pattern without `*`. */
+export class KeyScope<T> {
+  readonly #scope: Scope<T>;
+
+  constructor(parts: ScopeParts<T>) {
+    this.#scope = new Scope(parts);
+  }
+
+  get pattern(): string {
+    return this.#scope.pattern;
+  }
+
+  peek(): T | undefined {
+    return this.#scope.peek("");
+  }
+
+  get(options?: CallOptions): Promise<T | undefined> {
+    return this.#scope.get("", options);
+  }
+
+  getEntry(options?: CallOptions): Promise<Entry<T> | undefined> {
+    return this.#scope.getEntry("", options);
+  }
+
+  lookup(options?: CallOptions): Promise<Lookup<T>> {
+    return this.#scope.lookup("", options);
+  }
+
+  getOrSet(source: () => T | Promise<T>, options?: Omit<GetOrSetOptions<T>, "codec">): Promise<T>;
+  getOrSet(source: Source<T>, options?: Omit<GetOrSetOptions<T>, "codec">): Promise<T | undefined>;
+  getOrSet(source: Source<T>, options?: Omit<GetOrSetOptions<T>, "codec">): Promise<T | undefined> {
+    return this.#scope.getOrSet("", source, options);
+  }
+
+  set(value: T, options?: Omit<WriteOptions<T>, "codec">): Promise<MutationResult> {
+    return this.#scope.set("", value, options);
+  }
+
+  delete(options?: DeleteOptions): Promise<MutationResult> {
+    return this.#scope.delete("", options);
+  }
+
+  invalidate(options?: MutationOptions): Promise<InvalidateResult> {
+    return this.#scope.invalidate([""], options);
+  }
+
+  invalidateLocal(): Promise<number> {
+    return this.#scope.invalidateLocal([""]);
+  }
+}
+
+/** A reading with an identity of its own where a schema checks what the codec decodes. */
+export function scopeReading<T>(codec: Codec<T>, schema: Reading<T>["schema"]): Reading<T> {
+  if (schema === undefined) return { codec };
+  const own: Codec<T> = {
+    encode: (value) => codec.encode(value),
+    decode: (payload) => codec.decode(payload),
+    ...(codec.perReader === undefined ? {} : { perReader: codec.perReader }),
+  };
+  return { codec: own, schema };
+}

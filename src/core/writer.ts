@@ -1,0 +1,262 @@
+import type { CallOptions, MutationAnswer, Precondition } from "../adapter/adapter.ts";
+import type { CacheEntry } from "../cache/cache.ts";
+import { isWarpError, WarpError } from "../errors.ts";
+import { formatCursor, formatETag } from "../protocol/position.ts";
+import type { RegistrationSettings } from "../protocol/registration.ts";
+import { maxBatchOperations } from "../runtime/limits.ts";
+import { Call, callOptions, checkCallOptions } from "./call.ts";
+import { checkCondition, type Draft, OpIds, toMutation, versionCondition, type Wish } from "./draft.ts";
+import { toCacheEntry } from "./entry.ts";
+import type { Follower } from "./follower.ts";
+import type { L1 } from "./l1.ts";
+import type { Loader, Settled } from "./loader.ts";
+import type { Moment } from "./moment.ts";
+import type { Parts } from "./parts.ts";
+import { tooMany } from "./reader.ts";
+import type { Registry } from "./registry.ts";
+import type { MutationOptions, MutationResult } from "./types.ts";
+
+/** What the writer asks of the parts beside it. */
+export interface WriterHooks {
+  /** Readers to come must not join loads of these keys from before. */
+  outdated(key: string | undefined, prefix: string | undefined): void;
+}
+
+/** What became of one mutation. `copy`: the written value as L1 would hold it. */
+export interface Written {
+  readonly result: MutationResult;
+  readonly copy: CacheEntry | undefined;
+  readonly position: MutationAnswer["asOf"];
+}
+
+/** Writes through to the storage, then brings this node's L1 in line, so that it reads its own writes (rule CO4). */
+export class Writer {
+  readonly #parts: Parts;
+  readonly #registry: Registry;
+  readonly #l1: L1;
+  readonly #follower: Follower;
+  readonly #loader: Loader;
+  readonly #hooks: WriterHooks;
+
+  constructor(
+    parts: Parts,
+    registry: Registry,
+    l1: L1,
+    follower: Follower,
+    loader: Loader,
+    hooks: WriterHooks,
+  ) {
+    this.#parts = parts;
+    this.#registry = registry;
+    this.#l1 = l1;
+    this.#follower = follower;
+    this.#loader = loader;
+    this.#hooks = hooks;
+  }
+
+  /** One mutation. Throws its refusal. */
+  async one(
+    wish: Wish,
+    options: (MutationOptions & { readonly ifVersion?: number }) | undefined,
+  ): Promise<Written> {
+    this.#parts.lifetime.check();
+    checkCallOptions(options);
+    checkCondition(options);
+    const opIds = new OpIds(this.#parts, options);
+    const scoped = opIds.single();
+    const checked = toMutation(wish, scoped);
+    const waiting = this.#registry.ready(options);
+    if (waiting !== undefined) await waiting;
+    const settings = this.#policyOf(wish);
+    const when = await this.#condition(wish, settings, options);
+    const mutation = when === undefined ? checked : toMutation({ ...wish, when } as Wish, scoped);
+    const [settled] = await this.send([{ mutation, opId: opIds.callOpId, settings, fill: true }], options);
+    if (settled === undefined) throw new WarpError("internal", "a mutation was left unanswered");
+    if (!("value" in settled)) throw settled.error;
+    return settled.value;
+  }
+
+  /** Several mutations, each with its own verdict. Throws only what concerns the caller. */
+  async each(
+    wishes: readonly (Wish & { readonly opId?: string | undefined })[],
+    options: (MutationOptions & { readonly fill?: boolean }) | undefined,
+    opIds = new OpIds(this.#parts, options),
+    indexOf: (at: number) => number = (at) => at,
+  ): Promise<readonly Settled<Written>[]> {
+    this.#parts.lifetime.check();
+    checkCallOptions(options);
+    if (wishes.length > maxBatchOperations) throw tooMany(wishes.length);
+    const waiting = this.#registry.ready(options);
+    if (waiting !== undefined) await waiting;
+    const settled: (Settled<Written> | undefined)[] = wishes.map(() => undefined);
+    const drafts: Draft[] = [];
+    const places: number[] = [];
+    for (const [at, wish] of wishes.entries()) {
+      try {
+        drafts.push({
+          mutation: toMutation(wish, opIds.at(indexOf(at), wish.opId)),
+          opId: wish.opId ?? opIds.callOpId,
+          settings: this.#policyOf(wish),
+          fill: options?.fill ?? false,
+        });
+        places.push(at);
+      } catch (error) {
+        settled[at] = { error };
+      }
+    }
+    const answers = await this.send(drafts, options);
+    for (const [i, at] of places.entries()) settled[at] = answers[i];
+    return settled.map(
+      (one) => one ?? { error: new WarpError("internal", "a mutation was left unanswered") },
+    );
+  }
+
+  /** Sends drafts in one call and takes in the answers. What the call throws is the error of each of them. */
+  async send(
+    drafts: readonly Draft[],
+    options: CallOptions | undefined,
+  ): Promise<readonly Settled<Written>[]> {
+    if (drafts.length === 0) return [];
+    const begun = this.#parts.moments.mark();
+    let answers: readonly MutationAnswer[];
+    try {
+      answers = await this.#parts.adapter.batch(
+        drafts.map(({ mutation }) => mutation),
+        callOptions(options),
+      );
+    } catch (error) {
+      return await Promise.all(drafts.map(async (draft) => ({ error: await this.#lost(draft, error) })));
+    }
+    return await Promise.all(drafts.map((draft, i) => this.#take(draft, answers[i], begun)));
+  }
+
+  /** A call that failed: where something may have been done after all, what L1 holds can't be trusted. */
+  async #lost({ mutation, opId }: Draft, error: unknown): Promise<unknown> {
+    if (isWarpError(error) && error.outcome === "fail") return error;
+    if (mutation.kind === "invalidatePrefix") {
+      this.#hooks.outdated(undefined, mutation.prefix);
+      await this.#l1.forgetPrefix(mutation.prefix);
+    } else {
+      this.#hooks.outdated(mutation.key, undefined);
+      await this.#l1.forget(mutation.key);
+    }
+    if (!isWarpError(error)) return error;
+    // With the op id the caller may ask again and get the one verdict.
+    return new WarpError(error.code, error.message, {
+      outcome: error.outcome,
+      retryable: error.retryable,
+      ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+      details: { ...error.details, opId },
+      cause: error,
+    });
+  }
+
+  async #take(draft: Draft, answer: MutationAnswer | undefined, begun: Moment): Promise<Settled<Written>> {
+    if (answer === undefined) return { error: new WarpError("internal", "a mutation was left unanswered") };
+    const { verdict, asOf } = answer;
+    const { mutation, opId } = draft;
+    const current = await this.#follower.observe(asOf, begun);
+    const copy = await this.#align(draft, answer, begun, current);
+    if (verdict.outcome === "fail") return { error: WarpError.fromData(verdict.error) };
+    const key = mutation.kind === "invalidatePrefix" ? mutation.prefix : mutation.key;
+    const result: MutationResult = {
+      key,
+      opId,
+      version: verdict.version,
+      etag: verdict.version === 0 ? undefined : formatETag(asOf.epoch, verdict.version),
+      cursor: formatCursor(asOf),
+      existed: verdict.existed,
+      replayed: verdict.replayed === true,
+    };
+    this.#tell(draft, result);
+    return { value: { result, copy, position: asOf } };
+  }
+
+  /** Brings L1 in line with an answer; gives the copy of what was written. */
+  async #align(
+    { mutation, settings, fill }: Draft,
+    { verdict, asOf }: MutationAnswer,
+    begun: Moment,
+    current: boolean,
+  ): Promise<CacheEntry | undefined> {
+    const { adapter, clock } = this.#parts;
+    if (mutation.kind === "invalidatePrefix") {
+      this.#hooks.outdated(undefined, mutation.prefix);
+      if (current && verdict.outcome === "ok")
+        await this.#l1.outdatePrefix(mutation.prefix, asOf.shard, verdict.revision);
+      // The answer speaks for one shard, the prefix for all.
+      await this.#l1.forgetPrefix(mutation.prefix);
+      return undefined;
+    }
+    const { key } = mutation;
+    this.#hooks.outdated(key, undefined);
+    if (verdict.outcome === "fail") {
+      // It was judged on a state that this node may not have seen: what it holds from before must not be read again.
+      if (current) await this.#l1.outdate(key, asOf.revision);
+      else await this.#l1.forget(key);
+      return undefined;
+    }
+    const copy =
+      mutation.kind === "set" && settings !== undefined && verdict.replayed !== true
+        ? toCacheEntry(
+            {
+              payload: mutation.payload,
+              version: verdict.version,
+              modifiedAtMs: clock.now(),
+              ...(mutation.expiresInMs === undefined ? {} : { expiresInMs: mutation.expiresInMs }),
+            },
+            { ...asOf, revision: verdict.revision },
+            begun.atMs,
+            settings.cacheTtlMs,
+          )
+        : undefined;
+    if (!current) {
+      await this.#l1.forget(key);
+      return copy;
+    }
+    const held = this.#l1.inspect(key) !== undefined;
+    await this.#l1.outdate(key, verdict.revision > 0 ? verdict.revision : asOf.revision);
+    // Positions tell nothing where nothing is stored.
+    if (!adapter.supports.storage && mutation.kind !== "set") await this.#l1.forget(key);
+    // Without a storage behind it L1 is the only place where the value is.
+    const wanted = fill || held || !adapter.supports.storage;
+    const served = settings?.mode !== "strong" || !adapter.supports.storage;
+    if (copy !== undefined && wanted && served) await this.#l1.admit(key, asOf.shard, copy, begun);
+    return copy;
+  }
+
+  #policyOf(wish: Wish): RegistrationSettings | undefined {
+    return wish.kind === "invalidatePrefix" ? undefined : this.#registry.resolve(wish.key);
+  }
+
+  /** The precondition that `ifVersion` means. The shard's epoch is part of it, so that the shard may have to be asked first. */
+  async #condition(
+    wish: Wish,
+    settings: RegistrationSettings | undefined,
+    options: (CallOptions & { readonly ifVersion?: number }) | undefined,
+  ): Promise<Precondition | undefined> {
+    const ifVersion = options?.ifVersion;
+    if (ifVersion === undefined || !("key" in wish) || settings === undefined) return undefined;
+    if (ifVersion === 0) return versionCondition(0, "");
+    const shard = this.#parts.adapter.shardOf(wish.key);
+    if (this.#follower.epoch(shard) === undefined) {
+      const [answer] = await this.#loader.load([{ key: wish.key, settings }], new Call(this.#parts, options));
+      if (answer !== undefined && !("value" in answer)) throw answer.error;
+    }
+    const epoch = this.#follower.epoch(shard);
+    if (epoch === undefined) throw new WarpError("internal", "the shard's epoch is not known");
+    return versionCondition(ifVersion, epoch);
+  }
+
+  #tell({ mutation }: Draft, { key, version }: MutationResult): void {
+    const { emitter } = this.#parts;
+    if (mutation.kind === "set") {
+      if (emitter.has("set")) emitter.emit("set", { key, version });
+    } else if (mutation.kind === "delete") {
+      if (emitter.has("delete")) emitter.emit("delete", { key });
+    } else if (emitter.has("invalidate")) {
+      const what = mutation.kind === "invalidate" ? { key } : { prefix: key };
+      emitter.emit("invalidate", { ...what, source: "local" });
+    }
+  }
+}

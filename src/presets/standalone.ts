@@ -1,0 +1,30 @@
+import { memoryAdapter } from "../adapter/memory/memory-adapter.ts";
+import { nullAdapter } from "../adapter/null/null-adapter.ts";
+import { memoryCache } from "../cache/memory/memory-cache.ts";
+import type { WarpOptions } from "../core/types.ts";
+import { Warp } from "../core/warp.ts";
+
+/** What {@link standalone} takes. */
+export interface StandaloneOptions extends Pick<WarpOptions, "registrations" | "joinTimeoutMs" | "subject"> {
+  /** The host: `platform/node.ts` or `platform/workers.ts` have the parts, tests have virtual ones. */
+  readonly host: Pick<WarpOptions, "clock" | "timers" | "random" | "background">;
+  /** Whether values are kept in memory behind L1, so that they outlive it. Default true; false: L1 is all there is. */
+  readonly storage?: boolean;
+  /** Bounds of L1: see `memoryCache`. */
+  readonly maxEntries?: number;
+  readonly maxBytes?: number;
+}
+
+/** A Warp in one process, with nothing behind it: for tests, tools and single servers. */
+export function standalone(options: StandaloneOptions): Warp {
+  const { host, storage = true, maxEntries, maxBytes, ...rest } = options;
+  return new Warp({
+    ...rest,
+    ...host,
+    adapter: storage ? memoryAdapter(host) : nullAdapter(host),
+    cache: memoryCache({
+      ...(maxEntries === undefined ? {} : { maxEntries }),
+      ...(maxBytes === undefined ? {} : { maxBytes }),
+    }),
+  });
+}
