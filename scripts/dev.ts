@@ -28,7 +28,8 @@ const child = spawn(
   [
     join(wrangler, "bin", "wrangler.js"),
     ...["dev", "--ip", "127.0.0.1", "--var", "WARP_OPEN:loopback"],
-    ...["--persist-to", join(root, ".warp", "dev"), "--show-interactive-dev-session", String(interactive)],
+    ...["--show-interactive-dev-session", String(interactive)],
+    ...(flags.includes("--persist-to") ? [] : ["--persist-to", join(root, ".warp", "dev")]),
     ...flags,
   ],
   {

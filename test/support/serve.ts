@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -22,10 +24,19 @@ export function startScript(
   args: readonly string[],
   env: Record<string, string> = {},
 ): Running {
+  return startCommand(process.execPath, [join(root, script), ...args], env);
+}
+
+/** Starts a command in the project's folder with a clean environment plus `env`. */
+export function startCommand(
+  file: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Running {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(WARP_|npm_|VITEST|NODE_OPTIONS)/.test(name),
   );
-  const child = spawn(process.execPath, [join(root, script), ...args], {
+  const child = spawn(file, args, {
     cwd: root,
     env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -114,4 +125,46 @@ export function isAlive(pid: number): boolean {
   // A dead one that nobody has asked for yet still has its number.
   const stat = `/proc/${pid}/stat`;
   return !existsSync(stat) || !/^\d+ \(.*\) Z/.test(readFileSync(stat, "utf8"));
+}
+
+/** A variable that marks a script and all that it starts, so that {@link marked} finds what is left of them. */
+export function mark(): Record<string, string> {
+  return { WARP_TEST_MARK: randomUUID() };
+}
+
+/** The living processes that carry a mark. Linux only; elsewhere none are found. */
+export function marked(env: Record<string, string>): number[] {
+  if (!existsSync("/proc/self/environ")) return [];
+  const wanted = `WARP_TEST_MARK=${env.WARP_TEST_MARK}`;
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, "latin1").includes(wanted) && isAlive(pid);
+      } catch {
+        return false; // ended while we looked, or somebody else's
+      }
+    });
+}
+
+/** Waits until `fine` holds; gives whether it did within `timeoutMs`. */
+export async function eventually(
+  fine: () => boolean | Promise<boolean>,
+  timeoutMs = 10_000,
+): Promise<boolean> {
+  for (const until = Date.now() + timeoutMs; Date.now() < until; ) {
+    if (await fine()) return true;
+    await sleep(50);
+  }
+  return await fine();
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
 }
