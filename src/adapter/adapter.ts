@@ -54,6 +54,8 @@ export interface MutationAnswer {
   readonly opId: string;
   readonly verdict: Verdict;
   readonly asOf: Position;
+  /** A prefix is invalidated in every shard: what the shards after the first answered. Only where there are several. */
+  readonly others?: readonly { readonly verdict: Verdict; readonly asOf: Position }[];
 }
 
 /** One page of a list. */

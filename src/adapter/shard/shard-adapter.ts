@@ -1,0 +1,134 @@
+import type { Placed } from "../../connection/shard-calls.ts";
+import type { SpaceClient } from "../../connection/space-client.ts";
+import { WarpError } from "../../errors.ts";
+import { checkKey, shardOf } from "../../protocol/key.ts";
+import type { Position } from "../../protocol/position.ts";
+import type { RegistrationSettings, StoredRegistration } from "../../protocol/registration.ts";
+import type { SpaceSettings } from "../../protocol/space.ts";
+import { checkCallLimits } from "../../runtime/call-limits.ts";
+import type {
+  Adapter,
+  AdapterSupports,
+  CallOptions,
+  ChangesAnswer,
+  ListAnswer,
+  ListOptions,
+  Mutation,
+  MutationAnswer,
+  ReadAnswer,
+  Verdict,
+} from "../adapter.ts";
+import { checkBatchSize, namedKey } from "../batch.ts";
+import { listCursor, resolveList } from "../list-page.ts";
+
+const supports: AdapterSupports = Object.freeze({
+  storage: true,
+  // Of one shard; a batch over several is one commit in each.
+  atomicBatch: false,
+  changes: true,
+  registrations: true,
+  persistent: true,
+});
+
+/**
+ * The shards' own storage, through a {@link SpaceClient}. The space comes into being with its first mutation; reads of a space that
+ * does not exist are `space_not_found`.
+ */
+export function shardAdapter(client: SpaceClient): Adapter {
+  return new ShardAdapter(client);
+}
+
+class ShardAdapter implements Adapter {
+  readonly supports = supports;
+  readonly #client: SpaceClient;
+  #closed = false;
+
+  constructor(client: SpaceClient) {
+    this.#client = client;
+  }
+
+  get registrationsSeen(): number {
+    return this.#client.registrationsSeen;
+  }
+
+  /** 0 for every key until the first answer has told how many shards there are. */
+  shardOf(key: string): number {
+    return shardOf(key, this.#client.shards);
+  }
+
+  async getMany(keys: readonly string[], options?: CallOptions): Promise<readonly ReadAnswer[]> {
+    this.#begin(options);
+    checkBatchSize(keys.length);
+    for (const key of keys) checkKey(key);
+    if (keys.length === 0) return [];
+    const answers = await this.#client.read(keys, options);
+    return answers.map(({ answer, asOf }, at) => ({ key: keys[at] ?? "", entry: answer, asOf }));
+  }
+
+  async batch(mutations: readonly Mutation[], options?: CallOptions): Promise<readonly MutationAnswer[]> {
+    this.#begin(options);
+    checkBatchSize(mutations.length);
+    if (mutations.length === 0) return [];
+    const answers = await this.#client.mutate(mutations, options);
+    return answers.map((parts, at) => ({ ...namedKey(mutations[at]), ...joined(parts) }));
+  }
+
+  async list(options: ListOptions = {}): Promise<ListAnswer> {
+    this.#begin(options);
+    const resolved = resolveList(options);
+    const { items, next, asOf } = await this.#client.list(resolved, options);
+    return { items, cursor: next === undefined ? undefined : listCursor(next, resolved.prefix), asOf };
+  }
+
+  async changes(since: Position, options?: CallOptions): Promise<ChangesAnswer> {
+    this.#begin(options);
+    return await this.#client.changes(since, options);
+  }
+
+  async space(options?: CallOptions): Promise<SpaceSettings | undefined> {
+    this.#begin(options);
+    return await this.#client.space(options);
+  }
+
+  async registrations(
+    options?: CallOptions,
+  ): Promise<{ readonly version: number; readonly list: readonly StoredRegistration[] }> {
+    this.#begin(options);
+    return await this.#client.registrations(options);
+  }
+
+  async register(
+    pattern: string,
+    settings: RegistrationSettings,
+    options: CallOptions & { readonly ifVersion?: number } = {},
+  ): Promise<{ readonly registration: StoredRegistration; readonly created: boolean }> {
+    this.#begin(options);
+    return await this.#client.register(pattern, settings, options.ifVersion, options);
+  }
+
+  async unregister(pattern: string, options?: CallOptions): Promise<boolean> {
+    this.#begin(options);
+    return await this.#client.unregister(pattern, options);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#client.close();
+  }
+
+  #begin(options: CallOptions | undefined): void {
+    if (this.#closed) throw new WarpError("warp_closed", "this adapter is closed");
+    checkCallLimits(options);
+  }
+}
+
+/** One answer of the parts that a mutation of several shards has: the first refusal, else the first. */
+function joined(
+  parts: readonly [Placed<Verdict>, ...Placed<Verdict>[]],
+): Pick<MutationAnswer, "verdict" | "asOf" | "others"> {
+  const first = parts.find(({ answer }) => answer.outcome === "fail") ?? parts[0];
+  const others = parts
+    .filter((part) => part !== first)
+    .map(({ answer, asOf }) => ({ verdict: answer, asOf }));
+  return { verdict: first.answer, asOf: first.asOf, ...(others.length === 0 ? {} : { others }) };
+}

@@ -1,0 +1,176 @@
+import { WarpError } from "../errors.ts";
+import { checkSpace } from "../protocol/key.ts";
+import {
+  type CallScope,
+  isRefusal,
+  type Refusal,
+  type ShardApi,
+  type SpaceOptionsData,
+  type SpaceReply,
+  type UsageReply,
+} from "../protocol/shard-api.ts";
+import type { CallLimits } from "../runtime/call-limits.ts";
+import type { Timers } from "../runtime/clock.ts";
+import { maxShards } from "../runtime/limits.ts";
+import { Attempt, withOutcome } from "./attempt.ts";
+import type { ShardConnection } from "./shard-connection.ts";
+
+/** What a space's shards hold together, and each of them, in order. */
+export interface SpaceUsage {
+  readonly keys: number;
+  /** Bytes of all stored values. */
+  readonly valueBytes: number;
+  readonly logEntries: number;
+  readonly databaseBytes: number;
+  readonly shards: readonly UsageReply[];
+}
+
+/** Making, showing and ending spaces. All calls throw `invalid_space` for a malformed name. */
+export interface SpaceAdmin {
+  /** The space; undefined where it does not exist. `space_deleting` while its deletion is unfinished. */
+  get(space: string, limits?: CallLimits): Promise<SpaceReply | undefined>;
+  /**
+   * Creates the space, or confirms it where what `options` say is so; `space_conflict` where it is not. `invalid_argument` for shards
+   * outside 1 to 256.
+   */
+  create(
+    space: string,
+    options?: Partial<SpaceOptionsData>,
+    limits?: CallLimits,
+  ): Promise<SpaceReply & { readonly created: boolean }>;
+  /** Ends the space and all its data; gives whether there was one. After a failure in the middle the same call goes on. */
+  delete(space: string, limits?: CallLimits): Promise<boolean>;
+  /** Throws `space_not_found`. */
+  usage(space: string, limits?: CallLimits): Promise<SpaceUsage>;
+}
+
+/** A {@link SpaceAdmin} over connections, of which it opens one for each call. */
+export function spaceAdmin(options: {
+  readonly connect: (space: string) => ShardConnection;
+  readonly timers: Timers;
+}): SpaceAdmin {
+  const { connect, timers } = options;
+
+  const run = async <T>(
+    space: string,
+    limits: CallLimits | undefined,
+    work: (call: AdminCall) => Promise<T>,
+  ): Promise<T> => {
+    checkSpace(space);
+    const connection = connect(space);
+    try {
+      return await Attempt.run(timers, limits, (attempt) => work(new AdminCall(connection, attempt)));
+    } finally {
+      await connection.close();
+    }
+  };
+
+  return {
+    get: (space, limits) => run(space, limits, (call) => call.get()),
+    create: (space, settings = {}, limits) => {
+      return run(space, limits, (call) => {
+        checkOptions(settings);
+        return call.ask("mutation", 0, (home) => home.createSpace(space, settings));
+      });
+    },
+    delete: (space, limits) => run(space, limits, (call) => call.delete()),
+    usage: (space, limits) => run(space, limits, (call) => call.usage()),
+  };
+}
+
+/** One administrative call on one space. */
+class AdminCall {
+  readonly #connection: ShardConnection;
+  readonly #attempt: Attempt;
+
+  constructor(connection: ShardConnection, attempt: Attempt) {
+    this.#connection = connection;
+    this.#attempt = attempt;
+  }
+
+  /** Asks a shard once; a refusal is thrown. */
+  async ask<R extends object>(
+    intent: "read" | "mutation",
+    shard: number,
+    send: (api: ShardApi) => Promise<R | Refusal>,
+  ): Promise<R> {
+    this.#attempt.leave(intent);
+    let reply: R | Refusal;
+    try {
+      reply = await send(this.#connection.shard(shard));
+    } catch (cause) {
+      const fault = WarpError.from(this.#connection.fault(cause), "internal", "the call broke");
+      throw intent === "read" ? withOutcome(fault, "fail") : fault;
+    }
+    if (isRefusal(reply)) throw WarpError.fromData(reply.refused);
+    return reply as R;
+  }
+
+  async get(): Promise<SpaceReply | undefined> {
+    try {
+      return await this.ask("read", 0, (home) => home.getSpace(this.#connection.space));
+    } catch (error) {
+      if (error instanceof WarpError && error.code === "space_not_found") return undefined;
+      throw error;
+    }
+  }
+
+  /** The mark on the home shard comes first and its data goes last, so that whatever fails between can be taken up again. */
+  async delete(): Promise<boolean> {
+    const { space } = this.#connection;
+    const shards = await this.#shardsToDelete();
+    if (shards === undefined) return false;
+    await this.ask("mutation", 0, (home) => home.deleteSpace(space, "begin"));
+    const others = Array.from({ length: shards - 1 }, (_, at) => shards - 1 - at);
+    await Promise.all(
+      others.map((shard) => this.ask("mutation", shard, (api) => api.deleteSpace(space, "finish"))),
+    );
+    await this.ask("mutation", 0, (home) => home.deleteSpace(space, "finish"));
+    return true;
+  }
+
+  async usage(): Promise<SpaceUsage> {
+    const found = await this.get();
+    if (found === undefined) throw new WarpError("space_not_found", "the space does not exist");
+    const { name, id, shards } = found.space;
+    const scope = (shard: number): CallScope => {
+      return { space: name, shard, spaceId: id, registrations: found.registrations };
+    };
+    const each = await Promise.all(
+      Array.from({ length: shards }, (_, shard) => this.ask("read", shard, (api) => api.usage(scope(shard)))),
+    );
+    const sum = (field: "keys" | "valueBytes" | "logEntries" | "databaseBytes"): number => {
+      return each.reduce((total, usage) => total + usage[field], 0);
+    };
+    return {
+      keys: sum("keys"),
+      valueBytes: sum("valueBytes"),
+      logEntries: sum("logEntries"),
+      databaseBytes: sum("databaseBytes"),
+      shards: each,
+    };
+  }
+
+  /** How many shards there are to delete, also where an earlier deletion was cut short; undefined: there is no space. */
+  async #shardsToDelete(): Promise<number | undefined> {
+    try {
+      return (await this.get())?.space.shards;
+    } catch (error) {
+      if (!(error instanceof WarpError) || error.code !== "space_deleting") throw error;
+      const shards = error.details?.shards;
+      if (typeof shards !== "number") throw error;
+      return shards;
+    }
+  }
+}
+
+function checkOptions({ shards, strict }: Partial<SpaceOptionsData>): void {
+  if (shards !== undefined && !(Number.isInteger(shards) && shards >= 1 && shards <= maxShards)) {
+    throw new WarpError("invalid_argument", `shards is a whole number from 1 to ${maxShards}`, {
+      details: { field: "shards", min: 1, max: maxShards },
+    });
+  }
+  if (strict !== undefined && typeof strict !== "boolean") {
+    throw new WarpError("invalid_argument", "strict is true or false", { details: { field: "strict" } });
+  }
+}

@@ -1,0 +1,199 @@
+import { WarpError } from "../errors.ts";
+import { shardOf } from "../protocol/key.ts";
+import type { Position } from "../protocol/position.ts";
+import type { RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
+import type { Change, Mutation, StoredEntry, Verdict } from "../protocol/shard-api.ts";
+import type { SpaceSettings } from "../protocol/space.ts";
+import type { CallLimits } from "../runtime/call-limits.ts";
+import type { Timers } from "../runtime/clock.ts";
+import { maxChangesLimit, maxMutateBytes } from "../runtime/limits.ts";
+import { withOutcome } from "./attempt.ts";
+import { listSpace, type SpaceListRequest, type SpacePage } from "./list-space.ts";
+import { type Placed, positionOf, ShardCalls } from "./shard-calls.ts";
+import type { ShardConnection } from "./shard-connection.ts";
+import { gather, groupByShard, type ShardGroup } from "./shard-groups.ts";
+import { type Intent, SpaceSession } from "./space-session.ts";
+
+/** What happened in one shard. */
+export interface SpaceChanges {
+  readonly changes: readonly Change[];
+  readonly to: Position;
+  readonly complete: boolean;
+  readonly gap: "compacted" | "epoch" | undefined;
+}
+
+/**
+ * A space as its nodes use it: knows which shard a key lies in, asks shards side by side and puts their answers together.
+ *
+ * Every call takes a deadline and a signal. Reads that find a shard unreachable are repeated once. Mutations never are: when their fate is
+ * unknown the error says so by its outcome, and the caller may repeat them with the same op ids.
+ */
+export class SpaceClient {
+  readonly #session: SpaceSession;
+
+  constructor(connection: ShardConnection, timers: Timers) {
+    this.#session = new SpaceSession(connection, timers);
+  }
+
+  /** Shards of the space as last seen; 1 while nothing has been seen. */
+  get shards(): number {
+    return this.#session.settings?.shards ?? 1;
+  }
+
+  /** The newest registration version that any answer has mentioned. */
+  get registrationsSeen(): number {
+    return this.#session.registrationsSeen;
+  }
+
+  /** The settings as the home shard has them now; undefined: the space does not exist. */
+  space(limits?: CallLimits): Promise<SpaceSettings | undefined> {
+    return this.#session.fetch(limits);
+  }
+
+  /** The entries of `keys`, in order. Throws `space_not_found`. */
+  read(keys: readonly string[], limits?: CallLimits): Promise<readonly Placed<StoredEntry | undefined>[]> {
+    return this.#run("read", limits, async (calls) => {
+      const { shards } = calls.space;
+      const groups = groupByShard(keys, (key) => shardOf(key, shards), shards);
+      const answers = await Promise.all(groups.map(({ shard, items }) => calls.read(shard, items)));
+      return gather(groups, answers).map(([answer]) => answer);
+    });
+  }
+
+  /**
+   * Carries out mutations; those of one shard in one commit and in their order. The answers stand in order, one for each mutation; a
+   * prefix goes to every shard and has one answer of each. Throws `batch_too_large` where those of one shard have more than 16 MiB of
+   * values.
+   */
+  mutate(
+    mutations: readonly Mutation[],
+    limits?: CallLimits,
+  ): Promise<readonly (readonly [Placed<Verdict>, ...Placed<Verdict>[]])[]> {
+    let acted = false;
+    const call = this.#run("mutation", limits, async (calls) => {
+      const { shards } = calls.space;
+      const shardOfMutation = (mutation: Mutation): number | undefined =>
+        "key" in mutation ? shardOf(mutation.key, shards) : undefined;
+      const groups = groupByShard(mutations, shardOfMutation, shards);
+      for (const group of groups) checkBytes(group);
+      const replies = await Promise.allSettled(groups.map((group) => mutateShard(calls, group)));
+      const answers: Placed<Verdict>[][] = [];
+      const failures: unknown[] = [];
+      for (const reply of replies) {
+        if (reply.status === "fulfilled") answers.push(reply.value);
+        else failures.push(reply.reason);
+        if (reply.status === "fulfilled" || isUnknown(reply.reason)) acted = true;
+      }
+      if (failures.length > 0) throw failures.find(isUnknown) ?? failures[0];
+      return gather(groups, answers);
+    });
+    // One shard's definite no is not the whole call's where another shard has acted.
+    return call.catch((error: unknown) => {
+      throw acted && error instanceof WarpError ? withOutcome(error, "unknown") : error;
+    });
+  }
+
+  /** A page of keys in order of their bytes. Throws `space_not_found`. */
+  list(request: SpaceListRequest, limits?: CallLimits): Promise<SpacePage> {
+    return this.#run("read", limits, (calls) => listSpace(calls, request));
+  }
+
+  /** What happened in `since.shard` after `since`, at most 10,000 entries. Throws `space_not_found`. */
+  changes(since: Position, limits?: CallLimits): Promise<SpaceChanges> {
+    return this.#run("read", limits, async (calls) => {
+      const { shard, epoch, revision } = since;
+      if (shard >= calls.space.shards) {
+        // The position is from another life of the space, which had more shards.
+        return {
+          changes: [],
+          to: { shard, epoch: "0".repeat(16), revision: 0 },
+          complete: true,
+          gap: "epoch",
+        };
+      }
+      const reply = await calls.ask("read", shard, (api, scope) =>
+        api.changes({ ...scope, epoch, since: revision, limit: maxChangesLimit }),
+      );
+      return {
+        changes: reply.changes,
+        to: { ...positionOf(shard, reply), revision: reply.to },
+        complete: reply.to === reply.asOf,
+        gap: reply.gap,
+      };
+    });
+  }
+
+  /** The registrations kept with the space. Throws `space_not_found`. */
+  registrations(
+    limits?: CallLimits,
+  ): Promise<{ readonly version: number; readonly list: readonly StoredRegistration[] }> {
+    return this.#run("read", limits, async (calls) => {
+      const reply = await calls.ask("read", 0, (home, scope) => home.getRegistrations(scope));
+      return { version: reply.registrations, list: reply.list };
+    });
+  }
+
+  register(
+    pattern: string,
+    settings: RegistrationSettings,
+    ifVersion: number | undefined,
+    limits?: CallLimits,
+  ): Promise<{ readonly registration: StoredRegistration; readonly created: boolean }> {
+    return this.#run("mutation", limits, async (calls) => {
+      const version = ifVersion === undefined ? {} : { ifVersion };
+      const { registration, created } = await calls.ask("mutation", 0, (home, scope) =>
+        home.register({ ...scope, pattern, settings, ...version }),
+      );
+      return { registration, created };
+    });
+  }
+
+  unregister(pattern: string, limits?: CallLimits): Promise<boolean> {
+    return this.#run("mutation", limits, async (calls) => {
+      const reply = await calls.ask("mutation", 0, (home, scope) => home.unregister({ ...scope, pattern }));
+      return reply.removed;
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#session.close();
+  }
+
+  #run<T>(
+    intent: Intent,
+    limits: CallLimits | undefined,
+    work: (calls: ShardCalls) => Promise<T>,
+  ): Promise<T> {
+    return this.#session.run(intent, limits, (space, attempt) =>
+      work(new ShardCalls(this.#session, space, attempt)),
+    );
+  }
+}
+
+async function mutateShard(
+  calls: ShardCalls,
+  { shard, items }: ShardGroup<Mutation>,
+): Promise<Placed<Verdict>[]> {
+  const reply = await calls.ask("mutation", shard, (api, scope) =>
+    api.mutate({ ...scope, mutations: items }),
+  );
+  const asOf = positionOf(shard, reply);
+  return reply.verdicts.map((answer) => ({ answer, asOf }));
+}
+
+function checkBytes({ items }: ShardGroup<Mutation>): void {
+  let bytes = 0;
+  for (const mutation of items) if (mutation.kind === "set") bytes += mutation.payload.bytes.length;
+  if (bytes <= maxMutateBytes) return;
+  throw new WarpError(
+    "batch_too_large",
+    `one call changes at most ${maxMutateBytes} bytes of values of a shard`,
+    {
+      details: { bytes, max: maxMutateBytes },
+    },
+  );
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof WarpError && error.outcome === "unknown";
+}

@@ -1,0 +1,172 @@
+import { WarpError } from "../errors.ts";
+import {
+  type CallScope,
+  isRefusal,
+  type Refusal,
+  type ShardApi,
+  type SpaceReply,
+} from "../protocol/shard-api.ts";
+import type { SpaceSettings } from "../protocol/space.ts";
+import type { CallLimits } from "../runtime/call-limits.ts";
+import type { Timers } from "../runtime/clock.ts";
+import { Attempt, withOutcome } from "./attempt.ts";
+import type { ShardConnection } from "./shard-connection.ts";
+
+/** Whether a call only looks or may change something: only a change makes a space, and only a look is repeated. */
+export type Intent = "read" | "mutation";
+
+/** A shard's refusal because the node's picture of the space is old: the call is repeated once with a new one. */
+class StaleSpace extends Error {
+  readonly refused: WarpError;
+
+  constructor(refused: WarpError) {
+    super(refused.message);
+    this.refused = refused;
+  }
+}
+
+/** What goes out to a shard: one request under a scope. */
+export type Send<R> = (shard: ShardApi, scope: CallScope) => Promise<R | Refusal>;
+
+/**
+ * What a node knows of one space: its settings, fetched from its home shard when they are first needed and again when a shard says
+ * that they are old, and the newest registration version that any answer mentioned.
+ */
+export class SpaceSession {
+  readonly #connection: ShardConnection;
+  readonly #timers: Timers;
+  #settings: SpaceSettings | undefined;
+  /** The life of the space that {@link registrationsSeen} counts in. */
+  #spaceId: string | undefined;
+  #registrationsSeen = 0;
+  #closed = false;
+
+  constructor(connection: ShardConnection, timers: Timers) {
+    this.#connection = connection;
+    this.#timers = timers;
+  }
+
+  /** The settings as last seen; undefined: none seen yet. */
+  get settings(): SpaceSettings | undefined {
+    return this.#settings;
+  }
+
+  get registrationsSeen(): number {
+    return this.#registrationsSeen;
+  }
+
+  /** Notes what an answer says about registrations. */
+  see(registrations: number): void {
+    if (registrations > this.#registrationsSeen) this.#registrationsSeen = registrations;
+  }
+
+  /**
+   * Runs `work` under the space's settings, a second time if a shard found them old. Throws `space_not_found` where a read meets no
+   * space; a mutation creates it.
+   */
+  async run<T>(
+    intent: Intent,
+    limits: CallLimits | undefined,
+    work: (space: SpaceSettings, attempt: Attempt) => Promise<T>,
+  ): Promise<T> {
+    this.#checkOpen();
+    return await Attempt.run(this.#timers, limits, async (attempt) => {
+      try {
+        return await work(this.#settings ?? (await this.#meet(intent, attempt)), attempt);
+      } catch (error) {
+        if (!(error instanceof StaleSpace)) throw error;
+      }
+      this.#settings = undefined;
+      try {
+        return await work(await this.#meet(intent, attempt), attempt);
+      } catch (error) {
+        throw error instanceof StaleSpace ? error.refused : error;
+      }
+    });
+  }
+
+  /** The space as its home shard has it now; undefined: it does not exist. */
+  async fetch(limits: CallLimits | undefined): Promise<SpaceSettings | undefined> {
+    this.#checkOpen();
+    return await Attempt.run(this.#timers, limits, (attempt) => this.#fetch(attempt));
+  }
+
+  /** Sends one request to a shard of `space` and gives its answer; a refusal is thrown, a failed read repeated once. */
+  async send<R extends object>(
+    attempt: Attempt,
+    intent: Intent,
+    space: SpaceSettings,
+    shard: number,
+    send: Send<R>,
+  ): Promise<R> {
+    const reply = await this.#deliver(attempt, intent, shard, (api) =>
+      send(api, { space: space.name, shard, spaceId: space.id, registrations: this.#registrationsSeen }),
+    );
+    if (!isRefusal(reply)) return reply as R;
+    const refused = WarpError.fromData(reply.refused);
+    throw reply.stale ? new StaleSpace(refused) : refused;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#connection.close();
+  }
+
+  async #meet(intent: Intent, attempt: Attempt): Promise<SpaceSettings> {
+    const found = await this.#fetch(attempt);
+    if (found !== undefined) return found;
+    const { space } = this.#connection;
+    if (intent === "read") throw new WarpError("space_not_found", "the space does not exist");
+    const made = await this.#deliver(attempt, "read", 0, (api) => api.createSpace(space, {}));
+    if (isRefusal(made)) throw WarpError.fromData(made.refused);
+    return this.#learn(made);
+  }
+
+  async #fetch(attempt: Attempt): Promise<SpaceSettings | undefined> {
+    const reply = await this.#deliver(attempt, "read", 0, (api) => api.getSpace(this.#connection.space));
+    if (!isRefusal(reply)) return this.#learn(reply);
+    const refused = WarpError.fromData(reply.refused);
+    if (refused.code !== "space_not_found") throw refused;
+    this.#settings = undefined;
+    return undefined;
+  }
+
+  #learn(reply: SpaceReply): SpaceSettings {
+    // Another life of the space counts its registrations from the start.
+    if (this.#spaceId !== reply.space.id) this.#registrationsSeen = 0;
+    this.#spaceId = reply.space.id;
+    this.see(reply.registrations);
+    this.#settings = reply.space;
+    return reply.space;
+  }
+
+  async #deliver<R>(
+    attempt: Attempt,
+    intent: Intent,
+    shard: number,
+    call: (api: ShardApi) => Promise<R>,
+  ): Promise<R> {
+    attempt.leave(intent);
+    try {
+      return await call(this.#connection.shard(shard));
+    } catch (cause) {
+      const fault = WarpError.from(this.#connection.fault(cause), "internal", "the call broke");
+      if (intent === "mutation") throw fault;
+      if (fault.code !== "unavailable") throw withOutcome(fault, "fail");
+    }
+    // A stub or a socket that has just broken is often whole again at once; op ids would make it safe for mutations too, but whether
+    // and how long to go on trying is their caller's to say.
+    attempt.leave(intent);
+    try {
+      return await call(this.#connection.shard(shard));
+    } catch (cause) {
+      const fault = WarpError.from(this.#connection.fault(cause), "internal", "the call broke");
+      throw withOutcome(fault, "fail");
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new WarpError("warp_closed", "this connection is closed");
+  }
+}
