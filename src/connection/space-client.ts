@@ -14,6 +14,13 @@ import type { ShardConnection } from "./shard-connection.ts";
 import { gather, groupByShard, type ShardGroup } from "./shard-groups.ts";
 import { type Intent, SpaceSession } from "./space-session.ts";
 
+/** What a {@link SpaceClient} is made of. */
+export interface SpaceClientOptions {
+  readonly connection: ShardConnection;
+  /** For the deadlines of its calls. */
+  readonly timers: Timers;
+}
+
 /** What happened in one shard. */
 export interface SpaceChanges {
   readonly changes: readonly Change[];
@@ -31,7 +38,7 @@ export interface SpaceChanges {
 export class SpaceClient {
   readonly #session: SpaceSession;
 
-  constructor(connection: ShardConnection, timers: Timers) {
+  constructor({ connection, timers }: SpaceClientOptions) {
     this.#session = new SpaceSession(connection, timers);
   }
 

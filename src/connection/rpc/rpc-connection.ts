@@ -4,7 +4,7 @@ import { shardName } from "../../protocol/space.ts";
 import type { ShardConnection } from "../shard-connection.ts";
 
 /** The part of a Durable Object namespace that is needed. Stubs answer the calls of {@link ShardApi}. */
-export interface ShardNamespace<Id> {
+export interface ShardNamespace<Id = unknown> {
   idFromName(name: string): Id;
   get(id: Id): ShardApi;
 }
