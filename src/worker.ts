@@ -1,7 +1,40 @@
 /** The Worker: HTTP in front, the shards behind. Its exports are the handlers and the Durable Object classes, nothing else. */
 
+import type { Hono } from "hono";
+import { rpcConnection } from "./connection/rpc/rpc-connection.ts";
+import { spaceAdmin } from "./connection/space-admin.ts";
+import { spacesOf } from "./edge.ts";
+import { createApp } from "./http/app.ts";
+import { type HttpEnvironment, readHttpConfig } from "./http/config.ts";
+import type { WarpShardEnv } from "./objects/warp-shard.ts";
+import { workersClock, workersLog, workersRandom, workersTimers } from "./platform/workers.ts";
+import { version } from "./version.ts";
+
 export { WarpShard } from "./objects/warp-shard.ts";
 
+type Env = WarpShardEnv & HttpEnvironment;
+
+/** One app for the isolate's life: the environment does not change while it lives. */
+let app: Hono | undefined;
+
+function createEdge(env: Env): Hono {
+  const spaces = spacesOf(env);
+  return createApp({
+    warp: (space) => spaces.warp(space),
+    spaces: spaceAdmin({
+      connect: (space) => rpcConnection({ namespace: env.SHARDS, space }),
+      timers: workersTimers,
+    }),
+    config: readHttpConfig(env, version),
+    clock: workersClock,
+    random: workersRandom,
+    log: workersLog,
+  });
+}
+
 export default {
-  fetch: () => new Response("not wired yet", { status: 503 }),
-} satisfies ExportedHandler;
+  fetch(request, env) {
+    app ??= createEdge(env);
+    return app.fetch(request);
+  },
+} satisfies ExportedHandler<Env>;

@@ -1,7 +1,7 @@
 import { WarpError } from "../errors.ts";
+import { checkCallLimits } from "../runtime/call-limits.ts";
 import { payloadCodec } from "../runtime/codec.ts";
 import { maxBatchOperations } from "../runtime/limits.ts";
-import { checkCallOptions } from "./call.ts";
 import { OpIds, type Wish } from "./draft.ts";
 import type { Settled } from "./loader.ts";
 import type { Parts } from "./parts.ts";
@@ -46,7 +46,7 @@ export async function runBatch(
   options: BatchOptions | undefined,
 ): Promise<readonly BatchResult[]> {
   parts.lifetime.check();
-  checkCallOptions(options);
+  checkCallLimits(options);
   if (operations.length > maxBatchOperations) throw tooMany(operations.length);
   const opIds = new OpIds(parts, options);
   const results: (BatchResult | undefined)[] = operations.map(() => undefined);

@@ -1,6 +1,7 @@
 import type { CallOptions } from "../adapter/adapter.ts";
 import { WarpError } from "../errors.ts";
-import { defaultTimeoutMs, maxTimeoutMs } from "../runtime/limits.ts";
+import { checkCallLimits } from "../runtime/call-limits.ts";
+import { defaultTimeoutMs } from "../runtime/limits.ts";
 import { closedError } from "./lifetime.ts";
 import type { Parts } from "./parts.ts";
 
@@ -19,7 +20,7 @@ export class Call {
 
   /** Throws `invalid_argument` for a time-out out of range, `aborted` if the signal already is. */
   constructor(parts: Parts, options: CallOptions | undefined) {
-    checkCallOptions(options);
+    checkCallLimits(options);
     this.#parts = parts;
     this.#signal = options?.signal;
     this.timeoutMs = options?.timeoutMs ?? defaultTimeoutMs;
@@ -73,19 +74,6 @@ export function callOptions(options: CallOptions | undefined): CallOptions {
     ...(options?.signal === undefined ? {} : { signal: options.signal }),
     ...(options?.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
   };
-}
-
-/** Throws `invalid_argument` for a time-out out of range, `aborted` if the signal already is. */
-export function checkCallOptions(options: CallOptions | undefined): void {
-  const timeoutMs = options?.timeoutMs;
-  if (timeoutMs !== undefined && !(timeoutMs >= 1 && timeoutMs <= maxTimeoutMs)) {
-    throw new WarpError(
-      "invalid_argument",
-      `timeoutMs is ${timeoutMs}; it must be from 1 to ${maxTimeoutMs} ms`,
-      { details: { field: "timeoutMs", min: 1, max: maxTimeoutMs } },
-    );
-  }
-  if (options?.signal?.aborted === true) throw abortedError(options.signal);
 }
 
 function abortedError(signal: AbortSignal | undefined): WarpError {

@@ -128,7 +128,8 @@ export class L1 {
     const { adapter, cache, moments } = this.#parts;
     this.#floors.reset(shard, revision);
     this.#barriers.raiseShard(shard, moments.latest);
-    await cache.deleteWhere((key) => adapter.shardOf(key) === shard);
+    // A space made anew may have another number of shards: a copy goes with the shard that it came from, too.
+    await cache.deleteWhere((key) => adapter.shardOf(key) === shard || this.inspect(key)?.shard === shard);
   }
 
   /** Applies log entries in order. All floors are raised before anything is waited for. */

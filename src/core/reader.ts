@@ -4,8 +4,9 @@ import { WarpError } from "../errors.ts";
 import { checkKey } from "../protocol/key.ts";
 import { formatCursor } from "../protocol/position.ts";
 import type { RegistrationSettings } from "../protocol/registration.ts";
+import { checkCallLimits } from "../runtime/call-limits.ts";
 import { maxBatchOperations } from "../runtime/limits.ts";
-import { Call, checkCallOptions } from "./call.ts";
+import { Call } from "./call.ts";
 import { type Reading, readValue, toEntry } from "./entry.ts";
 import type { Follower } from "./follower.ts";
 import type { L1 } from "./l1.ts";
@@ -101,7 +102,7 @@ export class Reader {
   /** The copy of one key. */
   async find(key: string, options: CallOptions | undefined, policy?: RegistrationSettings): Promise<Found> {
     this.#parts.lifetime.check();
-    checkCallOptions(options);
+    checkCallLimits(options);
     const waiting = this.#registry.ready(options);
     if (waiting !== undefined) await waiting;
     const settings = policy ?? this.#registry.resolve(key);
@@ -228,8 +229,15 @@ export class Reader {
     const bounds = new Map<number, number>();
     for (const { key, settings } of needs) {
       if (settings.mode !== "eventual") continue;
-      if (cache.supports.peek && !this.#isDoubtful(key, settings)) continue;
-      const shard = adapter.shardOf(key);
+      const held = this.#l1.inspect(key);
+      // A cache that can't be looked into may hold a copy.
+      if (
+        cache.supports.peek &&
+        (held === undefined || clock.now() >= held.storedAtMs + settings.cacheTtlMs)
+      ) {
+        continue;
+      }
+      const shard = held?.shard ?? adapter.shardOf(key);
       if (this.#follower.epoch(shard) === undefined) continue;
       if (clock.now() - this.#follower.provenAtMs(shard) <= settings.maxStalenessMs) continue;
       bounds.set(shard, Math.min(bounds.get(shard) ?? settings.maxStalenessMs, settings.maxStalenessMs));
@@ -244,12 +252,6 @@ export class Reader {
     });
     // One that takes too long is left to itself, too: what L1 can't prove then is read at the authority.
     await call.wait(Promise.all(works), joinTimeoutMs);
-  }
-
-  /** Whether a copy is held that could be served if it were proven fresh. */
-  #isDoubtful(key: string, settings: RegistrationSettings): boolean {
-    const held = this.#l1.inspect(key);
-    return held !== undefined && this.#parts.clock.now() < held.storedAtMs + settings.cacheTtlMs;
   }
 
   async #toLookup<T>({ key, entry, cache, loaded }: Found, reading: Reading<T>): Promise<Lookup<T>> {

@@ -2,10 +2,11 @@ import type { CallOptions, ListOptions } from "../adapter/adapter.ts";
 import { checkPattern } from "../protocol/key.ts";
 import { formatCursor } from "../protocol/position.ts";
 import { type StoredRegistration, sameSettings } from "../protocol/registration.ts";
+import { checkCallLimits } from "../runtime/call-limits.ts";
 import { type Codec, jsonCodec } from "../runtime/codec.ts";
 import { maxListLimit } from "../runtime/limits.ts";
 import { runBatch } from "./batch.ts";
-import { callOptions, checkCallOptions } from "./call.ts";
+import { callOptions } from "./call.ts";
 import { Core } from "./core.ts";
 import { checkPrefix } from "./draft.ts";
 import type { Reading } from "./entry.ts";
@@ -195,7 +196,7 @@ export class Warp {
   /** A page of keys, from the storage, in order of their UTF-8 bytes. */
   async list(options: ListOptions = {}): Promise<ListPage> {
     this.#core.parts.lifetime.check();
-    checkCallOptions(options);
+    checkCallLimits(options);
     if (options.limit !== undefined) checkRange("invalid_limit", "limit", options.limit, 1, maxListLimit);
     if (options.prefix !== undefined) checkPrefix(options.prefix);
     const page = await this.#core.parts.adapter.list(options);

@@ -3,8 +3,9 @@ import type { CacheEntry } from "../cache/cache.ts";
 import { isWarpError, WarpError } from "../errors.ts";
 import { formatCursor, formatETag } from "../protocol/position.ts";
 import type { RegistrationSettings } from "../protocol/registration.ts";
+import { checkCallLimits } from "../runtime/call-limits.ts";
 import { maxBatchOperations } from "../runtime/limits.ts";
-import { Call, callOptions, checkCallOptions } from "./call.ts";
+import { Call, callOptions } from "./call.ts";
 import { checkCondition, type Draft, OpIds, toMutation, versionCondition, type Wish } from "./draft.ts";
 import { toCacheEntry } from "./entry.ts";
 import type { Follower } from "./follower.ts";
@@ -60,7 +61,7 @@ export class Writer {
     options: (MutationOptions & { readonly ifVersion?: number }) | undefined,
   ): Promise<Written> {
     this.#parts.lifetime.check();
-    checkCallOptions(options);
+    checkCallLimits(options);
     checkCondition(options);
     const opIds = new OpIds(this.#parts, options);
     const scoped = opIds.single();
@@ -84,7 +85,7 @@ export class Writer {
     indexOf: (at: number) => number = (at) => at,
   ): Promise<readonly Settled<Written>[]> {
     this.#parts.lifetime.check();
-    checkCallOptions(options);
+    checkCallLimits(options);
     if (wishes.length > maxBatchOperations) throw tooMany(wishes.length);
     const waiting = this.#registry.ready(options);
     if (waiting !== undefined) await waiting;

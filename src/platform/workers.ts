@@ -36,3 +36,17 @@ export function workersSql(storage: DurableObjectStorage): Sql {
     transaction: (work) => storage.transactionSync(work),
   };
 }
+
+/** Structured logs: one JSON object a line. An error is told by its name, message and stack; never put values or tokens in `facts`. */
+export const workersLog = {
+  error(message: string, facts: Readonly<Record<string, unknown>>): void {
+    // biome-ignore lint/suspicious/noConsole: the console is a Worker's log.
+    console.error(JSON.stringify({ level: "error", message, ...facts }, plainError));
+  },
+};
+
+function plainError(_name: string, value: unknown): unknown {
+  if (!(value instanceof Error)) return value;
+  const { name, message, stack, cause } = value;
+  return { name, message, stack, ...(cause === undefined ? {} : { cause }) };
+}

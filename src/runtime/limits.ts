@@ -91,3 +91,5 @@ export const maxEntityTags = 100;
 /** Chunks of one import that are on their way at once, and the least time between two progress lines. */
 export const importChunksInFlight = 3;
 export const importProgressMs = 500;
+/** Most spaces whose nodes one process keeps; the least recently used one is forgotten first. */
+export const maxSpacesPerNode = 64;

@@ -1,0 +1,56 @@
+/**
+ * Warp inside your own Worker: `createWarp(env)`. Bind the `WarpShard` class as `SHARDS` and export it from your entry
+ * (`export { WarpShard } from "warp-edge/shard"`).
+ */
+
+import type { ShardNamespace } from "./connection/rpc/rpc-connection.ts";
+import { parseStaticRegistrations } from "./core/static-registrations.ts";
+import type { Warp } from "./core/warp.ts";
+import { workersLog } from "./platform/workers.ts";
+import { edgeWarp } from "./presets/edge.ts";
+import { Spaces } from "./presets/spaces.ts";
+import { checkSpace } from "./protocol/key.ts";
+import { defaultCacheMaxBytes, maxSpacesPerNode } from "./runtime/limits.ts";
+
+/** What `createWarp` needs of the Worker's environment. */
+export interface EdgeEnv {
+  /** The Durable Object namespace of `WarpShard`. */
+  readonly SHARDS: ShardNamespace;
+  /** Static registrations: a JSON object from pattern to options. */
+  readonly WARP_REGISTRATIONS?: string;
+}
+
+/** Options of {@link createWarp}. */
+export interface CreateWarpOptions {
+  /** 1 to 64 of `a-z 0-9 . _ -`. Default `"default"`. */
+  readonly space?: string;
+}
+
+// Kept for the isolate's life, by the namespace that the environment binds: an entry's own state, as worker.ts has it.
+const isolates = new WeakMap<object, Spaces>();
+
+/**
+ * The `Warp` of a space, the same one for all requests of an isolate. Throws `invalid_space`, and what is wrong with
+ * `WARP_REGISTRATIONS`.
+ */
+export function createWarp(env: EdgeEnv, options: CreateWarpOptions = {}): Warp {
+  const { space = "default" } = options;
+  checkSpace(space);
+  return spacesOf(env).warp(space);
+}
+
+/** The `Warp`s of this isolate, made at the first call. */
+export function spacesOf(env: EdgeEnv): Spaces {
+  let spaces = isolates.get(env.SHARDS);
+  if (spaces === undefined) {
+    const statics = parseStaticRegistrations(env.WARP_REGISTRATIONS);
+    const onError = (error: unknown) => workersLog.error("background work failed", { error });
+    spaces = new Spaces({
+      make: (space) => edgeWarp({ namespace: env.SHARDS, space, statics, onError }),
+      maxSpaces: maxSpacesPerNode,
+      maxBytes: defaultCacheMaxBytes,
+    });
+    isolates.set(env.SHARDS, spaces);
+  }
+  return spaces;
+}

@@ -1,0 +1,42 @@
+import { shardAdapter } from "../adapter/shard/shard-adapter.ts";
+import { memoryCache } from "../cache/memory/memory-cache.ts";
+import { rpcConnection, type ShardNamespace } from "../connection/rpc/rpc-connection.ts";
+import { SpaceClient } from "../connection/space-client.ts";
+import { Warp } from "../core/warp.ts";
+import { workersBackground, workersClock, workersRandom, workersTimers } from "../platform/workers.ts";
+import type { StoredRegistration } from "../protocol/registration.ts";
+
+/** Options of {@link edgeWarp}. */
+export interface EdgeOptions {
+  readonly namespace: ShardNamespace;
+  readonly space: string;
+  /** Bounds of the isolate's L1 for this space. Default 100,000 entries, 32 MiB. */
+  readonly maxEntries?: number;
+  readonly maxBytes?: number;
+  readonly statics?: readonly StoredRegistration[];
+  /** Takes what background work failed with. */
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * A node in a Worker isolate: L1 in the isolate's memory, the shards over RPC. It can be kept for the isolate's life: what
+ * belongs to a request (stubs, timers, `waitUntil`) is taken anew for each call.
+ */
+export function edgeWarp(options: EdgeOptions): Warp {
+  const { namespace, space, maxEntries, maxBytes, statics = [], onError } = options;
+  const connection = rpcConnection({ namespace, space });
+  const warp = new Warp({
+    adapter: shardAdapter(new SpaceClient({ connection, timers: workersTimers })),
+    cache: memoryCache({
+      ...(maxEntries === undefined ? {} : { maxEntries }),
+      ...(maxBytes === undefined ? {} : { maxBytes }),
+    }),
+    clock: workersClock,
+    timers: workersTimers,
+    random: workersRandom,
+    background: workersBackground(onError),
+    registrations: statics.map(({ pattern, settings }) => ({ pattern, options: settings })),
+  });
+  warp.on("error", ({ error }) => onError(error));
+  return warp;
+}

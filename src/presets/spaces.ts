@@ -1,0 +1,67 @@
+import type { Warp } from "../core/warp.ts";
+
+/** Options of {@link Spaces}. */
+export interface SpacesOptions {
+  /** Makes the `Warp` of a space. */
+  readonly make: (space: string) => Warp;
+  /** Most spaces whose `Warp` is kept, 1 or more. */
+  readonly maxSpaces: number;
+  /** What all L1 together may take, in bytes as they are charged. */
+  readonly maxBytes: number;
+}
+
+/** Looks between two checks of the common budget. */
+const checkEvery = 256;
+
+/**
+ * The `Warp`s of a process that serves many spaces, one for each, made when first asked for. Each has an L1 of its own, so that
+ * no space can see or push out another's keys; the budget is common: when all together exceed it, the L1 of the space that was
+ * used least recently is emptied. A `Warp` in use is never closed.
+ */
+export class Spaces {
+  readonly #options: SpacesOptions;
+  /** In order of use, the least recent first. */
+  readonly #warps = new Map<string, Warp>();
+  #last: { readonly space: string; readonly warp: Warp } | undefined;
+  #looks = 0;
+
+  constructor(options: SpacesOptions) {
+    this.#options = options;
+  }
+
+  /** The `Warp` of `space`, which is well-formed; it need not exist yet. */
+  warp(space: string): Warp {
+    if (++this.#looks % checkEvery === 0) this.#keepBudget();
+    // Most processes serve one space: no map work then.
+    if (this.#last?.space === space) return this.#last.warp;
+    let warp = this.#warps.get(space);
+    if (warp === undefined) {
+      warp = this.#options.make(space);
+      this.#forgetOldest();
+    } else this.#warps.delete(space);
+    this.#warps.set(space, warp);
+    this.#last = { space, warp };
+    return warp;
+  }
+
+  /** Spaces that are kept. */
+  get size(): number {
+    return this.#warps.size;
+  }
+
+  #forgetOldest(): void {
+    if (this.#warps.size < this.#options.maxSpaces) return;
+    const [oldest] = this.#warps.keys();
+    if (oldest !== undefined) this.#warps.delete(oldest);
+  }
+
+  #keepBudget(): void {
+    let bytes = 0;
+    for (const warp of this.#warps.values()) bytes += warp.stats().cache.bytes;
+    for (const warp of this.#warps.values()) {
+      if (bytes <= this.#options.maxBytes) return;
+      bytes -= warp.stats().cache.bytes;
+      warp.invalidateLocal({ prefix: "" });
+    }
+  }
+}
