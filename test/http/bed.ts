@@ -1,6 +1,9 @@
+import { memoryAdapter } from "../../src/adapter/memory/memory-adapter.ts";
+import { memoryCache } from "../../src/cache/memory/memory-cache.ts";
+import { Warp } from "../../src/core/warp.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HttpConfig } from "../../src/http/config.ts";
-import type { Deployment } from "../../src/http/deployment.ts";
+import type { Deployment, SpaceAdministration, SpaceWarp } from "../../src/http/deployment.ts";
 import { fromUtf8 } from "../../src/runtime/bytes.ts";
 import { FakeSpaces } from "./fake-warp.ts";
 
@@ -21,10 +24,36 @@ export function config(changes: Partial<HttpConfig> = {}): HttpConfig {
 /** An app over stand-in spaces, with a clock that stands still until a test moves it. */
 export function fakeBed(changes: Partial<HttpConfig> = {}) {
   const spaces = new FakeSpaces();
+  return { ...bed(changes, spaces, (space) => spaces.warp(space)), spaces };
+}
+
+/** An app over the real core: each space a node with its L1 over storage in memory. */
+export function coreBed(changes: Partial<HttpConfig> = {}) {
+  const warps = new Map<string, Warp>();
+  const made = bed(changes, new FakeSpaces(), (space) => {
+    let warp = warps.get(space);
+    if (warp === undefined) {
+      const { clock, random } = made.deployment;
+      warp = new Warp({
+        adapter: memoryAdapter({ clock, random }),
+        cache: memoryCache({}),
+        clock,
+        random,
+        timers: { after: () => () => undefined },
+        background: { run: (work) => void work.catch(() => undefined) },
+      });
+      warps.set(space, warp);
+    }
+    return warp;
+  });
+  return { ...made, warps };
+}
+
+function bed(changes: Partial<HttpConfig>, spaces: SpaceAdministration, warp: (space: string) => SpaceWarp) {
   const clock = { nowMs: 1_800_000_000_000, now: () => clock.nowMs };
   const logged: { message: string; facts: Readonly<Record<string, unknown>> }[] = [];
   const deployment: Deployment = {
-    warp: (space) => spaces.warp(space),
+    warp,
     spaces,
     config: config(changes),
     clock,
@@ -39,7 +68,7 @@ export function fakeBed(changes: Partial<HttpConfig> = {}) {
     if (bearer !== null && !headers.has("Authorization")) headers.set("Authorization", `Bearer ${bearer}`);
     return await app.request(`http://localhost${path}`, { ...init, method, headers });
   };
-  return { app, call, clock, spaces, logged, deployment };
+  return { app, call, clock, logged, deployment };
 }
 
 /** The problem in an answer, which must be one. */

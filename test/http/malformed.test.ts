@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { errorCodes } from "../../src/errors.ts";
 import { hmacKey, signToken } from "../../src/http/auth/token.ts";
 import { utf8 } from "../../src/runtime/bytes.ts";
-import { fakeBed, secret } from "./bed.ts";
+import { coreBed, fakeBed, secret } from "./bed.ts";
 
 /** Mulberry32: small, seeded, good enough to make a mess. */
 function seeded(seed: number): () => number {
@@ -217,98 +217,105 @@ const bodies = [
 ];
 
 describe("SE4 random and malformed requests", () => {
-  it(`get an answer with a code each, no 5xx, and no byte of another space (${requests} of them)`, {
-    timeout: 120_000,
-  }, async () => {
-    const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-    console.log(`malformed requests: seed ${seed}`);
-    const random = seeded(seed);
-    const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
-    const bed = fakeBed({ maxValueBytes: 50_000 });
-    const plant = async (space: string, key: string) => {
-      const body = `${mark} ${space}`;
-      const response = await bed.call("PUT", `/v1/${space}/keys/${key}`, { body });
-      expect(response.status).toBeLessThan(300);
-    };
-    for (const key of ["in/a", "in/b", "out/a", `in/${mark}`]) await plant("other", key);
-    for (const key of ["out/a", "outer", mark]) await plant("mine", key);
-    await bed.call("PUT", `/v1/other/registrations/${mark}*`);
+  it.each([
+    ["stand-in spaces", fakeBed],
+    ["the core", coreBed],
+  ])(
+    `get an answer with a code each, no 5xx, and no byte of another space (${requests} of them, over %s)`,
+    {
+      timeout: 120_000,
+    },
+    async (_, makeBed) => {
+      const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+      console.log(`malformed requests: seed ${seed}`);
+      const random = seeded(seed);
+      const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
+      const bed = makeBed({ maxValueBytes: 50_000 });
+      const plant = async (space: string, key: string) => {
+        const body = `${mark} ${space}`;
+        const response = await bed.call("PUT", `/v1/${space}/keys/${key}`, { body });
+        expect(response.status).toBeLessThan(300);
+      };
+      for (const key of ["in/a", "in/b", "out/a", `in/${mark}`]) await plant("other", key);
+      for (const key of ["out/a", "outer", mark]) await plant("mine", key);
+      await bed.call("PUT", `/v1/other/registrations/${mark}*`);
 
-    const claims = {
-      sub: "me",
-      spaces: ["mine"],
-      prefixes: ["in/"],
-      iat: 0,
-      jti: "j",
-      exp: bed.clock.nowMs / 1_000 + 60,
-    };
-    const key = await hmacKey(secret);
-    const own = await signToken({ ...claims, verbs: ["admin"] }, key);
-    const reader = await signToken({ ...claims, verbs: ["read"] }, key);
-    const expired = await signToken({ ...claims, verbs: ["admin"], exp: 5 }, key);
-    const bearers = [own, own, own, own, reader, expired, `${own}x`, "..", "Bearer", undefined];
+      const claims = {
+        sub: "me",
+        spaces: ["mine"],
+        prefixes: ["in/"],
+        iat: 0,
+        jti: "j",
+        exp: bed.clock.nowMs / 1_000 + 60,
+      };
+      const key = await hmacKey(secret);
+      const own = await signToken({ ...claims, verbs: ["admin"] }, key);
+      const reader = await signToken({ ...claims, verbs: ["read"] }, key);
+      const expired = await signToken({ ...claims, verbs: ["admin"], exp: 5 }, key);
+      const bearers = [own, own, own, own, reader, expired, `${own}x`, "..", "Bearer", undefined];
 
-    const mess = (text: string): Uint8Array => {
-      const bytes = utf8(text);
-      if (random() < 0.7 || bytes.length === 0) return bytes;
-      for (let i = 0; i < 3; i++) bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256);
-      return random() < 0.5 ? bytes.subarray(0, Math.floor(random() * bytes.length)) : bytes;
-    };
-    // Most requests aim at a route with its method and a good token, so that they get past the first walls; the rest are wild.
-    const aimed = (): readonly [string, string] => {
-      const [method, resource] = pick(aims);
-      const deep = resource === "keys" || resource === "registrations";
-      const space = random() < 0.9 ? "mine" : pick(spaces);
-      if (resource === "list") return [method, `/v1/${space}/keys`];
-      if (resource === "/tokens") return [method, resource];
-      if (resource === "") return [method, `/v1/${space}`];
-      return [method, `/v1/${space}/${resource}${deep ? `/${random() < 0.4 ? "in/a" : pick(keys)}` : ""}`];
-    };
-    const wild = (): readonly [string, string] => {
-      if (random() < 0.2)
-        return [pick(methods), pick(["/", "/healthz", "/readyz", "/nope", "/v1", "//", "/v1/"])];
-      return [
-        pick(methods),
-        `/v1/${pick(spaces)}/${pick(resources)}${random() < 0.5 ? `/${pick(keys)}` : ""}`,
-      ];
-    };
+      const mess = (text: string): Uint8Array => {
+        const bytes = utf8(text);
+        if (random() < 0.7 || bytes.length === 0) return bytes;
+        for (let i = 0; i < 3; i++) bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256);
+        return random() < 0.5 ? bytes.subarray(0, Math.floor(random() * bytes.length)) : bytes;
+      };
+      // Most requests aim at a route with its method and a good token, so that they get past the first walls; the rest are wild.
+      const aimed = (): readonly [string, string] => {
+        const [method, resource] = pick(aims);
+        const deep = resource === "keys" || resource === "registrations";
+        const space = random() < 0.9 ? "mine" : pick(spaces);
+        if (resource === "list") return [method, `/v1/${space}/keys`];
+        if (resource === "/tokens") return [method, resource];
+        if (resource === "") return [method, `/v1/${space}`];
+        return [method, `/v1/${space}/${resource}${deep ? `/${random() < 0.4 ? "in/a" : pick(keys)}` : ""}`];
+      };
+      const wild = (): readonly [string, string] => {
+        if (random() < 0.2)
+          return [pick(methods), pick(["/", "/healthz", "/readyz", "/nope", "/v1", "//", "/v1/"])];
+        return [
+          pick(methods),
+          `/v1/${pick(spaces)}/${pick(resources)}${random() < 0.5 ? `/${pick(keys)}` : ""}`,
+        ];
+      };
 
-    const seen = new Map<string, number>();
-    for (let i = 0; i < requests; i++) {
-      const aim = random() < 0.8;
-      const [method, path] = aim ? aimed() : wild();
-      const url = `http://localhost${path}${random() < 0.6 ? "" : pick(queries)}`;
-      const headers = new Headers({ "Content-Type": "application/json" });
-      const bearer = aim && random() < 0.9 ? own : pick(bearers);
-      if (bearer !== undefined) headers.set("Authorization", `Bearer ${bearer}`);
-      for (const name in headerValues) {
-        if (random() < (name === "Content-Type" ? 0.7 : 0.06))
-          headers.set(name, pick(headerValues[name] ?? []));
+      const seen = new Map<string, number>();
+      for (let i = 0; i < requests; i++) {
+        const aim = random() < 0.8;
+        const [method, path] = aim ? aimed() : wild();
+        const url = `http://localhost${path}${random() < 0.6 ? "" : pick(queries)}`;
+        const headers = new Headers({ "Content-Type": "application/json" });
+        const bearer = aim && random() < 0.9 ? own : pick(bearers);
+        if (bearer !== undefined) headers.set("Authorization", `Bearer ${bearer}`);
+        for (const name in headerValues) {
+          if (random() < (name === "Content-Type" ? 0.7 : 0.06))
+            headers.set(name, pick(headerValues[name] ?? []));
+        }
+        const body = method === "GET" || method === "HEAD" || random() < 0.1 ? null : mess(pick(bodies));
+        const request = new Request("http://localhost/", { method, headers, body: body as BodyInitLike });
+        // The URL as a client may write it on the wire; `new Request` would tidy it.
+        Object.defineProperty(request, "url", { value: url });
+        const response = await bed.app.fetch(request);
+        const text = new TextDecoder().decode(await response.arrayBuffer());
+        const story = `seed ${seed}, request ${i}: ${method} ${url} -> ${response.status} ${text.slice(0, 300)}`;
+        if (text.includes(mark) || JSON.stringify([...response.headers]).includes(mark))
+          expect.fail(`a byte of another: ${story}`);
+        if (response.status >= 500) expect.fail(story);
+        if (response.status >= 400) {
+          if (response.headers.get("Content-Type") !== "application/problem+json")
+            expect.fail(`no problem: ${story}`);
+          if (method === "HEAD") continue;
+          const { code } = JSON.parse(text) as { code: (typeof errorCodes)[number] };
+          if (!errorCodes.includes(code)) expect.fail(`no code: ${story}`);
+          seen.set(code, (seen.get(code) ?? 0) + 1);
+        } else seen.set("ok", (seen.get("ok") ?? 0) + 1);
       }
-      const body = method === "GET" || method === "HEAD" || random() < 0.1 ? null : mess(pick(bodies));
-      const request = new Request("http://localhost/", { method, headers, body: body as BodyInitLike });
-      // The URL as a client may write it on the wire; `new Request` would tidy it.
-      Object.defineProperty(request, "url", { value: url });
-      const response = await bed.app.fetch(request);
-      const text = new TextDecoder().decode(await response.arrayBuffer());
-      const story = `seed ${seed}, request ${i}: ${method} ${url} -> ${response.status} ${text.slice(0, 300)}`;
-      if (text.includes(mark) || JSON.stringify([...response.headers]).includes(mark))
-        expect.fail(`a byte of another: ${story}`);
-      if (response.status >= 500) expect.fail(story);
-      if (response.status >= 400) {
-        if (response.headers.get("Content-Type") !== "application/problem+json")
-          expect.fail(`no problem: ${story}`);
-        if (method === "HEAD") continue;
-        const { code } = JSON.parse(text) as { code: (typeof errorCodes)[number] };
-        if (!errorCodes.includes(code)) expect.fail(`no code: ${story}`);
-        seen.set(code, (seen.get(code) ?? 0) + 1);
-      } else seen.set("ok", (seen.get("ok") ?? 0) + 1);
-    }
-    // A mess that only ever meets one wall would show nothing.
-    expect(seen.get("ok") ?? 0, JSON.stringify([...seen])).toBeGreaterThan(requests / 20);
-    expect(seen.size, JSON.stringify([...seen])).toBeGreaterThan(20);
-    expect(bed.logged).toEqual([]);
-  });
+      // A mess that only ever meets one wall would show nothing.
+      expect(seen.get("ok") ?? 0, JSON.stringify([...seen])).toBeGreaterThan(requests / 20);
+      expect(seen.size, JSON.stringify([...seen])).toBeGreaterThan(20);
+      expect(bed.logged).toEqual([]);
+    },
+  );
 });
 
 type BodyInitLike = NonNullable<RequestInit["body"]>;
