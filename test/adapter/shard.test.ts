@@ -1,0 +1,25 @@
+import { host } from "#host";
+import { shardAdapter } from "../../src/adapter/shard/shard-adapter.ts";
+import { SpaceClient } from "../../src/connection/space-client.ts";
+import { adapterContract } from "../contract/adapter.ts";
+import { directConnection } from "../support/direct-connection.ts";
+import { ManualTime } from "../support/manual-time.ts";
+import { seeded } from "../support/seeded.ts";
+import { ShardBed } from "../support/shard-bed.ts";
+
+adapterContract({
+  name: "shard",
+  supports: { storage: true, atomicBatch: false, changes: true, registrations: true, persistent: true },
+  firstWriteCreates: true,
+  run: (work, { strict = false, ...options } = {}) =>
+    host.withSql(async (sql) => {
+      const time = new ManualTime();
+      const bed = new ShardBed(sql, { clock: time, ...options });
+      if (strict) await bed.create({ strict });
+      const open = () =>
+        shardAdapter(
+          new SpaceClient({ connection: directConnection("test", () => bed.shard), timers: time }),
+        );
+      await work({ time, random: seeded(1), open });
+    }),
+});

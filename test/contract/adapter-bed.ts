@@ -1,0 +1,123 @@
+import { expect } from "vitest";
+import type {
+  Adapter,
+  AdapterSupports,
+  Mutation,
+  MutationAnswer,
+  StoredEntry,
+} from "../../src/adapter/adapter.ts";
+import { WarpError } from "../../src/errors.ts";
+import { scopeOpId, type Verdict } from "../../src/protocol/shard-api.ts";
+import { fromUtf8, utf8 } from "../../src/runtime/bytes.ts";
+import { uuidv7 } from "../../src/runtime/ids.ts";
+import type { ManualTime } from "../support/manual-time.ts";
+import type { Seeded } from "../support/seeded.ts";
+
+/** What a storage under test is made with. */
+export interface BedOptions {
+  readonly strict?: boolean;
+  readonly logMaxEntries?: number;
+}
+
+/** One empty storage and the ways to it. */
+export interface AdapterBed {
+  readonly time: ManualTime;
+  readonly random: Seeded;
+  /** A new adapter over the bed's one storage. */
+  open(): Adapter;
+}
+
+/** How the suite gets at a driver. */
+export interface AdapterUnderTest {
+  readonly name: string;
+  readonly supports: AdapterSupports;
+  /** The space comes into being with its first mutation; before that reads are refused. */
+  readonly firstWriteCreates: boolean;
+  run(work: (bed: AdapterBed) => Promise<void>, options?: BedOptions): Promise<void>;
+}
+
+type Extra<K extends Mutation["kind"]> = Partial<Extract<Mutation, { kind: K }>>;
+
+/** An adapter with short words for what tests do. */
+export class Tester {
+  readonly adapter: Adapter;
+  readonly #bed: AdapterBed;
+
+  constructor(bed: AdapterBed) {
+    this.#bed = bed;
+    this.adapter = bed.open();
+  }
+
+  opId(atMs = this.#bed.time.now()): string {
+    return scopeOpId("test", uuidv7({ now: () => atMs }, this.#bed.random));
+  }
+
+  setting(key: string, value: string | Uint8Array, extra: Extra<"set"> = {}): Mutation {
+    const bytes = typeof value === "string" ? utf8(value) : value;
+    return { kind: "set", opId: this.opId(), key, payload: { bytes, contentType: "text/plain" }, ...extra };
+  }
+
+  deleting(key: string, extra: Extra<"delete"> = {}): Mutation {
+    return { kind: "delete", opId: this.opId(), key, ...extra };
+  }
+
+  /** One mutation, its answer. */
+  async one(mutation: Mutation): Promise<MutationAnswer> {
+    const [answer] = await this.adapter.batch([mutation]);
+    if (answer === undefined) throw new Error("no answer");
+    return answer;
+  }
+
+  async set(key: string, value: string | Uint8Array, extra: Extra<"set"> = {}): Promise<Verdict> {
+    return (await this.one(this.setting(key, value, extra))).verdict;
+  }
+
+  async delete(key: string, extra: Extra<"delete"> = {}): Promise<Verdict> {
+    return (await this.one(this.deleting(key, extra))).verdict;
+  }
+
+  async entry(key: string): Promise<StoredEntry | undefined> {
+    const [answer] = await this.adapter.getMany([key]);
+    expect(answer?.key).toBe(key);
+    return answer?.entry;
+  }
+
+  async text(key: string): Promise<string | undefined> {
+    const entry = await this.entry(key);
+    return entry === undefined ? undefined : fromUtf8(entry.payload.bytes);
+  }
+
+  /** All keys of a list, page by page. */
+  async keys(prefix = "", limit = 1_000): Promise<string[]> {
+    const keys: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await this.adapter.list({ prefix, limit, ...(cursor === undefined ? {} : { cursor }) });
+      keys.push(...page.items.map((item) => item.key));
+      expect(page.items.length).toBeLessThanOrEqual(limit);
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    return keys;
+  }
+}
+
+/** The code of a failed verdict, or `ok`. */
+export function codeOf(verdict: Verdict | undefined): string {
+  return verdict === undefined ? "none" : verdict.outcome === "ok" ? "ok" : verdict.error.code;
+}
+
+/** The verdict of something that must have gone well. */
+export function okay(verdict: Verdict | undefined): Extract<Verdict, { outcome: "ok" }> {
+  if (verdict?.outcome !== "ok") throw new Error(`expected ok, got ${codeOf(verdict)}`);
+  return verdict;
+}
+
+/** The WarpError that `work` ends in. */
+export async function failure(work: Promise<unknown>): Promise<WarpError> {
+  const error = await work.then(
+    () => new Error("it did not fail"),
+    (cause: unknown) => cause,
+  );
+  if (error instanceof WarpError) return error;
+  throw error;
+}
