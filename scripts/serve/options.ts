@@ -1,5 +1,8 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { parseArgs } from "node:util";
+import { parseStaticRegistrations } from "../../src/core/static-registrations.ts";
+import { isWarpError } from "../../src/errors.ts";
+import { readHttpConfig } from "../../src/http/config.ts";
 import { minSecretBytes } from "../../src/runtime/limits.ts";
 
 /** What `npm run serve` was asked to do, checked. */
@@ -54,10 +57,18 @@ export function readServeOptions(
       `--host ${host} is refused without WARP_SECRET: an open deployment listens on loopback only`,
     );
   }
-  if (secret !== "" && Buffer.byteLength(secret) < minSecretBytes) {
-    throw new UsageError(`WARP_SECRET is shorter than ${minSecretBytes} bytes`);
-  }
+  checkEnvironment(environment);
   return { port, host, data, isolates, open: secret === "" };
+}
+
+/** What the Worker would refuse at its first request is refused here, before anything starts. */
+function checkEnvironment(environment: Readonly<Record<string, string | undefined>>): void {
+  try {
+    readHttpConfig({ ...environment, WARP_OPEN: "" });
+    parseStaticRegistrations(environment.WARP_REGISTRATIONS);
+  } catch (error) {
+    throw isWarpError(error) ? new UsageError(error.message) : error;
+  }
 }
 
 function parseFlags(argv: readonly string[]) {

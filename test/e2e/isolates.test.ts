@@ -36,7 +36,7 @@ describe("two isolates over one object space", () => {
     await here.register("bound:*", { maxStalenessMs });
     // The other isolate learns of the registration with its next word from the shard.
     await there.get("bound:warm");
-    let newest = 0;
+    let copies = 0;
     for (let round = 0; round < 5; round++) {
       const key = `bound:${round % 2}`;
       const { version } = await here.put(key, `round ${round}`);
@@ -47,6 +47,7 @@ describe("two isolates over one object space", () => {
         const read = await there.get(key);
         expect(read.version, "versions never go back").toBeGreaterThanOrEqual(seen);
         seen = read.version;
+        if (read.cache === "hit") copies++;
         if (read.version === version) {
           expect(read.text).toBe(`round ${round}`);
           break;
@@ -56,9 +57,8 @@ describe("two isolates over one object space", () => {
         );
         await sleep(20);
       }
-      newest = Math.max(newest, seen);
     }
-    expect(newest).toBeGreaterThan(0);
+    expect(copies, "answers from L1, without which this shows nothing").toBeGreaterThan(0);
   });
 
   test("CO4 an isolate reads its own writes from L1", async () => {
@@ -77,10 +77,10 @@ describe("two isolates over one object space", () => {
     let cursor = "";
     do {
       const page = (await there.json(`/keys?prefix=many:&limit=64${cursor}`)) as {
-        keys: { key: string }[];
+        items: { key: string }[];
         cursor?: string;
       };
-      listed.push(...page.keys.map(({ key }) => key));
+      listed.push(...page.items.map(({ key }) => key));
       cursor = page.cursor === undefined ? "" : `&cursor=${encodeURIComponent(page.cursor)}`;
     } while (cursor !== "");
     expect(listed).toEqual(keys);

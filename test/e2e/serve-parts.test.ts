@@ -43,7 +43,18 @@ describe("the flags of serve", () => {
   test("a secret opens other hosts and closes the deployment; a short one is refused", () => {
     const options = readServeOptions(["--host", "0.0.0.0"], { WARP_SECRET: "x".repeat(16) });
     expect(options).toMatchObject({ host: "0.0.0.0", open: false });
-    expect(() => readServeOptions([], { WARP_SECRET: "x".repeat(15) })).toThrow(/shorter than 16 bytes/);
+    expect(() => readServeOptions([], { WARP_SECRET: "x".repeat(15) })).toThrow(/at least 16 bytes/);
+  });
+
+  test.each([
+    [{ WARP_SECRET: "spaces in a secret of ours" }, /WARP_SECRET must be printable ASCII/],
+    [{ WARP_SECRET_PREVIOUS: "x".repeat(16) }, /WARP_SECRET_PREVIOUS is set without WARP_SECRET/],
+    [{ WARP_CORS_ORIGINS: "example.org" }, /WARP_CORS_ORIGINS/],
+    [{ WARP_MAX_VALUE_BYTES: "1 MB" }, /WARP_MAX_VALUE_BYTES/],
+    [{ WARP_REGISTRATIONS: "{" }, /WARP_REGISTRATIONS/],
+  ])("the environment %j is refused before anything starts", (environment, message) => {
+    expect(() => readServeOptions([], environment)).toThrow(UsageError);
+    expect(() => readServeOptions([], environment)).toThrow(message);
   });
 
   test("loopback in all its forms stays open", () => {

@@ -55,7 +55,7 @@ export class SpaceHttp {
   }
 
   async put(key: string, text: string, opId = newOpId()): Promise<Verdict> {
-    const headers = { "Warp-Op-Id": opId, "Content-Type": "text/plain" };
+    const headers = { "Warp-Op-Id": opId, "Content-Type": "text/plain; charset=utf-8" };
     const answer = await this.#call("PUT", `/keys/${encodeURIComponent(key)}`, text, headers);
     const body = (await answer.json()) as { version: number; replayed: boolean; created: boolean };
     return { version: body.version, replayed: body.replayed, existed: !body.created };
