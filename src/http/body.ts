@@ -19,6 +19,17 @@ function checkEncoding(request: Request): void {
   }
 }
 
+/** The next chunk of a body. Throws `aborted` where the sender broke off: nobody is left to hear of it, and nothing is wrong here. */
+export async function readChunk(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<ReadableStreamReadResult<Uint8Array>> {
+  try {
+    return await reader.read();
+  } catch (cause) {
+    throw new WarpError("aborted", "the body broke off", { cause });
+  }
+}
+
 /**
  * The bytes of a body, at most `maxBytes`: a longer one is refused by its `Content-Length`, or as soon as it exceeds the bound, and
  * never held beyond it. Throws `code`.
@@ -36,7 +47,7 @@ export async function readBody(
   const chunks: Uint8Array[] = [];
   let length = 0;
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await readChunk(reader);
     if (done) break;
     length += value.byteLength;
     if (length > maxBytes) {

@@ -12,6 +12,7 @@ import {
 } from "../runtime/limits.ts";
 import type { Grant } from "./auth/grant.ts";
 import { requireKey } from "./auth/grant.ts";
+import { readChunk } from "./body.ts";
 import type { SpaceWarp } from "./deployment.ts";
 import { LineSplitter } from "./lines.ts";
 import { errorData } from "./problem.ts";
@@ -90,7 +91,7 @@ export class Import {
 
   async #read(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
     while (!this.#over) {
-      const { done, value } = await reader.read();
+      const { done, value } = await readChunk(reader);
       if (done) break;
       for (const line of this.#splitter.push(value)) await this.#take(line);
     }

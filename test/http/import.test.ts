@@ -204,6 +204,29 @@ describe("import over HTTP", () => {
     ]);
   });
 
+  it("a body that breaks off breaks off the report, and is no trouble of ours", async () => {
+    const bed = fakeBed();
+    let pulls = 0;
+    const broken = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (pulls++ === 0) controller.enqueue(utf8('{"key":"a","json":1}\n'));
+        else controller.error(new Error("gone"));
+      },
+    });
+    const response = await bed.call("POST", "/v1/s/import", {
+      body: broken,
+      duplex: "half",
+      headers: { "Content-Type": "application/x-ndjson" },
+    } as RequestInit);
+    await expect(textOf(response)).rejects.toThrow();
+    expect(bed.logged).toEqual([]);
+    const failing = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.error(new Error("gone")),
+    });
+    const put = await bed.call("PUT", "/v1/s/keys/a", { body: failing, duplex: "half" } as RequestInit);
+    expect((await problemOf(put)).code).toBe("aborted");
+  });
+
   it("answers an empty body, a wrong media type and a token without the verb", async () => {
     const bed = fakeBed();
     expect(await importBody(bed, "")).toEqual([{ done: { lines: 0, imported: 0, failed: 0 } }]);
