@@ -72,16 +72,16 @@ export function changesCases(driver: AdapterUnderTest): void {
     driver.run(
       async (bed) => {
         const t = new Tester(bed);
-        const { asOf } = await t.one(t.setting("a", "1"));
+        const { asOf } = await t.one(t.setting("{a}", "1"));
         for (let i = 0; i < 3; i++) {
-          await t.adapter.batch(Array.from({ length: 1_000 }, (_, n) => t.setting(`k${n}`, `${i}`)));
+          await t.adapter.batch(Array.from({ length: 1_000 }, (_, n) => t.setting(`{a}${n}`, `${i}`)));
         }
         bed.time.advance(600_000);
-        const { asOf: head } = await t.one(t.setting("a", "2"));
+        const { asOf: head } = await t.one(t.setting("{a}", "2"));
         const answer = await t.adapter.changes(asOf);
         expect(answer).toEqual({ changes: [], to: head, complete: true, gap: "compacted" });
         expect(await t.adapter.changes({ ...head, revision: head.revision - 1 })).toMatchObject({
-          changes: [{ kind: "set", key: "a", revision: head.revision }],
+          changes: [{ kind: "set", key: "{a}", revision: head.revision }],
           gap: undefined,
         });
       },
@@ -91,9 +91,9 @@ export function changesCases(driver: AdapterUnderTest): void {
   it("SB1 a long log comes in pieces of at most 10,000 entries", () =>
     driver.run(async (bed) => {
       const t = new Tester(bed);
-      const { asOf } = await t.one(t.setting("a", "1"));
+      const { asOf } = await t.one(t.setting("{a}", "1"));
       for (let i = 0; i < 11; i++) {
-        await t.adapter.batch(Array.from({ length: 1_000 }, (_, n) => t.setting(`k${n}`, `${i}`)));
+        await t.adapter.batch(Array.from({ length: 1_000 }, (_, n) => t.setting(`{a}${n}`, `${i}`)));
       }
       const first = await t.adapter.changes(asOf);
       expect(first).toMatchObject({

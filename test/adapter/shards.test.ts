@@ -1,0 +1,31 @@
+import { it } from "vitest";
+import { host } from "#host";
+import { shardAdapter } from "../../src/adapter/shard/shard-adapter.ts";
+import { SpaceClient } from "../../src/connection/space-client.ts";
+import { adapterContract } from "../contract/adapter.ts";
+import { directConnection } from "../support/direct-connection.ts";
+import { ManualTime } from "../support/manual-time.ts";
+import { seeded } from "../support/seeded.ts";
+import { withShardSpace } from "../support/shard-space.ts";
+
+// In workerd one test can't use the databases of several objects; there the objects' own suites have several shards.
+const contract = host.name === "node" ? adapterContract : () => it.skip("several shards: Node only");
+
+contract({
+  name: "three shards",
+  supports: { storage: true, atomicBatch: false, changes: true, registrations: true, persistent: true },
+  firstWriteCreates: false,
+  run: async (work, options = {}) => {
+    const time = new ManualTime();
+    await withShardSpace(time, { shards: 3, ...options }, async (shards) => {
+      const shard = (index: number) => {
+        const found = shards[index];
+        if (found === undefined) throw new Error(`no shard ${index}`);
+        return found;
+      };
+      const open = () =>
+        shardAdapter(new SpaceClient({ connection: directConnection("test", shard), timers: time }));
+      await work({ time, random: seeded(1), open });
+    });
+  },
+});

@@ -1,0 +1,39 @@
+import { host } from "#host";
+import { isRefusal, type ShardApi } from "../../src/protocol/shard-api.ts";
+import type { Shard } from "../../src/shard/shard.ts";
+import type { ManualTime } from "./manual-time.ts";
+import { ShardBed } from "./shard-bed.ts";
+
+/** What a {@link withShardSpace} is made with. */
+export interface ShardSpaceOptions {
+  readonly shards: number;
+  readonly strict?: boolean;
+  readonly logMaxEntries?: number;
+}
+
+/** Runs `work` on a space "test" of several real shards, each on its own database; `settle` false leaves it uncreated. */
+export async function withShardSpace(
+  time: ManualTime,
+  { shards, strict = false, ...options }: ShardSpaceOptions,
+  work: (shards: readonly Shard[]) => Promise<void>,
+): Promise<void> {
+  const beds: ShardBed[] = [];
+  const home = (): ShardApi => {
+    const [first] = beds;
+    if (first === undefined) throw new Error("no home shard");
+    return first.shard;
+  };
+  const open = async (): Promise<void> => {
+    if (beds.length < shards) {
+      await host.withSql(async (sql) => {
+        beds.push(new ShardBed(sql, { clock: time, home, ...options }, beds.length + 1));
+        await open();
+      });
+      return;
+    }
+    const reply = await home().createSpace("test", { shards, strict });
+    if (isRefusal(reply)) throw new Error(reply.refused.message);
+    await work(beds.map((bed) => bed.shard));
+  };
+  await open();
+}
