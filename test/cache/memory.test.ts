@@ -41,7 +41,7 @@ describe("memory cache", () => {
       const seed = 0xca5e + run;
       const random = seeded(seed);
       const maxEntries = 1 + random.below(60);
-      const maxBytes = 500 + random.below(30_000);
+      const maxBytes = 500 + random.below(50_000);
       const cache = memoryCache({ maxEntries, maxBytes });
       /** The newest copy of each key; what the cache holds must be a part of it. */
       const model = new Map<string, CacheEntry>();
@@ -58,7 +58,7 @@ describe("memory cache", () => {
             expect(got.expiresAtMs, where).toBeGreaterThan(now);
           }
         } else if (roll < 90) {
-          const entry = entryOf(random.below(roll === 89 ? 40_000 : 900), {
+          const entry = entryOf(random.below(roll === 89 ? 60_000 : 900), {
             storedAtMs: now,
             expiresAtMs: random.below(3) === 0 ? now + random.below(20) : Number.POSITIVE_INFINITY,
           });
