@@ -12,7 +12,7 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   expiresInMs: "invalid_ttl",
   opId: "invalid_op_id",
   mode: "invalid_registration",
-  cacheTtlMs: "invalid_registration",
+  cacheTtlMs: "invalid_ttl",
   maxStalenessMs: "invalid_registration",
 };
 

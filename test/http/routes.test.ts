@@ -148,7 +148,7 @@ describe("registrations over HTTP", () => {
 
   it.each([
     [{ mode: "quantum" }, {}, "invalid_registration"],
-    [{ cacheTtlMs: 0 }, {}, "invalid_registration"],
+    [{ cacheTtlMs: 0 }, {}, "invalid_ttl"],
     [{ maxStalenessMs: 3_600_001 }, {}, "invalid_registration"],
     [{ ttl: 5 }, {}, "invalid_argument"],
     [{}, { "If-Match": '"x"' }, "invalid_version"],
