@@ -22,7 +22,7 @@ const barred: Admission = { as: "barred" };
  * the place of a newer one.
  *
  * Two rows of floors are kept: log positions, raised by log entries and own writes, and the node's own order of sending, raised by
- * what has no log position (a local invalidation, a write of unknown fate, a dropped shard).
+ * what has no log position (a local invalidation, a write of unknown fate).
  */
 export class L1 {
   readonly #parts: Parts;
@@ -123,11 +123,13 @@ export class L1 {
     this.#floors.raiseShard(shard, revision);
   }
 
-  /** Everything held of `shard` goes, and so does every answer on its way. Its positions count anew from `revision`. */
+  /**
+   * Everything held of `shard` goes, and its positions count anew from `revision`: every answer on its way that is older, or of another
+   * life of the shard, stays out.
+   */
   async drop(shard: number, revision: number): Promise<void> {
-    const { adapter, cache, moments } = this.#parts;
+    const { adapter, cache } = this.#parts;
     this.#floors.reset(shard, revision);
-    this.#barriers.raiseShard(shard, moments.latest);
     // A space made anew may have another number of shards: a copy goes with the shard that it came from, too.
     await cache.deleteWhere((key) => adapter.shardOf(key) === shard || this.inspect(key)?.shard === shard);
   }

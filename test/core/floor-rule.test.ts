@@ -52,14 +52,16 @@ describe("X-03 a store read in flight while the key is invalidated leaves no old
   });
 
   it.each(["keys", "prefix"])("CO3 when it is invalidated on this node only, by %s", async (by) => {
-    const { warp, other, reading, call } = await readInFlight();
-    await other.warp.set("k", "new");
-    await warp.invalidateLocal(by === "keys" ? { keys: ["k"] } : { prefix: "" });
-    const later = warp.get("k");
-    await call.answer();
-    await reading;
-    expect(await later).toBe("new");
-    expect(warp.peek("k")).toBe("new");
+    for (const readAnew of [true, false]) {
+      const { warp, other, reading, call } = await readInFlight();
+      await other.warp.set("k", "new");
+      await warp.invalidateLocal(by === "keys" ? { keys: ["k"] } : { prefix: "" });
+      const later = readAnew ? warp.get("k") : undefined;
+      await call.answer();
+      expect(await reading).toBe("new");
+      expect(await (later ?? warp.get("k"))).toBe("new");
+      expect(warp.peek("k")).toBe("new");
+    }
   });
 
   it("CO3 when it is invalidated by prefix", async () => {
@@ -164,6 +166,17 @@ describe("CO4 a node reads its own writes", () => {
     expect(warp.peek("k")).toBe("after");
   });
 
+  it("CO4 a repeated write whose first verdict is old does not bring its value back", async () => {
+    const bed = coreBed();
+    const other = bed.node();
+    const { warp } = bed.node({ registrations: local });
+    const { opId } = await warp.set("k", "mine");
+    await other.warp.set("k", "newer");
+    await warp.invalidateLocal({ keys: ["k"] });
+    expect((await warp.set("k", "mine", { opId })).replayed).toBe(true);
+    expect(await warp.get("k")).toBe("newer");
+  });
+
   it("a write that surely failed costs no copy", async () => {
     const bed = coreBed();
     const { warp, adapter } = bed.node({ registrations: local });
@@ -201,6 +214,17 @@ describe("replies that overtake each other leave the newest", () => {
     await first;
     expect(await second).toBe("new");
     expect(await warp.get("k")).toBe("new");
+    expect(warp.peek("k")).toBe("new");
+  });
+
+  it("CO3 an answer that was taken for lost does not push out the newer copy", async () => {
+    const { bed, warp, other, reading, call } = await readInFlight();
+    await other.warp.set("k", "new");
+    // Nothing tells this node of the change: only the copies' positions do.
+    await bed.clock.advance(5_000);
+    expect(await warp.get("k")).toBe("new");
+    await call.answer();
+    expect(await reading).toBe("new");
     expect(warp.peek("k")).toBe("new");
   });
 

@@ -133,6 +133,54 @@ describe("SB3 freshness counts from the send time of the last exchange that prov
     expect(adapter.count("changes")).toBe(0);
   });
 
+  it("SB3 an own write's copy is as fresh as its sending, not as its answer", async () => {
+    const bed = coreBed();
+    const writer = bed.node();
+    const { warp, adapter } = bed.node({ ...eventual(1_000), supports: { changes: false } });
+    await warp.get("warm");
+    adapter.hold("batch");
+    const writing = warp.set("k", "mine");
+    await bed.clock.settle();
+    const call = adapter.take("batch");
+    await call.act();
+    await writer.warp.set("k", "newer");
+    await bed.clock.advance(1_001);
+    await call.answer();
+    await writing;
+    expect(await warp.get("k")).toBe("newer");
+  });
+
+  it("a reader that comes after the log told of a change joins no load from before it", async () => {
+    const bed = coreBed();
+    const writer = bed.node();
+    await writer.warp.set("k", "old");
+    const { warp, adapter } = bed.node(eventual(1_000));
+    await warp.set("other", 1);
+    await bed.clock.advance(600);
+    adapter.hold("getMany");
+    const reading = warp.get("k");
+    await bed.clock.settle();
+    const call = adapter.take("getMany");
+    await call.act();
+    await writer.warp.set("k", "new");
+    await bed.clock.advance(401);
+    adapter.release("getMany");
+    await warp.get("other");
+    expect(await warp.get("k")).toBe("new");
+    await call.answer();
+    expect(await reading).toBe("new");
+  });
+
+  it("an answer that found the key absent drops the copy", async () => {
+    const bed = coreBed();
+    const { warp } = bed.node({ ...eventual(1_000), supports: { changes: false } });
+    await warp.set("k", 1);
+    await bed.node().warp.delete("k");
+    await bed.clock.advance(1_001);
+    expect(await warp.get("k")).toBeUndefined();
+    expect(warp.stats().cache.entries).toBe(0);
+  });
+
   it("local mode serves its copy without bound, strong mode never", async () => {
     const bed = coreBed();
     const writer = bed.node();
@@ -229,6 +277,33 @@ describe("SB2 a gap or a changed epoch never leaves stale data served", () => {
     await reading;
     expect(await warp.get("k")).toBe("mine");
     expect(warp.stats().drops).toBe(drops);
+  });
+
+  it("SB2 positions of another epoch count for nothing: what is read in the new one enters, however low its revision", async () => {
+    const bed = coreBed();
+    const writer = bed.node();
+    for (let i = 0; i < 20; i++) await writer.warp.set("k", i);
+    const { warp, adapter } = bed.node(eventual(1_000));
+    await warp.get("k");
+    // An exchange of the old life is on its way while the new one is met.
+    await bed.clock.advance(501);
+    adapter.hold("changes");
+    await writer.warp.set("k", "old life");
+    await warp.get("k");
+    await bed.clock.settle();
+    const exchange = adapter.take("changes");
+    await exchange.act();
+    adapter.release("changes");
+    const restored = bed.newStorage();
+    adapter.inner = memoryAdapter({ storage: restored });
+    await warp.set("k", "new life");
+    await exchange.answer();
+    await bed.clock.settle();
+    expect(await warp.lookup("k")).toMatchObject({ cache: "hit", value: "new life" });
+    await warp.invalidateLocal({ keys: ["k"] });
+    expect((await warp.lookup("k")).cache).toBe("miss");
+    expect(await warp.lookup("k")).toMatchObject({ cache: "hit", value: "new life" });
+    expect(warp.stats()).toMatchObject({ drops: 1, refusedFills: 0 });
   });
 
   it("SB2 a changed epoch that only an exchange meets is a drop as well", async () => {

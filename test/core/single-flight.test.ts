@@ -109,11 +109,22 @@ describe("single flight", () => {
     adapter.release("getMany");
     await bed.clock.advance(1_000);
     expect(await joined).toBe(1);
-    // Nobody joins what counts as lost.
-    expect(await warp.get("k")).toBe(1);
     await bed.clock.advance(10_000);
     expect(await lost).toBe("deadline_exceeded");
     expect(bed.clock.timers).toBe(0);
+  });
+
+  it("nobody joins a load that is older than joinTimeoutMs", async () => {
+    const bed = coreBed();
+    await bed.node().warp.set("k", 1);
+    const { warp, adapter } = bed.node({ joinTimeoutMs: 1_000 });
+    await warp.get("warm");
+    adapter.hold("getMany");
+    const lost = codeOf(warp.get("k", { timeoutMs: 1_000 }));
+    await bed.clock.advance(1_000);
+    expect(await lost).toBe("deadline_exceeded");
+    adapter.release("getMany");
+    expect(await warp.get("k", { timeoutMs: 1 })).toBe(1);
   });
 
   it("a reader joins no load that was sent before its staleness bound, but shares the one next", async () => {
@@ -145,6 +156,7 @@ describe("single flight", () => {
 
   it("a strong reader never joins a running load; all who wait share the next", async () => {
     const bed = coreBed();
+    await bed.node().warp.set("strong:k", 1);
     const { warp, adapter } = bed.node({ registrations: modes });
     await warp.get("warm");
     adapter.hold("getMany");
@@ -155,7 +167,7 @@ describe("single flight", () => {
     await bed.clock.settle();
     expect(adapter.held).toHaveLength(1);
     await adapter.take("getMany").answer();
-    expect(await Promise.all(reads)).toHaveLength(3);
+    expect(await Promise.all(reads)).toEqual([1, 1, 1]);
     expect(adapter.held).toEqual([]);
     expect(warp.peek("strong:k")).toBeUndefined();
     expect(warp.stats().cache.entries).toBe(0);
