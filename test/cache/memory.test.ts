@@ -129,7 +129,7 @@ describe("memory cache", () => {
     for (let i = 0; i < 11; i++) cache.set(`k${i}`, entryOf(1));
     expect(cache.inspect("k0", 0)).toBeUndefined();
     cache.set("k0", entryOf(1));
-    for (let i = 0; i < 8; i++) cache.set(`n${i}`, entryOf(1));
+    for (let i = 0; i < 30; i++) cache.set(`n${i}`, entryOf(1));
     expect(cache.inspect("k0", 0)).toBeDefined();
   });
 });
