@@ -158,7 +158,7 @@ describe("keys over HTTP", () => {
     }
   });
 
-  it("never holds more of a value than its limit", async () => {
+  it("SE3 never holds more of a value than its limit", async () => {
     const { call } = fakeBed({ maxValueBytes: 1_000 });
     expect((await call("PUT", "/v1/s/keys/a", { body: new Uint8Array(1_000) })).status).toBe(201);
     expect((await problemOf(await call("PUT", "/v1/s/keys/a", { body: new Uint8Array(1_001) }))).code).toBe(

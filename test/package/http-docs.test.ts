@@ -22,7 +22,7 @@ describe("the pages about HTTP", () => {
     },
   );
 
-  test.each(Object.entries(limits))("docs/limits.md has %s as it is", (name, value) => {
+  test.each(Object.entries(limits))("SE3 docs/limits.md has %s as it is", (name, value) => {
     const [, , number] = row(read("docs/limits.md"), `| \`${name}\` |`);
     expect(number).toBe(value.toLocaleString("en"));
   });
