@@ -151,15 +151,17 @@ class AdminCall {
     };
   }
 
-  /** How many shards there are to delete, also where an earlier deletion was cut short; undefined: there is no space. */
+  /**
+   * How many shards there are to delete; undefined: there is no space. Where an earlier deletion was cut short and the home shard does not
+   * say how many it had, all that there may be: ending a shard that was never used does nothing.
+   */
   async #shardsToDelete(): Promise<number | undefined> {
     try {
       return (await this.get())?.space.shards;
     } catch (error) {
       if (!(error instanceof WarpError) || error.code !== "space_deleting") throw error;
       const shards = error.details?.shards;
-      if (typeof shards !== "number") throw error;
-      return shards;
+      return typeof shards === "number" ? shards : maxShards;
     }
   }
 }

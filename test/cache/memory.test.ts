@@ -124,6 +124,20 @@ describe("memory cache", () => {
     expect(ours, `misses ${ours} against ${theirs} of LRU, seed ${seed}`).toBeLessThan(theirs * 0.85);
   });
 
+  it("follows a change of the working set: what was popular once does not stay for ever", () => {
+    const cache = memoryCache({ maxEntries: 100, maxBytes: 2 ** 30 });
+    const hits = [0, 0];
+    for (let round = 0; round < 40; round++) {
+      const age = round < 20 ? "old" : "new";
+      for (let i = 0; i < 80; i++) {
+        const hit = cache.peek(`${age}${i}`, 0) !== undefined;
+        if (!hit) cache.set(`${age}${i}`, entryOf(1));
+        if (hit && round % 20 >= 10) hits[round < 20 ? 0 : 1] = (hits[round < 20 ? 0 : 1] ?? 0) + 1;
+      }
+    }
+    expect(hits).toEqual([800, 800]);
+  });
+
   it("a key that comes back soon after its eviction goes to the main queue and outlives new ones", () => {
     const cache = memoryCache({ maxEntries: 10, maxBytes: 2 ** 30 });
     for (let i = 0; i < 11; i++) cache.set(`k${i}`, entryOf(1));

@@ -17,6 +17,8 @@ export class FakeSpace {
   readonly name = "test";
   settings: SpaceSettings | undefined;
   deleting = false;
+  /** Whether the home shard of a space that is being deleted says how many shards it had. */
+  tellsShards = true;
   readonly storages = new Map<number, MemoryStorage>();
   /** All calls that were sent, as `method@shard`. */
   readonly sent: string[] = [];
@@ -129,7 +131,8 @@ export class FakeSpace {
         }),
       getSpace: async () => {
         if (this.settings === undefined) return refusal("space_not_found");
-        if (this.deleting) return refusal("space_deleting", false, { shards: this.settings.shards });
+        if (this.deleting)
+          return refusal("space_deleting", false, this.tellsShards ? { shards: this.settings.shards } : {});
         return { space: this.settings, registrations: 0 };
       },
       createSpace: async (_space, options) => {

@@ -70,6 +70,20 @@ describe("space administration", () => {
     expect(space.settings).toBeDefined();
     expect(await admin.delete("test")).toBe(true);
     expect(space.settings).toBeUndefined();
+    expect(space.sent.filter((call) => call === "deleteSpace@2")).toHaveLength(2);
+  });
+
+  it("takes it up in every shard that there may be where the home shard can't say how many", async () => {
+    const { space, admin } = make();
+    space.found({ shards: 3 });
+    space.tellsShards = false;
+    space.next("deleteSpace@0", "answer lost");
+    expect(await failure(admin.delete("test"))).toMatchObject({ code: "unavailable", outcome: "unknown" });
+    space.sent.length = 0;
+    expect(await admin.delete("test")).toBe(true);
+    expect(new Set(space.sent).size).toBe(257);
+    expect(space.sent.at(-1)).toBe("deleteSpace@0");
+    expect(space.settings).toBeUndefined();
   });
 
   it("keeps deadlines, and says whether anything may have been done", async () => {
