@@ -98,6 +98,18 @@ describe("spaces over HTTP", () => {
     expect((await call("PUT", "/v1/t")).status).toBe(201);
   });
 
+  it("CO4 the node that deleted a space does not answer from its copies", async () => {
+    const { call, spaces } = fakeBed();
+    const dropped: object[] = [];
+    await call("PUT", "/v1/s");
+    await call("PUT", "/v1/s/keys/a", { body: "v" });
+    const fresh = spaces.warp.bind(spaces);
+    spaces.warp = (space) =>
+      Object.assign(fresh(space), { invalidateLocal: (target: object) => void dropped.push(target) });
+    await call("DELETE", "/v1/s");
+    expect(dropped).toEqual([{ prefix: "" }]);
+  });
+
   it.each([
     [{ shards: 0 }, "invalid_argument"],
     [{ shards: 257 }, "invalid_argument"],

@@ -54,6 +54,8 @@ async function putSpace(call: Call): Promise<Response> {
 async function deleteSpace(call: Call): Promise<Response> {
   requireKey(call.grant, "", "space");
   if (!(await call.deployment.spaces.delete(call.space, call.callOptions))) throw missing();
+  // Other nodes learn of it within their staleness bound; this one must not answer from what it has just deleted.
+  await call.warp.invalidateLocal({ prefix: "" });
   return json({ name: call.space, deleted: true });
 }
 
