@@ -19,10 +19,10 @@ function checkEncoding(request: Request): void {
   }
 }
 
+type BodyReader = ReadableStreamDefaultReader<Uint8Array>;
+
 /** The next chunk of a body. Throws `aborted` where the sender broke off: nobody is left to hear of it, and nothing is wrong here. */
-export async function readChunk(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-): Promise<ReadableStreamReadResult<Uint8Array>> {
+export async function readChunk(reader: BodyReader): Promise<Awaited<ReturnType<BodyReader["read"]>>> {
   try {
     return await reader.read();
   } catch (cause) {

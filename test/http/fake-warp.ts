@@ -211,8 +211,9 @@ export class FakeSpaces implements SpaceAdministration {
   }
 
   async delete(space: string) {
-    const had = this.settings.delete(space);
-    return this.warps.delete(space) || had;
+    const had = this.settings.delete(space) || this.warps.get(space)?.exists === true;
+    this.warps.delete(space);
+    return had;
   }
 
   async usage(space: string) {
