@@ -1,5 +1,5 @@
 /** Ids that one generation holds at most; two generations are kept. */
-const generationSize = 8_192;
+const generationSize = 16_384;
 
 /**
  * The whole keys of a scope's ids. Joining prefix and id costs more than the look-up in L1 that follows, so that the keys of ids in

@@ -40,11 +40,16 @@ export class Reader {
     this.#loader = loader;
   }
 
-  /** The value in L1 if it may be served now, without waiting. `policy`: the key's, where the caller knows it. */
-  peek<T>(key: string, reading: Reading<T>, policy?: RegistrationSettings): T | undefined {
+  /** The value in L1 if it may be served now, without waiting. */
+  peek<T>(key: string, reading: Reading<T>): T | undefined {
     this.#parts.lifetime.check();
     if (!this.#registry.isReady) return undefined;
-    const entry = this.#serve(key, policy ?? this.#registry.resolve(key));
+    return this.peekUnder(this.#registry.resolve(key), key, reading);
+  }
+
+  /** {@link peek} of an open, ready node, under the key's policy. */
+  peekUnder<T>(settings: RegistrationSettings, key: string, reading: Reading<T>): T | undefined {
+    const entry = this.#serve(key, settings);
     if (entry === undefined) {
       // Only here: what is in L1 came in under a valid key.
       checkKey(key);
@@ -103,8 +108,8 @@ export class Reader {
   async find(key: string, options: CallOptions | undefined, policy?: RegistrationSettings): Promise<Found> {
     this.#parts.lifetime.check();
     checkCallLimits(options);
-    const waiting = this.#registry.ready(options);
-    if (waiting !== undefined) await waiting;
+    const call = this.#registry.isReady ? undefined : new Call(this.#parts, options);
+    if (call !== undefined) await this.#registry.ready(call);
     const settings = policy ?? this.#registry.resolve(key);
     const entry = this.#serve(key, settings);
     if (entry !== undefined) {
@@ -112,7 +117,7 @@ export class Reader {
       return { key, entry, cache: "hit", loaded: undefined };
     }
     checkKey(key);
-    const [settled] = await this.#findMissed([{ key, settings }], new Call(this.#parts, options));
+    const [settled] = await this.#findMissed([{ key, settings }], call ?? new Call(this.#parts, options));
     if (settled === undefined) throw new WarpError("internal", "a key was left unanswered");
     if (!("value" in settled)) throw settled.error;
     return settled.value;
@@ -124,7 +129,7 @@ export class Reader {
   ): Promise<Map<string, Settled<Found>>> {
     this.#parts.lifetime.check();
     const call = new Call(this.#parts, options);
-    const waiting = this.#registry.ready(options);
+    const waiting = this.#registry.ready(call);
     if (waiting !== undefined) await waiting;
     const found = new Map<string, Settled<Found>>();
     const missed: Need[] = [];

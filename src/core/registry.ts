@@ -1,5 +1,5 @@
-import type { CallOptions } from "../adapter/adapter.ts";
-import { WarpError } from "../errors.ts";
+import type { Adapter, CallOptions } from "../adapter/adapter.ts";
+import { isWarpError, WarpError } from "../errors.ts";
 import { checkPattern } from "../protocol/key.ts";
 import { PatternIndex } from "../protocol/pattern-index.ts";
 import {
@@ -77,8 +77,9 @@ export class Registry {
   }
 
   /** Undefined if the table may be used now, else what to wait for first. */
-  ready(call: CallOptions | undefined): Promise<void> | undefined {
-    return this.isReady ? undefined : this.#refresh(new Call(this.#parts, call));
+  ready(call: CallOptions | Call | undefined): Promise<void> | undefined {
+    if (this.isReady) return undefined;
+    return this.#refresh(call instanceof Call ? call : new Call(this.#parts, call));
   }
 
   /** The table is old: it is fetched again before anything else is decided by it. */
@@ -208,12 +209,11 @@ export class Registry {
     const mark = this.#mark;
     const seen = adapter.registrationsSeen;
     const ask = async (): Promise<Snapshot> => {
-      const space = await adapter.space();
-      const found = space === undefined ? { version: 0, list: [] } : await adapter.registrations();
+      const [space, found] = await this.#ask();
       // A slower, older answer must not take the place of a newer one.
       if (mark >= this.#fetchedMark) {
         this.#fetchedMark = mark;
-        this.#seen = Math.max(this.#seen, seen, found.version);
+        this.#seen = Math.max(seen, found.version);
         this.#space = space;
         this.#build(found.list);
       }
@@ -223,6 +223,17 @@ export class Registry {
     return this.#flight.begin("", begun, ask());
   }
 
+  /** Space and list: at once where the space is known, else one after the other. One that isn't there has no list. */
+  async #ask(): Promise<readonly [SpaceSettings | undefined, FetchedList]> {
+    const { adapter } = this.#parts;
+    if (this.#space !== undefined) {
+      const [space, list] = await Promise.all([adapter.space(), listOf(adapter)]);
+      return [space, space === undefined ? noList : list];
+    }
+    const space = await adapter.space();
+    return [space, space === undefined ? noList : await listOf(adapter)];
+  }
+
   #build(list: readonly StoredRegistration[]): void {
     // Static ones stand first and win.
     const own = list.filter((registration) => !this.#static.has(registration.pattern));
@@ -230,6 +241,20 @@ export class Registry {
     this.#index = new PatternIndex();
     for (const registration of this.#list) this.#index.set(registration.pattern, registration);
     this.#revision++;
+  }
+}
+
+type FetchedList = Awaited<ReturnType<Adapter["registrations"]>>;
+
+const noList: FetchedList = { version: 0, list: [] };
+
+/** The space's registrations; none if it was deleted a moment ago. */
+async function listOf(adapter: Adapter): Promise<FetchedList> {
+  try {
+    return await adapter.registrations();
+  } catch (error) {
+    if (isWarpError(error, "space_not_found")) return noList;
+    throw error;
   }
 }
 

@@ -59,9 +59,11 @@ export class Scope<T> {
 
   /** The value in this node's L1 if it may be served now, without waiting; else undefined. Allocates nothing on a hit. */
   peek(id: string): T | undefined {
-    this.#core.parts.lifetime.check();
-    if (!this.#registered || !this.#core.registry.isReady) return undefined;
-    return this.#core.reader.peek(this.#keys.key(id), this.#reading, this.#policyNow());
+    const { parts, reader, registry } = this.#core;
+    parts.lifetime.check();
+    if (!this.#registered || !registry.isReady) return undefined;
+    const key = this.#keys.key(id);
+    return reader.peekUnder(this.#policyNow() ?? registry.resolve(key), key, this.#reading);
   }
 
   /** The value, or undefined where there is none. */
