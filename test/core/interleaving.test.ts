@@ -35,10 +35,7 @@ async function run(
   const nodes = Array.from({ length: 2 + random.below(2) }, () =>
     bed.node({ registrations: statics({ "*": { mode, maxStalenessMs: boundMs } }), joinTimeoutMs: 60_000 }),
   );
-  for (const { warp, adapter } of nodes) {
-    await warp.get("warm");
-    adapter.hold("getMany", "batch", "changes");
-  }
+  for (const { adapter } of nodes) adapter.hold("getMany", "batch", "changes");
   const history: Done[] = [];
   const positions = new Map<string, number>();
   const working: Promise<unknown>[] = [];
@@ -73,20 +70,20 @@ async function run(
     if (node === undefined) return;
     const { held } = node.adapter;
     const pick = random.below(20);
-    if (pick < 7 || held.length === 0) operate(node, index, random);
-    else if (pick < 12) await random.pick(held).act();
-    else if (pick < 18) {
+    if (pick < 6) operate(node, index, random);
+    else if (pick < 10 && held.length > 0) await random.pick(held).act();
+    else if (pick < 15 && held.length > 0) {
       const [call] = held.splice(random.below(held.length), 1);
       await call?.answer();
-    } else if (pick < 19) {
+    } else if (pick < 16 && held.length > 0) {
       const [call] = held.splice(random.below(held.length), 1);
       if (random.below(2) === 0) await call?.act();
       call?.fail(new WarpError("unavailable", "planned", { outcome: "unknown" }));
-    } else await bed.clock.advance(random.below(boundMs));
+    } else await bed.clock.advance(random.below(boundMs / 2));
     if (random.below(2) === 0) await bed.clock.settle();
   };
 
-  for (let i = 0; i < 150; i++) await step();
+  for (let i = 0; i < 200; i++) await step();
   // Quiescence: everything goes through again.
   for (const { adapter } of nodes) {
     adapter.release("getMany", "batch", "changes");
