@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** Where the production bundle lies. */
 export interface Bundle {
@@ -30,11 +30,9 @@ export async function bundle(root: string): Promise<Bundle> {
   try {
     const kvConfig = join(import.meta.dirname, "kv-service.toml");
     await Promise.all([
-      dryRun(root, join(root, "wrangler.toml"), join(attempt, "worker")),
-      dryRun(import.meta.dirname, kvConfig, join(attempt, "kv")),
+      buildModule(join(root, "wrangler.toml"), join(attempt, "worker.js")),
+      buildModule(kvConfig, join(attempt, "kv-service.js")),
     ]);
-    await cp(await onlyModule(join(attempt, "worker")), join(attempt, "worker.js"));
-    await cp(await onlyModule(join(attempt, "kv")), join(attempt, "kv-service.js"));
     await rename(attempt, folder).catch(async (error: NodeJS.ErrnoException) => {
       // Another start was faster with the same sources: its build is as good.
       if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
@@ -62,6 +60,14 @@ async function sourceHash(root: string): Promise<string> {
       .update("\0");
   }
   return hash.digest("hex").slice(0, 16);
+}
+
+/** Builds the Worker of the wrangler configuration `config` into the one module `file`, as a deployment would. */
+export async function buildModule(config: string, file: string): Promise<void> {
+  const outdir = `${file}.out`;
+  await dryRun(dirname(config), config, outdir);
+  await cp(await onlyModule(outdir), file);
+  await rm(outdir, { recursive: true, force: true });
 }
 
 function dryRun(cwd: string, config: string, outdir: string): Promise<void> {
