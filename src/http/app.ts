@@ -72,7 +72,7 @@ export function createApp(deployment: Deployment): Hono {
     work: (call: Call) => Response | Promise<Response>,
   ): Promise<Response> => {
     const target = parseTarget(request.url);
-    const call = new Call(deployment, request, target, authenticator, nextRequestId());
+    const call = new Call(deployment, request, target, authenticator, nextRequestId(), guard);
     const origin = request.headers.get("Origin");
     let response: Response;
     try {
@@ -86,7 +86,7 @@ export function createApp(deployment: Deployment): Hono {
       if (guarded) guard.check(target.authority, request.headers.get("Host"), origin);
       await authorize(call, access);
       response = await work(call);
-      response.headers.set("Warp-Request-Id", call.requestId);
+      if (call.stamped) return response;
     } catch (error) {
       const data = errorData(error);
       if (data.code === "internal") {
@@ -98,9 +98,8 @@ export function createApp(deployment: Deployment): Hono {
       }
       response = problemResponse(data, call.requestId);
     }
-    if (call.opId !== undefined) response.headers.set("Warp-Op-Id", call.opId);
-    response.headers.set("X-Content-Type-Options", "nosniff");
-    guard.decorate(response.headers, origin);
+    const headers = call.stamp({});
+    for (const name in headers) response.headers.set(name, headers[name] ?? "");
     return response;
   };
 

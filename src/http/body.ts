@@ -43,6 +43,8 @@ export async function readBody(
   const declared = request.headers.get("Content-Length");
   if (declared !== null && Number(declared) > maxBytes) throw tooLarge(code, maxBytes);
   if (request.body === null) return new Uint8Array(0);
+  // The server holds a body to its declared length, so the host may collect it: several times faster than reading it here.
+  if (declared !== null) return await collected(request, maxBytes, code);
   const reader = (request.body as ReadableStream<Uint8Array>).getReader();
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -66,6 +68,21 @@ export async function readBody(
     bytes.set(chunk, at);
     at += chunk.byteLength;
   }
+  return bytes;
+}
+
+async function collected(
+  request: Request,
+  maxBytes: number,
+  code: "value_too_large" | "body_too_large",
+): Promise<Uint8Array> {
+  let bytes: Uint8Array;
+  try {
+    bytes = new Uint8Array(await request.arrayBuffer());
+  } catch (cause) {
+    throw new WarpError("aborted", "the body broke off", { cause });
+  }
+  if (bytes.byteLength > maxBytes) throw tooLarge(code, maxBytes);
   return bytes;
 }
 

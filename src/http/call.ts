@@ -8,6 +8,7 @@ import type { Grant } from "./auth/grant.ts";
 import { readJson } from "./body.ts";
 import { check } from "./check.ts";
 import type { Deployment, SpaceWarp } from "./deployment.ts";
+import type { Guard } from "./guard.ts";
 import { decodePart, parseQuery, type Target } from "./target.ts";
 
 /** One request on its way through a route. */
@@ -17,6 +18,8 @@ export class Call {
   readonly target: Target;
   readonly authenticator: Authenticator;
   requestId: string;
+  readonly #guard: Guard;
+  #stamped = false;
   /** Set once the caller is known. */
   #grant: Grant | undefined;
   #space: string | undefined;
@@ -28,12 +31,32 @@ export class Call {
     target: Target,
     authenticator: Authenticator,
     requestId: string,
+    guard: Guard,
   ) {
+    this.#guard = guard;
     this.deployment = deployment;
     this.request = request;
     this.target = target;
     this.authenticator = authenticator;
     this.requestId = requestId;
+  }
+
+  /** Whether the answer's headers came from {@link stamp}. */
+  get stamped(): boolean {
+    return this.#stamped;
+  }
+
+  /**
+   * Adds to `headers` what stands on every answer. Routes on the hot path make their answer with it, since each header that is set
+   * afterwards crosses into the host once more; all others are stamped when they are done.
+   */
+  stamp(headers: Record<string, string>): Record<string, string> {
+    headers["Warp-Request-Id"] = this.requestId;
+    headers["X-Content-Type-Options"] = "nosniff";
+    if (this.#opId !== undefined) headers["Warp-Op-Id"] = this.#opId;
+    this.#guard.stamp(headers, this.request.headers.get("Origin"));
+    this.#stamped = true;
+    return headers;
   }
 
   /** What the caller may do. */

@@ -62,11 +62,11 @@ export class Guard {
   }
 
   /** Adds what a browser needs to hand the answer to a page of `origin`. */
-  decorate(headers: Headers, origin: string | null): void {
-    if (this.#config.origins.length > 0 || this.#config.open) headers.append("Vary", "Origin");
+  stamp(headers: Record<string, string>, origin: string | null): void {
+    if (this.#config.origins.length > 0 || this.#config.open) headers.Vary = "Origin";
     if (origin === null || !this.allows(origin)) return;
-    headers.set("Access-Control-Allow-Origin", origin);
-    headers.set("Access-Control-Expose-Headers", exposed);
+    headers["Access-Control-Allow-Origin"] = origin;
+    headers["Access-Control-Expose-Headers"] = exposed;
   }
 
   /** The answer to a preflight. Throws `origin_forbidden`. */

@@ -16,14 +16,6 @@ export interface LogEntry {
   readonly fingerprint?: string;
 }
 
-/** What was noted about an operation in its log entry. */
-export interface LoggedVerdict {
-  readonly revision: number;
-  readonly version: number;
-  readonly existed: boolean;
-  readonly fingerprint: string;
-}
-
 /** How much of the log stays. */
 export interface Retention {
   readonly maxEntries: number;
@@ -106,15 +98,6 @@ export class ChangeLog {
         limit,
       )
       .map((row) => ({ revision: row.revision, kind: row.kind, key: fromUtf8(blob(row.key)) }));
-  }
-
-  /** What the log says about an operation. */
-  find(opId: string): LoggedVerdict | undefined {
-    const [row] = this.#sql.all<{ revision: number; version: number; existed: number; fingerprint: string }>(
-      "SELECT revision, version, existed, fingerprint FROM log WHERE op_id = ?",
-      opId,
-    );
-    return row === undefined ? undefined : { ...row, existed: row.existed === 1 };
   }
 
   /** When the oldest entry will have to go by age; undefined while there is nothing to remove. */

@@ -1,17 +1,7 @@
 import { type ErrorData, WarpError } from "../errors.ts";
-import { checkKey } from "../protocol/key.ts";
+import { checkMutation, mutationPrint, preconditionHolds } from "../protocol/mutation.ts";
 import { formatETag } from "../protocol/position.ts";
-import type { Mutation, Precondition, Verdict } from "../protocol/shard-api.ts";
-import { utf8 } from "../runtime/bytes.ts";
-import { fingerprint } from "../runtime/hash.ts";
-import { uuidv7Time } from "../runtime/ids.ts";
-import {
-  maxContentTypeLength,
-  maxExpiresInMs,
-  minExpiresInMs,
-  opIdSkewMs,
-  opIdWindowMs,
-} from "../runtime/limits.ts";
+import type { Mutation, Verdict } from "../protocol/shard-api.ts";
 import type { ChangeLog } from "./change-log.ts";
 import type { KeyState, KeyTable } from "./key-table.ts";
 import type { RegistrationTable } from "./registration-table.ts";
@@ -42,8 +32,8 @@ export class Mutator {
   apply(mutation: Mutation, nowMs: number): Verdict {
     const refused = checkMutation(mutation, nowMs, this.#parts.maxValueBytes);
     if (refused !== undefined) return { outcome: "fail", error: refused.toData() };
-    const print = operationPrint(mutation);
-    const known = this.#known(mutation.opId);
+    const print = mutationPrint(mutation);
+    const known = this.#parts.verdicts.find(mutation.opId);
     if (known !== undefined) {
       if (known.fingerprint === print) return { ...known.verdict, replayed: true };
       return fail(
@@ -62,13 +52,6 @@ export class Mutator {
   expire(key: string, state: KeyState, nowMs: number): void {
     this.#parts.keys.remove(key, state.sizeBytes);
     this.#parts.log.append({ kind: "expire", key, version: 0, existed: true, atMs: nowMs });
-  }
-
-  #known(opId: string): { readonly fingerprint: string; readonly verdict: Verdict } | undefined {
-    const logged = this.#parts.log.find(opId);
-    if (logged === undefined) return this.#parts.verdicts.find(opId);
-    const { revision, version, existed } = logged;
-    return { fingerprint: logged.fingerprint, verdict: { outcome: "ok", revision, version, existed } };
   }
 
   #carryOut(mutation: Mutation, print: string, nowMs: number): Verdict {
@@ -101,7 +84,7 @@ export class Mutator {
     }
     if (
       mutation.when !== undefined &&
-      !holds(mutation.when, existed ? formatETag(this.#parts.epoch, version) : undefined)
+      !preconditionHolds(mutation.when, existed ? formatETag(this.#parts.epoch, version) : undefined)
     ) {
       return fail(
         "precondition_failed",
@@ -129,83 +112,4 @@ function fail(code: ErrorData["code"], message: string, details?: ErrorData["det
     outcome: "fail",
     error: new WarpError(code, message, details === undefined ? {} : { details }).toData(),
   };
-}
-
-/** Whether a precondition holds for a key with this entity tag (undefined: absent). RFC 9110, section 13.1. */
-export function holds(when: Precondition, etag: string | undefined): boolean {
-  if ("anyOf" in when) return etag !== undefined && (when.anyOf === "*" || when.anyOf.includes(etag));
-  return etag === undefined || (when.noneOf !== "*" && !when.noneOf.includes(etag));
-}
-
-/** What is wrong with a mutation whatever the shard holds; undefined: nothing. Such a refusal needs no memory: it would be given again. */
-function checkMutation(mutation: Mutation, nowMs: number, maxValueBytes: number): WarpError | undefined {
-  const madeAt = uuidv7Time(mutation.opId.slice(0, 36));
-  if (madeAt === undefined) return new WarpError("invalid_op_id", "an op id is a UUIDv7 in lower case");
-  if (madeAt > nowMs + opIdSkewMs) {
-    return new WarpError(
-      "invalid_op_id",
-      `the op id's time is more than ${opIdSkewMs} ms ahead of the shard's clock`,
-    );
-  }
-  if (madeAt < nowMs - opIdWindowMs) {
-    return new WarpError(
-      "op_id_expired",
-      `the op id is older than ${opIdWindowMs} ms: what became of it is no longer known`,
-    );
-  }
-  try {
-    if (mutation.kind !== "invalidatePrefix") checkKey(mutation.key);
-    else if (mutation.prefix !== "") checkKey(mutation.prefix);
-  } catch (error) {
-    if (error instanceof WarpError) return error;
-    throw error;
-  }
-  if (mutation.kind !== "set") return undefined;
-  const size = mutation.payload.bytes.length;
-  if (size > maxValueBytes) {
-    return new WarpError(
-      "value_too_large",
-      `the value has ${size} bytes; at most ${maxValueBytes} are allowed`,
-      {
-        details: { bytes: size, max: maxValueBytes },
-      },
-    );
-  }
-  if (mutation.payload.contentType.length > maxContentTypeLength) {
-    return new WarpError(
-      "invalid_argument",
-      `a content type has at most ${maxContentTypeLength} characters`,
-      {
-        details: { field: "contentType" },
-      },
-    );
-  }
-  const life = mutation.expiresInMs;
-  if (life !== undefined && !(Number.isInteger(life) && life >= minExpiresInMs && life <= maxExpiresInMs)) {
-    return new WarpError(
-      "invalid_ttl",
-      `expiresInMs is a whole number from ${minExpiresInMs} to ${maxExpiresInMs} (10 years)`,
-      { details: { field: "expiresInMs", min: minExpiresInMs, max: maxExpiresInMs } },
-    );
-  }
-  return undefined;
-}
-
-/** What tells one operation from another under the same op id (rule OU2). */
-function operationPrint(mutation: Mutation): string {
-  const { opId: _, ...rest } = mutation;
-  if (mutation.kind !== "set") return fingerprint(utf8(JSON.stringify(rest)));
-  const { kind, key, payload, expiresInMs, when } = mutation;
-  return fingerprint(
-    utf8(
-      JSON.stringify([
-        kind,
-        key,
-        payload.contentType,
-        fingerprint(payload.bytes),
-        expiresInMs ?? null,
-        when ?? null,
-      ]),
-    ),
-  );
 }

@@ -12,8 +12,14 @@ export function notFound(): Refusal {
   );
 }
 
-export function deleting(): Refusal {
-  return refuse(new WarpError("space_deleting", "the space is being deleted", { retryAfterMs: 1_000 }));
+/** Whoever takes the deletion up again needs to know how many shards there are. */
+export function deleting({ shards }: { readonly shards: number }): Refusal {
+  return refuse(
+    new WarpError("space_deleting", "the space is being deleted", {
+      retryAfterMs: 1_000,
+      details: { shards },
+    }),
+  );
 }
 
 export function stale(): Refusal {

@@ -72,7 +72,7 @@ export class Residence {
   admit(request: CallScope): Ledger | Refusal {
     const ledger = this.open();
     if (ledger === undefined) return request.spaceId === undefined ? notFound() : stale();
-    if (ledger.deleting) return deleting();
+    if (ledger.deleting) return deleting(ledger.space);
     return ledger.space.id === request.spaceId ? ledger : stale();
   }
 

@@ -158,7 +158,7 @@ export class Shard implements ShardApi {
   async getSpace(_space: string): Promise<SpaceReply | Refusal> {
     const ledger = this.#residence.open();
     if (ledger === undefined) return notFound();
-    if (ledger.deleting) return deleting();
+    if (ledger.deleting) return deleting(ledger.space);
     return { space: ledger.space, registrations: ledger.registrationVersion };
   }
 
@@ -171,7 +171,7 @@ export class Shard implements ShardApi {
         checkSpace(space);
         const present = this.#residence.open();
         if (present !== undefined) {
-          if (present.deleting) return deleting();
+          if (present.deleting) return deleting(present.space);
           const conflict = spaceConflict(present.space, options);
           if (conflict !== undefined) throw conflict;
           return { space: present.space, registrations: present.registrationVersion, created: false };

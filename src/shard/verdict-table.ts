@@ -19,14 +19,22 @@ export class VerdictTable {
     return this.#oldestAtMs;
   }
 
+  /** What became of an operation: from its log entry, else from here. One statement, since each mutation asks. */
   find(opId: string): { readonly fingerprint: string; readonly verdict: Verdict } | undefined {
-    const [row] = this.#sql.all<{ fingerprint: string; verdict: string }>(
-      "SELECT fingerprint, verdict FROM verdicts WHERE op_id = ?",
+    const [row] = this.#sql.all<{
+      fingerprint: string;
+      verdict: string | null;
+      revision: number;
+      version: number;
+      existed: number;
+    }>(
+      "SELECT fingerprint, NULL AS verdict, revision, version, existed FROM log WHERE op_id = ?1 UNION ALL SELECT fingerprint, verdict, 0, 0, 0 FROM verdicts WHERE op_id = ?1 LIMIT 1",
       opId,
     );
-    return row === undefined
-      ? undefined
-      : { fingerprint: row.fingerprint, verdict: JSON.parse(row.verdict) as Verdict };
+    if (row === undefined) return undefined;
+    const { fingerprint, verdict, revision, version, existed } = row;
+    if (verdict !== null) return { fingerprint, verdict: JSON.parse(verdict) as Verdict };
+    return { fingerprint, verdict: { outcome: "ok", revision, version, existed: existed === 1 } };
   }
 
   keep(opId: string, atMs: number, fingerprint: string, verdict: Verdict): void {

@@ -15,10 +15,15 @@ export function rpcConnection<Id>(options: {
   readonly space: string;
 }): ShardConnection {
   const { namespace, space } = options;
+  // An id is a hash of the name, dear to make and good for ever.
+  const ids: Id[] = [];
   return {
     space,
     // A stub that has seen an exception may stay broken, and one belongs to the request that made it: a new one for each call.
-    shard: (index) => namespace.get(namespace.idFromName(shardName(space, index))),
+    shard(index) {
+      ids[index] ??= namespace.idFromName(shardName(space, index));
+      return namespace.get(ids[index]);
+    },
     fault: rpcFault,
     close: async () => {},
   };

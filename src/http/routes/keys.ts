@@ -9,7 +9,7 @@ import type { Call } from "../call.ts";
 import { mutationCondition, readCondition } from "../conditions.ts";
 import { checkContentType, isContentType } from "../content-type.ts";
 import { problemResponse } from "../problem.ts";
-import { json, type Route } from "../route.ts";
+import type { Route } from "../route.ts";
 import { putKeyQuery } from "../schemas/keys.ts";
 import { decodeKey } from "../target.ts";
 
@@ -67,14 +67,17 @@ async function getKey(call: Call): Promise<Response> {
   headers["Content-Type"] = isContentType(contentType) ? contentType : "application/octet-stream";
   // A stored page must not run as a page of this origin.
   headers["Content-Security-Policy"] = "default-src 'none'; sandbox";
+  call.stamp(headers);
   if (call.request.method !== "HEAD") return new Response(bytes as Uint8Array<ArrayBuffer>, { headers });
   headers["Content-Length"] = String(bytes.byteLength);
   return new Response(null, { headers });
 }
 
 /** The answer about a mutation of one key, `created` when it made the key. */
-function mutated(result: MutationResult, status: number, extra: object): Response {
+function mutated(call: Call, result: MutationResult, status: number, extra: object): Response {
   const headers: Record<string, string> = {
+    "Content-Type": "application/json",
+    "Cache-Control": "no-store",
     "Warp-Version": String(result.version),
     "Warp-Revision": result.cursor,
     "Warp-Cache": "bypass",
@@ -82,7 +85,8 @@ function mutated(result: MutationResult, status: number, extra: object): Respons
   if (result.etag !== undefined) headers.ETag = `"${result.etag}"`;
   if (result.replayed) headers["Warp-Replayed"] = "true";
   const { key, opId, version, etag, cursor, replayed } = result;
-  return json({ key, version, etag, revision: cursor, opId, replayed, ...extra }, status, headers);
+  const body = JSON.stringify({ key, version, etag, revision: cursor, opId, replayed, ...extra });
+  return new Response(body, { status, headers: call.stamp(headers) });
 }
 
 async function putKey(call: Call): Promise<Response> {
@@ -104,7 +108,7 @@ async function putKey(call: Call): Promise<Response> {
       ...(when === undefined ? {} : { when }),
     },
   );
-  return mutated(result, result.existed ? 200 : 201, { created: !result.existed });
+  return mutated(call, result, result.existed ? 200 : 201, { created: !result.existed });
 }
 
 async function deleteKey(call: Call): Promise<Response> {
@@ -112,7 +116,7 @@ async function deleteKey(call: Call): Promise<Response> {
   const options = call.mutationOptions();
   const when = mutationCondition(call.request.headers);
   const result = await call.warp.delete(key, { ...options, ...(when === undefined ? {} : { when }) });
-  return mutated(result, 200, { existed: result.existed });
+  return mutated(call, result, 200, { existed: result.existed });
 }
 
 /** One key: read, write, delete. */
