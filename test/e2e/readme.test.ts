@@ -21,7 +21,12 @@ test.each(["README.md", "docs/getting-started.md"])("the curl lines of %s work a
       const { stdout } = await execute("bash", ["-c", line]);
       const printed = withPlaceholders(stdout).split(/\r?\n/);
       // With -i more headers come than a page needs to show; all that it shows must be there.
-      for (const shown of output) expect(printed, command).toContain(shown);
+      for (const shown of output) {
+        expect(
+          printed.includes(shown),
+          `${command}\nis shown as  ${shown}\nbut printed ${printed.join("\n")}`,
+        ).toBe(true);
+      }
     }
   } finally {
     await served.stop();

@@ -25,5 +25,7 @@ export function withPlaceholders(text: string): string {
     .replace(/\b[0-9a-f]{16}\.(?=\d)/g, (epoch) =>
       epoch.startsWith("0000000000000000") ? epoch : "<epoch>.",
     )
+    .replace(/"requestId":"[^"]*"/g, '"requestId":"<request-id>"')
+    .replace(/(?<="[a-z]+AtMs":)\d{13}/g, "<ms>")
     .replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b/g, "<op-id>");
 }
