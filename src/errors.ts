@@ -41,6 +41,7 @@ export const errorCodes = [
   "op_id_reused",
   "op_id_expired",
   "cursor_compacted",
+  "version_compacted",
   "cross_shard",
   "unsupported",
   // who asks

@@ -8,15 +8,20 @@ import type { Position } from "../protocol/position.ts";
 import type { RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
 import type {
   Change,
+  ClaimReply,
+  ClaimRequest,
+  KeptVersion,
   ListedKey,
   Mutation,
   Precondition,
   StoredEntry,
   Verdict,
+  VersionReply,
+  VersionRequest,
 } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 
-export type { Change, ListedKey, Mutation, Payload, Precondition, StoredEntry, Verdict };
+export type { Change, KeptVersion, ListedKey, Mutation, Payload, Precondition, StoredEntry, Verdict };
 
 /** What a driver can do; a missing ability is refused with `unsupported`, and that refusal is tested. */
 export interface AdapterSupports {
@@ -30,6 +35,10 @@ export interface AdapterSupports {
   readonly registrations: boolean;
   /** Data outlives the process. */
   readonly persistent: boolean;
+  /** `readVersion`, `history` and `restore`. */
+  readonly history: boolean;
+  /** `claimLoad` is shared by all nodes. */
+  readonly claims: boolean;
 }
 
 /** What every call takes. */
@@ -107,6 +116,28 @@ export interface Adapter {
 
   /** The changes of `since.shard` after `since`, at most 10,000. `unsupported` where `supports.changes` is false. */
   changes(since: Position, options?: CallOptions): Promise<ChangesAnswer>;
+
+  /** One kept version (rule VE2). `version_compacted` beyond the kept history; `unsupported` without `supports.history`. */
+  readVersion(
+    key: string,
+    which: VersionRequest["which"],
+    options?: CallOptions,
+  ): Promise<{ readonly found: VersionReply["found"]; readonly asOf: Position }>;
+  /** Kept versions of a key, newest first. */
+  history(
+    key: string,
+    options?: CallOptions & { readonly before?: number; readonly limit?: number },
+  ): Promise<{
+    readonly versions: readonly KeptVersion[];
+    readonly more: boolean;
+    readonly floor: number;
+    readonly asOf: Position;
+  }>;
+  /** Asks to be the one that loads a missing key for all nodes. `unsupported` without `supports.claims`. */
+  claimLoad(
+    request: Pick<ClaimRequest, "key" | "holder" | "ttlMs" | "waitMs" | "release">,
+    options?: CallOptions,
+  ): Promise<ClaimReply["claim"]>;
 
   /** The space's settings; undefined before it exists. */
   space(options?: CallOptions): Promise<SpaceSettings | undefined>;

@@ -23,6 +23,8 @@ export interface CacheEntry {
   readonly storedAtMs: number;
   /** From here on, in ms of the node's clock, it is no longer served. `Infinity`: no end. */
   readonly expiresAtMs: number;
+  /** Tags of the value (rule CO9); absent: none. */
+  readonly tags?: readonly string[];
   /** When the value itself ends at the authority, by the node's clock; `Infinity`: no end. */
   readonly endsAtMs: number;
   /** The decoded value and the codec that made it: filled by the first reader, so that a hit decodes nothing. */

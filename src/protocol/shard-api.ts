@@ -35,6 +35,16 @@ export type Mutation =
       readonly payload: Payload;
       /** Life at the authority from the commit on, in ms (1 to 10 years); undefined: until deleted. */
       readonly expiresInMs?: number;
+      /** At most 16 different ones of 1 to 128 bytes: by them all copies of the value can be invalidated at once (rule CO9). */
+      readonly tags?: readonly string[];
+      readonly when?: Precondition;
+    }
+  /** Makes a kept version the present value, as a new version (rule VE2). Fails with `version_compacted` or `not_found`. */
+  | {
+      readonly kind: "restore";
+      readonly opId: string;
+      readonly key: string;
+      readonly version: number;
       readonly when?: Precondition;
     }
   | {
@@ -45,7 +55,9 @@ export type Mutation =
     }
   /** Drop every copy, keep the stored value. */
   | { readonly kind: "invalidate"; readonly opId: string; readonly key: string }
-  | { readonly kind: "invalidatePrefix"; readonly opId: string; readonly prefix: string };
+  | { readonly kind: "invalidatePrefix"; readonly opId: string; readonly prefix: string }
+  /** One log entry, whatever number of keys has the tag; goes to every shard, like a prefix. */
+  | { readonly kind: "invalidateTag"; readonly opId: string; readonly tag: string };
 
 /**
  * How one mutation ended. A repeated op id gives the first verdict again, marked `replayed`.
@@ -98,6 +110,64 @@ export interface StoredEntry {
   readonly payload: Payload;
   /** What is left of its life, in ms, at the moment of the answer; undefined: no end. */
   readonly expiresInMs?: number;
+  /** Absent: none. */
+  readonly tags?: readonly string[];
+}
+
+/** One kept version of a key. A delete or an expiry is a version without a value (rule VE4). */
+export interface KeptVersion {
+  readonly version: number;
+  readonly kind: "set" | "delete" | "expire";
+  /** Wall-clock ms of its commit. */
+  readonly atMs: number;
+  readonly sizeBytes: number;
+  readonly contentType?: string;
+  readonly tags?: readonly string[];
+}
+
+/** Asks for one kept version: the one of this number, or the one that was present at a time. */
+export interface VersionRequest extends CallScope {
+  readonly key: string;
+  readonly which: { readonly version: number } | { readonly atMs: number };
+}
+
+export interface VersionReply extends ShardStamp {
+  /** The kept version; null: the key did not exist then. */
+  readonly found: (KeptVersion & { readonly payload?: Payload }) | null;
+}
+
+export interface HistoryRequest extends CallScope {
+  readonly key: string;
+  /** Only versions below this one; absent: from the newest on. */
+  readonly before?: number;
+  /** 1 to 1,000. */
+  readonly limit: number;
+}
+
+export interface HistoryReply extends ShardStamp {
+  /** Newest first. */
+  readonly versions: readonly KeptVersion[];
+  readonly more: boolean;
+  /** The oldest version that is kept; below it reads are `version_compacted`. */
+  readonly floor: number;
+}
+
+/** Asks to be the one that loads a missing key for all nodes. */
+export interface ClaimRequest extends CallScope {
+  readonly key: string;
+  /** Who asks; random, one for each load. */
+  readonly holder: string;
+  /** How long the claim stands unless it is ended: 100 to 120,000 ms. */
+  readonly ttlMs: number;
+  /** How long to wait for another's load to end: 0 to 30,000 ms. */
+  readonly waitMs: number;
+  /** Ends the holder's claim instead. */
+  readonly release?: true;
+}
+
+export interface ClaimReply extends ShardStamp {
+  /** `granted`: load it. `changed`: the key was written or the other's claim ended, read again. `busy`: another still loads. */
+  readonly claim: "granted" | "changed" | "busy" | "released";
 }
 
 export interface ReadRequest extends CallScope {
@@ -140,13 +210,20 @@ export interface ListReply extends ShardStamp {
 }
 
 /** What a log entry did. `register` is a changed registration (shard 0 only). */
-export type ChangeKind = "set" | "delete" | "expire" | "invalidate" | "invalidatePrefix" | "register";
+export type ChangeKind =
+  | "set"
+  | "delete"
+  | "expire"
+  | "invalidate"
+  | "invalidatePrefix"
+  | "invalidateTag"
+  | "register";
 
 /** One log entry as nodes see it. */
 export interface Change {
   readonly revision: number;
   readonly kind: ChangeKind;
-  /** The key; the prefix for `invalidatePrefix`; the pattern for `register`. */
+  /** The key; the prefix for `invalidatePrefix`; the tag for `invalidateTag`; the pattern for `register`. */
   readonly key: string;
 }
 
@@ -217,6 +294,11 @@ export interface ShardApi {
   list(request: ListRequest): Promise<ListReply | Refusal>;
   changes(request: ChangesRequest): Promise<ChangesReply | Refusal>;
   usage(request: CallScope): Promise<UsageReply | Refusal>;
+  /** A kept version. Refused with `version_compacted` beyond the kept history (rule VE5), `invalid_version` for the future. */
+  readVersion(request: VersionRequest): Promise<VersionReply | Refusal>;
+  history(request: HistoryRequest): Promise<HistoryReply | Refusal>;
+  /** Held in memory only: a claim saves work, it promises nothing. */
+  claimLoad(request: ClaimRequest): Promise<ClaimReply | Refusal>;
 
   /** Shard 0 only: the space, if it exists. */
   getSpace(space: string): Promise<SpaceReply | Refusal>;

@@ -93,3 +93,20 @@ export const importChunksInFlight = 3;
 export const importProgressMs = 500;
 /** Most spaces whose nodes one process keeps; the least recently used one is forgotten first. */
 export const maxSpacesPerNode = 64;
+/** Most tags of one value, and the longest tag in bytes of UTF-8. */
+export const maxTags = 16;
+export const maxTagBytes = 128;
+/** Ranges of policies: grace, time-outs of loads, windows, versions and ages of kept history, KV lives. */
+export const maxGraceMs = 2_592_000_000;
+export const maxLoadTimeoutMs = 120_000;
+export const maxWindowMs = 3_600_000;
+export const maxNegativeTtlMs = 3_600_000;
+export const maxHistoryVersions = 10_000;
+export const minHistoryAgeMs = 1_000;
+export const maxHistoryAgeMs = 315_360_000_000;
+export const minKvTtlMs = 60_000;
+export const maxKvTtlMs = 2_592_000_000;
+/** Claims on loads: how long one stands, how long another waits for it. */
+export const minClaimTtlMs = 100;
+export const maxClaimTtlMs = 120_000;
+export const maxClaimWaitMs = 30_000;
