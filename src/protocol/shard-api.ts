@@ -200,6 +200,8 @@ export interface ListedKey {
   readonly sizeBytes: number;
   readonly contentType: string;
   readonly expiresInMs?: number;
+  /** Absent: none. */
+  readonly tags?: readonly string[];
   readonly payload?: Payload;
 }
 
