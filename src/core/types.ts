@@ -3,14 +3,21 @@
 import type { Adapter, CallOptions, ListedKey, Precondition, StoredEntry } from "../adapter/adapter.ts";
 import type { Cache, CacheStats } from "../cache/cache.ts";
 import type { ErrorData } from "../errors.ts";
-import type { Mode, RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
+import type {
+  AdaptiveTtl,
+  FrequencyTtl,
+  HistoryPolicy,
+  Mode,
+  RegistrationSettings,
+  StoredRegistration,
+} from "../protocol/registration.ts";
 import type { Background } from "../runtime/background.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
 import type { Codec } from "../runtime/codec.ts";
 import type { Random } from "../runtime/random.ts";
 import type { StandardSchemaV1 } from "../runtime/standard-schema.ts";
 
-export type { CallOptions, Mode, RegistrationSettings, StoredRegistration };
+export type { AdaptiveTtl, CallOptions, FrequencyTtl, HistoryPolicy, Mode, RegistrationSettings, StoredRegistration };
 
 /** What a `Warp` is made of. Presets fill it in. */
 export interface WarpOptions {
@@ -38,6 +45,34 @@ export interface RegistrationOptions {
   readonly cacheTtlMs?: number;
   /** Eventual mode only, 1 to 3,600,000 ms. Default 5,000. */
   readonly maxStalenessMs?: number;
+  /** Fail-safe: how long after its TTL a copy may still be given, marked stale, when loading fails. 1 ms to 30 days. Default off. */
+  readonly graceMs?: number;
+  /** Wants `graceMs`: a load that takes longer gives the stale copy now and goes on behind. 1 ms to 2 min. Default off. */
+  readonly softTimeoutMs?: number;
+  /** A load that takes longer counts as failed for its waiters. 1 ms to 2 min, not below `softTimeoutMs`. Default off. */
+  readonly hardTimeoutMs?: number;
+  /** Share of the TTL left, above 0 and below 1, from which on a hit starts one refresh behind. Default off. */
+  readonly eagerRefresh?: number;
+  /** Each hit begins the TTL anew. Wants `maxLifeMs`; not with `adaptive`. Default false. */
+  readonly sliding?: boolean;
+  /** Longest life of a sliding copy, `cacheTtlMs` to 30 days. */
+  readonly maxLifeMs?: number;
+  /** A TTL that follows demand. Default off. */
+  readonly adaptive?: AdaptiveTtl;
+  /** A TTL that grows with quick re-access and shrinks with slow; it begins at `cacheTtlMs`. Default off. */
+  readonly frequency?: FrequencyTtl;
+  /** Share of the TTL, above 0 and at most 0.5, by which each copy's life is shortened at random. Default off. */
+  readonly jitter?: number;
+  /** Life in L1 of "there is no such key": 1 ms to 1 h. Default off. */
+  readonly negativeTtlMs?: number;
+  /** Wants `graceMs`: reads give a copy in its grace at once, marked stale, and refresh behind. Default false. */
+  readonly allowStale?: boolean;
+  /** Versions kept at the authority, by number, age or both. Default none. */
+  readonly history?: HistoryPolicy;
+  /** Life in a second tier in Workers KV, 60 s to 30 days. Never with `strong`. Default off. */
+  readonly kvTtlMs?: number;
+  /** Who shares one run of a `getOrSet` source: this node, or all nodes of the space. Default `"node"`. */
+  readonly loadSharing?: "node" | "space";
 }
 
 /** How a value was come by. `bypass`: this mode reads at the authority. */
@@ -59,8 +94,13 @@ export interface Entry<T> {
   readonly ageMs: number;
   /** Ms until the value itself ends; undefined: never. */
   readonly expiresInMs: number | undefined;
+  /** Tags it was written with; absent: none. */
+  readonly tags?: readonly string[];
+  /** Past its TTL, or not proven fresh: given because nothing fresher could be had, or because the caller allows it. */
   readonly stale: boolean;
   readonly cache: CacheOutcome;
+  /** Absent: none. */
+  readonly tags?: readonly string[];
 }
 
 /** The answer about a key, there or not. Absent keys have version 0. */
@@ -74,9 +114,17 @@ export type Lookup<T> =
       readonly cache: CacheOutcome;
     };
 
-export interface ReadOptions<T> extends CallOptions {
+/** What every read takes. */
+export interface ReadCall extends CallOptions {
+  /** A copy that is past its TTL but in its grace, or past `maxStalenessMs`, will do: it is given at once, marked stale. Default false. */
+  readonly allowStale?: boolean;
+}
+
+export interface ReadOptions<T> extends ReadCall {
   /** Default `jsonCodec`. */
   readonly codec?: Codec<T>;
+  /** Takes a copy in its grace at once, marked stale, and refreshes it behind. Default: as registered. */
+  readonly allowStale?: boolean;
 }
 
 /** Options of a mutation. */
@@ -91,13 +139,15 @@ export interface WriteOptions<T> extends MutationOptions {
   readonly codec?: Codec<T>;
   /** Life of the value at the authority, 1 ms to 10 years. Default: until deleted. */
   readonly expiresInMs?: number;
+  /** At most 16 different ones of 1 to 128 bytes; see `InvalidateTarget`. */
+  readonly tags?: readonly string[];
   /** Only if the key is at this version; 0: only if it is absent. */
   readonly ifVersion?: number;
   /** Only if this holds (entity tags); not together with `ifVersion`. */
   readonly when?: Precondition;
 }
 
-export type DeleteOptions = Omit<WriteOptions<never>, "codec" | "expiresInMs">;
+export type DeleteOptions = Omit<WriteOptions<never>, "codec" | "expiresInMs" | "tags">;
 
 /** What a mutation did. */
 export interface MutationResult {
@@ -119,7 +169,7 @@ export type BatchOperation =
   | { readonly op: "get"; readonly key: string }
   | ({ readonly op: "set"; readonly key: string; readonly payload: StoredEntry["payload"] } & Pick<
       WriteOptions<never>,
-      "expiresInMs" | "when" | "opId"
+      "expiresInMs" | "tags" | "when" | "opId"
     >)
   | ({ readonly op: "delete"; readonly key: string } & Pick<WriteOptions<never>, "when" | "opId">)
   | ({ readonly op: "invalidate"; readonly key: string } & Pick<WriteOptions<never>, "opId">);
@@ -146,6 +196,8 @@ export interface SetManyOptions<T> extends BatchOptions {
   readonly codec?: Codec<T>;
   /** Life of the values at the authority, 1 ms to 10 years. Default: until deleted. */
   readonly expiresInMs?: number;
+  /** Tags of each of the values. */
+  readonly tags?: readonly string[];
 }
 
 /** The verdict of one entry of `setMany`: its result, or its own error. */
@@ -159,6 +211,14 @@ export interface WarpStats {
   readonly hits: number;
   /** Reads that L1 could not answer. */
   readonly misses: number;
+  /** Reads answered with a stale copy, counted neither as hits nor as misses. */
+  readonly stale: number;
+  /** Refreshes begun behind an answer: early ones and those after stale answers. */
+  readonly refreshes: number;
+  /** Times that demand changed the TTL of a key, its first decision included. */
+  readonly ttlAdjustments: number;
+  /** Keys that are hot now by their sliding window. */
+  readonly hotKeys: number;
   /** Reads of strong keys, which never ask L1. */
   readonly bypasses: number;
   /** Keys asked of the storage. */
@@ -176,8 +236,11 @@ export interface WarpStats {
   readonly cache: CacheStats;
 }
 
-/** What to drop from caches. Exactly one of the two. */
-export type InvalidateTarget = { readonly keys: readonly string[] } | { readonly prefix: string };
+/** What to drop from caches. Exactly one of the three; at most 16 tags. */
+export type InvalidateTarget =
+  | { readonly keys: readonly string[] }
+  | { readonly prefix: string }
+  | { readonly tags: readonly string[] };
 
 export interface InvalidateResult {
   readonly opId: string;
@@ -195,10 +258,12 @@ export interface ListPage {
 export interface WarpEvents {
   readonly hit: { readonly key: string };
   readonly miss: { readonly key: string };
+  /** A stale copy was given. */
+  readonly stale: { readonly key: string };
   readonly set: { readonly key: string; readonly version: number };
   readonly delete: { readonly key: string };
   /** Copies dropped, by this node's call or by the log. */
-  readonly invalidate: { readonly key?: string; readonly prefix?: string; readonly source: "local" | "log" };
+  readonly invalidate: { readonly key?: string; readonly prefix?: string; readonly tag?: string; readonly source: "local" | "log" };
   /** A whole shard's copies dropped because its log could not say what changed. */
   readonly drop: { readonly shard: number; readonly reason: "compacted" | "epoch" };
   /** Background trouble: a catch-up that failed, a listener that threw. */
