@@ -99,8 +99,6 @@ export interface Entry<T> {
   /** Past its TTL, or not proven fresh: given because nothing fresher could be had, or because the caller allows it. */
   readonly stale: boolean;
   readonly cache: CacheOutcome;
-  /** Absent: none. */
-  readonly tags?: readonly string[];
 }
 
 /** The answer about a key, there or not. Absent keys have version 0. */
@@ -123,8 +121,6 @@ export interface ReadCall extends CallOptions {
 export interface ReadOptions<T> extends ReadCall {
   /** Default `jsonCodec`. */
   readonly codec?: Codec<T>;
-  /** Takes a copy in its grace at once, marked stale, and refreshes it behind. Default: as registered. */
-  readonly allowStale?: boolean;
 }
 
 /** Options of a mutation. */
