@@ -20,5 +20,10 @@ interface AbortSignal {
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
+declare class AbortController {
+  readonly signal: AbortSignal;
+  abort(reason?: unknown): void;
+}
+
 declare function btoa(data: string): string;
 declare function atob(data: string): string;

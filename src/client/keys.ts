@@ -1,0 +1,206 @@
+import { type ErrorData, WarpError } from "../errors.ts";
+import type { Payload } from "../protocol/payload.ts";
+import { parseCursor } from "../protocol/position.ts";
+import type { HttpAnswer, HttpClient } from "./http.ts";
+import { hasDotSegment, resourcePath, spacePath } from "./path.ts";
+import { payloadOf, recordOf, type ValueRecord } from "./record.ts";
+
+/** A value and what is known about it. */
+export interface FoundKey {
+  readonly key: string;
+  readonly payload: Payload;
+  /** Absent where the answer has none: kept versions. */
+  readonly version?: number;
+  readonly etag?: string;
+  readonly expiresInMs?: number;
+  /** Which copy answered: `hit`, `miss`, `stale` …; absent for kept versions. */
+  readonly cache?: string;
+}
+
+/** How a write or a delete ended. */
+export interface KeyChange {
+  readonly key: string;
+  readonly version: number;
+  readonly etag?: string;
+  readonly revision: string;
+  readonly opId: string;
+  /** Whether this is the first verdict of an op id that was carried out before. */
+  readonly replayed: boolean;
+  /** Whether the key existed before. */
+  readonly existed: boolean;
+}
+
+/** What must hold for a write or delete to take place: a version, or that there is none yet. */
+export type Only = { readonly ifVersion: number } | { readonly ifAbsent: true };
+
+export interface ChangeOptions {
+  /** Default: a fresh one. */
+  readonly opId?: string;
+  readonly only?: Only;
+}
+
+/** Which of a key's kept versions; `at` is ISO 8601 or Unix ms. */
+export type Kept = { readonly version: number } | { readonly at: string };
+
+/** The present value of `key`, or a kept one. Throws `not_found` and all else that the server refuses. */
+export async function getKey(client: HttpClient, space: string, key: string, kept?: Kept): Promise<FoundKey> {
+  if (kept === undefined && hasDotSegment(key)) return await getByBatch(client, space, key);
+  const query =
+    kept === undefined
+      ? ""
+      : "version" in kept
+        ? `?version=${kept.version}`
+        : `?at=${encodeURIComponent(kept.at)}`;
+  const answer = await client.call({ method: "GET", path: resourcePath(space, "keys", key) + query });
+  const contentType = answer.header("Content-Type") ?? "application/octet-stream";
+  const version = numberIn(answer, "Warp-Version");
+  const expiresInMs = numberIn(answer, "Warp-Expires-In-Ms");
+  const etag = answer.header("ETag")?.replaceAll('"', "");
+  const cache = answer.header("Warp-Cache");
+  return {
+    key,
+    payload: { bytes: answer.bytes, contentType },
+    ...(version === undefined ? {} : { version }),
+    ...(etag === undefined ? {} : { etag }),
+    ...(expiresInMs === undefined ? {} : { expiresInMs }),
+    ...(cache === null ? {} : { cache }),
+  };
+}
+
+/** Stores a value. Throws `precondition_failed` and all else that the server refuses. */
+export async function setKey(
+  client: HttpClient,
+  space: string,
+  key: string,
+  payload: Payload,
+  options: ChangeOptions & { readonly expiresInMs?: number } = {},
+): Promise<KeyChange> {
+  const { expiresInMs } = options;
+  const opId = options.opId ?? client.newOpId();
+  const tag = await conditionOf(client, space, key, options.only);
+  if (hasDotSegment(key)) {
+    const more = { ...recordOf(payload), ...(expiresInMs === undefined ? {} : { expiresInMs }) };
+    return (await inBatch(client, space, { op: "set", key, opId, ...more, ...tag })) as KeyChange;
+  }
+  const answer = await client.json<Omit<KeyChange, "existed"> & { readonly created: boolean }>({
+    method: "PUT",
+    path: `${resourcePath(space, "keys", key)}${expiresInMs === undefined ? "" : `?expiresInMs=${expiresInMs}`}`,
+    headers: { "Content-Type": payload.contentType, ...headersOf(tag) },
+    body: new Uint8Array(payload.bytes),
+    opId,
+  });
+  const { created, ...change } = answer;
+  return { ...change, existed: !created };
+}
+
+/** Deletes a key; one that was absent is no error. Throws `precondition_failed` and all else that the server refuses. */
+export async function deleteKey(
+  client: HttpClient,
+  space: string,
+  key: string,
+  options: ChangeOptions = {},
+): Promise<KeyChange> {
+  const opId = options.opId ?? client.newOpId();
+  const tag = await conditionOf(client, space, key, options.only);
+  if (hasDotSegment(key)) {
+    return (await inBatch(client, space, { op: "delete", key, opId, ...tag })) as KeyChange;
+  }
+  return await client.json<KeyChange>({
+    method: "DELETE",
+    path: resourcePath(space, "keys", key),
+    headers: headersOf(tag),
+    opId,
+  });
+}
+
+interface Condition {
+  readonly ifMatch?: readonly string[];
+  readonly ifNoneMatch?: "*";
+}
+
+/**
+ * The condition as the server wants it. A version alone says nothing after a shard lost its storage, so tags carry the epoch; it is asked for
+ * first. The authority decides, so an old answer to that question can't let a wrong write through.
+ */
+async function conditionOf(
+  client: HttpClient,
+  space: string,
+  key: string,
+  only: Only | undefined,
+): Promise<Condition> {
+  if (only === undefined) return {};
+  if ("ifAbsent" in only) return { ifNoneMatch: "*" };
+  const revision = await revisionOf(client, space, key);
+  return { ifMatch: [`${parseCursor(revision).epoch}.${only.ifVersion}`] };
+}
+
+/** The log position at which an answer about `key` was true: its epoch is the shard's. */
+async function revisionOf(client: HttpClient, space: string, key: string): Promise<string> {
+  const { results } = await client.json<BatchAnswer>({
+    method: "POST",
+    path: `${spacePath(space)}/batch`,
+    json: { operations: [{ op: "get", key }] },
+  });
+  const verdict = onlyOf(results);
+  if (!verdict.ok) throw WarpError.fromData(verdict.error);
+  return verdict.revision;
+}
+
+function headersOf(condition: Condition): Record<string, string> {
+  if (condition.ifNoneMatch !== undefined) return { "If-None-Match": condition.ifNoneMatch };
+  if (condition.ifMatch === undefined) return {};
+  return { "If-Match": condition.ifMatch.map((tag) => `"${tag}"`).join(", ") };
+}
+
+type Verdict =
+  | { readonly ok: false; readonly error: ErrorData }
+  | ({ readonly ok: true; readonly revision: string } & Readonly<Record<string, unknown>>);
+
+interface BatchAnswer {
+  readonly results: readonly Verdict[];
+}
+
+function onlyOf(results: readonly Verdict[]): Verdict {
+  const [verdict] = results;
+  if (verdict === undefined) throw new WarpError("decode_failed", "the server's answer has no verdict");
+  return verdict;
+}
+
+async function inBatch(client: HttpClient, space: string, operation: object): Promise<object> {
+  const { results } = await client.json<BatchAnswer>({
+    method: "POST",
+    path: `${spacePath(space)}/batch`,
+    json: { operations: [operation] },
+    mutation: true,
+  });
+  const verdict = onlyOf(results);
+  if (!verdict.ok) throw WarpError.fromData(verdict.error);
+  const { op: _, ok: __, ...change } = verdict as Verdict & { readonly op: string };
+  return change;
+}
+
+async function getByBatch(client: HttpClient, space: string, key: string): Promise<FoundKey> {
+  const { results } = await client.json<BatchAnswer>({
+    method: "POST",
+    path: `${spacePath(space)}/batch`,
+    json: { operations: [{ op: "get", key }] },
+  });
+  const verdict = onlyOf(results);
+  if (!verdict.ok) throw WarpError.fromData(verdict.error);
+  const { found, version, etag, expiresInMs, cache } = verdict as Partial<FoundKey> & { found?: boolean };
+  const payload = found === true ? payloadOf(verdict as ValueRecord) : undefined;
+  if (payload === undefined) throw new WarpError("not_found", "the key does not exist");
+  return {
+    key,
+    payload,
+    ...(version === undefined ? {} : { version }),
+    ...(etag === undefined ? {} : { etag }),
+    ...(expiresInMs === undefined ? {} : { expiresInMs }),
+    ...(cache === undefined ? {} : { cache }),
+  };
+}
+
+function numberIn(answer: HttpAnswer, header: string): number | undefined {
+  const text = answer.header(header);
+  return text === null ? undefined : Number(text);
+}
