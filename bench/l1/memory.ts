@@ -5,7 +5,8 @@
  */
 
 import type { CacheEntry } from "../../src/cache/cache.ts";
-import { entryOverheadBytes, memoryCache } from "../../src/cache/memory/memory-cache.ts";
+import { entryOverheadBytes } from "../../src/cache/charge.ts";
+import { memoryCache } from "../../src/cache/memory/memory-cache.ts";
 
 const count = 200_000;
 const payloadBytes = 100;

@@ -23,6 +23,11 @@ export interface CacheEntry {
   readonly storedAtMs: number;
   /** From here on, in ms of the node's clock, it is no longer served. `Infinity`: no end. */
   readonly expiresAtMs: number;
+  /**
+   * Wall-clock ms at which this copy was known to be true, set by a cache that several nodes share: from it and `asOf` the reader judges
+   * whether the copy may be served. A time ahead of the reader's clock proves nothing. Absent: `storedAtMs`.
+   */
+  readonly asOfMs?: number;
   /** Tags of the value (rule CO9); absent: none. */
   readonly tags?: readonly string[];
   /** When the value itself ends at the authority, by the node's clock; `Infinity`: no end. */
@@ -36,12 +41,17 @@ export interface CacheEntry {
 export interface CacheSupports {
   /** `peek` answers at once from the node's memory. */
   readonly peek: boolean;
-  /** Entries survive the process. */
+  /** `get` may find, after a wait, what `peek` did not. */
+  readonly awaits: boolean;
+  /** Entries survive the process. They come back as equal copies, not as the objects that were set. */
   readonly persistent: boolean;
+  /** It keeps bounds and knows what it holds; without, `delete` says true where it can't know. */
+  readonly bounded: boolean;
 }
 
 /** Figures since the cache was made. */
 export interface CacheStats {
+  /** Entries in this node's memory. */
   readonly entries: number;
   /** Bytes that the entries are charged with: payload, key and a fixed overhead each. */
   readonly bytes: number;
@@ -51,6 +61,10 @@ export interface CacheStats {
   readonly evictions: number;
   /** Entries refused because one alone exceeds the byte bound. */
   readonly rejections: number;
+  /** The order by which entries are evicted at present. */
+  readonly policy?: string;
+  /** Failures that were answered as a miss, or as nothing done. */
+  readonly errors?: number;
 }
 
 /** A bounded store of copies. It never decides freshness: what it holds, unexpired, it gives. */
@@ -71,7 +85,7 @@ export interface Cache {
    * same) and counted as a rejection. Gives whether it was kept.
    */
   set(key: string, entry: CacheEntry): Promise<boolean> | boolean;
-  /** Drops the copy of `key`; gives whether there was one. */
+  /** Drops the copy of `key`; gives whether there was one; true where that can't be known. */
   delete(key: string): Promise<boolean> | boolean;
   /** Drops all copies whose key passes; gives how many. */
   deleteWhere(test: (key: string) => boolean): Promise<number> | number;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { CacheEntry } from "../../src/cache/cache.ts";
-import { chargedBytes, memoryCache } from "../../src/cache/memory/memory-cache.ts";
+import { chargedBytes } from "../../src/cache/charge.ts";
+import { memoryCache } from "../../src/cache/memory/memory-cache.ts";
 import { isWarpError } from "../../src/errors.ts";
 import { cacheContract, entryOf } from "../contract/cache.ts";
 import { seeded } from "../support/seeded.ts";

@@ -1,54 +1,51 @@
-import { WarpError } from "../../errors.ts";
 import { defaultCacheMaxBytes, defaultCacheMaxEntries } from "../../runtime/limits.ts";
+import { bound } from "../bound.ts";
 import type { Cache, CacheEntry, CacheStats, CacheSupports } from "../cache.ts";
-import { S3Fifo } from "./s3-fifo.ts";
+import { chargedBytes } from "../charge.ts";
+import { type EvictionPolicyName, evictionPolicy } from "./policies.ts";
+import type { EvictionPolicy } from "./policy.ts";
 
-/** Bounds of a {@link memoryCache}. */
+/** Bounds and policy of a {@link memoryCache}. */
 export interface MemoryCacheOptions {
   /** Most entries, 1 to 16,777,216. Default 100,000. */
   readonly maxEntries?: number;
   /** Most bytes that entries are charged with, 1 to 1,099,511,627,776 (1 TiB). Default 33,554,432 (32 MiB). */
   readonly maxBytes?: number;
+  /** What goes first when it is full: `s3-fifo` (default), `lru`, `lfu` or `adaptive`. */
+  readonly policy?: EvictionPolicyName;
 }
-
-/**
- * What an entry is charged with beside its payload and key, in bytes: its objects, its buffer's header and its places in map and
- * arrays, as `bench/l1/memory.ts` measures it on 64-bit V8. The decoded value that a reader leaves on the entry is not charged.
- */
-export const entryOverheadBytes = 600;
 
 const mostEntries = 2 ** 24;
 const mostBytes = 2 ** 40;
 const firstCapacity = 64;
 /** Slots that each `set` looks over for expired entries, so that these don't hold bytes until the policy reaches them. */
 const sweepSlots = 8;
-const supports: CacheSupports = Object.freeze({ peek: true, persistent: false });
+const supports: CacheSupports = Object.freeze({
+  peek: true,
+  awaits: false,
+  persistent: false,
+  bounded: true,
+});
 
-/** An in-memory cache: bounded in entries and bytes, no timers. Throws `invalid_argument` for bounds out of range. */
+/** An in-memory cache: bounded in entries and bytes, no timers. Throws `invalid_argument` for bounds out of range or an unknown policy. */
 export function memoryCache(options: MemoryCacheOptions = {}): MemoryCache {
   return new MemoryCache(
-    bound("maxEntries", options.maxEntries ?? defaultCacheMaxEntries, mostEntries),
-    bound("maxBytes", options.maxBytes ?? defaultCacheMaxBytes, mostBytes),
-  );
-}
-
-/** Bytes that a cache is charged with for a copy: payload, two for each UTF-16 unit of key and content type, and the overhead. */
-export function chargedBytes(key: string, entry: CacheEntry): number {
-  return (
-    entry.payload.bytes.byteLength + 2 * (key.length + entry.payload.contentType.length) + entryOverheadBytes
+    bound("maxEntries", options.maxEntries ?? defaultCacheMaxEntries, 1, mostEntries),
+    bound("maxBytes", options.maxBytes ?? defaultCacheMaxBytes, 1, mostBytes),
+    options.policy ?? "s3-fifo",
   );
 }
 
 /**
  * The cache behind {@link memoryCache}. One map leads from the key to a small integer, the slot; all else about a slot is in flat
- * arrays that grow by doubling. A hit costs one map lookup, one compare with the expiry and one saturating counter.
+ * arrays that grow by doubling. A hit costs one map lookup, one compare with the expiry and the policy's note of it.
  */
 export class MemoryCache implements Cache {
   readonly supports = supports;
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   readonly #slots = new Map<string, number>();
-  readonly #policy: S3Fifo;
+  readonly #policy: EvictionPolicy;
   #keys: string[] = [];
   #entries: (CacheEntry | undefined)[] = [];
   /** `-Infinity` where the slot is free. */
@@ -64,11 +61,11 @@ export class MemoryCache implements Cache {
   #evictions = 0;
   #rejections = 0;
 
-  constructor(maxEntries: number, maxBytes: number) {
+  constructor(maxEntries: number, maxBytes: number, policy: EvictionPolicyName) {
     this.#maxEntries = maxEntries;
     this.#maxBytes = maxBytes;
     const capacity = Math.min(firstCapacity, maxEntries);
-    this.#policy = new S3Fifo(capacity);
+    this.#policy = evictionPolicy(policy, capacity);
     this.#expiresAt = new Float64Array(capacity);
     this.#charges = new Uint32Array(capacity);
   }
@@ -84,6 +81,8 @@ export class MemoryCache implements Cache {
       this.#drop(key, slot);
     }
     this.#misses++;
+    // The key is hashed only for a policy that wants it.
+    this.#policy.miss?.(hash(key));
     return undefined;
   }
 
@@ -148,6 +147,7 @@ export class MemoryCache implements Cache {
       misses: this.#misses,
       evictions: this.#evictions,
       rejections: this.#rejections,
+      policy: this.#policy.leading,
     };
   }
 
@@ -238,13 +238,4 @@ function hash(key: string): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < key.length; i++) h = Math.imul(h ^ key.charCodeAt(i), 0x01000193);
   return (h ^ (h >>> 15)) >>> 0;
-}
-
-function bound(field: string, value: number, max: number): number {
-  if (!Number.isSafeInteger(value) || value < 1 || value > max) {
-    throw new WarpError("invalid_argument", `${field} is a whole number from 1 to ${max}`, {
-      details: { field, min: 1, max },
-    });
-  }
-  return value;
 }

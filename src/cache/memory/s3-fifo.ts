@@ -1,4 +1,5 @@
 import { Ghost } from "./ghost.ts";
+import type { EvictionPolicy } from "./policy.ts";
 
 const none = -1;
 const inSmall = 0;
@@ -15,7 +16,8 @@ const smallShare = 10;
  * again with its frequency lowered. A read only raises a saturating counter: no list is touched, which is what makes a hit cheap.
  * Where the paper asks for two reads in the small queue we ask for one, so that a cache of a few entries honours a single read.
  */
-export class S3Fifo {
+export class S3Fifo implements EvictionPolicy {
+  readonly leading = "s3-fifo";
   #prev: Int32Array;
   #next: Int32Array;
   #frequency: Uint8Array;
