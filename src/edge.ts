@@ -39,14 +39,18 @@ export function createWarp(env: EdgeEnv, options: CreateWarpOptions = {}): Warp 
   return spacesOf(env).warp(space);
 }
 
-/** The `Warp`s of this isolate, made at the first call. */
-export function spacesOf(env: EdgeEnv): Spaces {
+/** The `Warp`s of this isolate, made at the first call; `made` is told of each that is made from then on. */
+export function spacesOf(env: EdgeEnv, made?: (warp: Warp) => void): Spaces {
   let spaces = isolates.get(env.SHARDS);
   if (spaces === undefined) {
     const statics = parseStaticRegistrations(env.WARP_REGISTRATIONS);
     const onError = (error: unknown) => workersLog.error("background work failed", { error });
     spaces = new Spaces({
-      make: (space) => edgeWarp({ namespace: env.SHARDS, space, statics, onError }),
+      make: (space) => {
+        const warp = edgeWarp({ namespace: env.SHARDS, space, statics, onError });
+        made?.(warp);
+        return warp;
+      },
       maxSpaces: maxSpacesPerNode,
       maxBytes: defaultCacheMaxBytes,
     });

@@ -6,10 +6,21 @@ import { spaceAdmin } from "./connection/space-admin.ts";
 import { spacesOf } from "./edge.ts";
 import { createApp } from "./http/app.ts";
 import { type HttpEnvironment, readHttpConfig } from "./http/config.ts";
+import { routes } from "./http/routes/index.ts";
+import { meterName, parseMetricsInterval } from "./metrics/config.ts";
+import { IsolateMetrics } from "./metrics/isolate-metrics.ts";
 import type { WarpShardEnv } from "./objects/warp-shard.ts";
-import { workersClock, workersLog, workersRandom, workersTimers } from "./platform/workers.ts";
+import {
+  workersBackground,
+  workersClock,
+  workersLog,
+  workersRandom,
+  workersTimers,
+} from "./platform/workers.ts";
+import { randomHex } from "./runtime/ids.ts";
 import { version } from "./version.ts";
 
+export { WarpMeter } from "./objects/warp-meter.ts";
 export { WarpShard } from "./objects/warp-shard.ts";
 
 type Env = WarpShardEnv & HttpEnvironment;
@@ -18,7 +29,18 @@ type Env = WarpShardEnv & HttpEnvironment;
 let app: Hono | undefined;
 
 function createEdge(env: Env): Hono {
-  const spaces = spacesOf(env);
+  const onError = (error: unknown) => workersLog.error("the isolate could not report its counts", { error });
+  const metrics = new IsolateMetrics({
+    reporter: randomHex(workersRandom, 16),
+    routes: routes.map((route) => route.path),
+    meter: () => env.METER.get(env.METER.idFromName(meterName)),
+    figures: () => spaces.stats(),
+    clock: workersClock,
+    background: workersBackground(onError),
+    intervalMs: parseMetricsInterval(env.WARP_METRICS_INTERVAL_MS),
+    onError,
+  });
+  const spaces = spacesOf(env, (warp) => metrics.listen(warp));
   return createApp({
     warp: (space) => spaces.warp(space),
     spaces: spaceAdmin({
@@ -29,6 +51,7 @@ function createEdge(env: Env): Hono {
     clock: workersClock,
     random: workersRandom,
     log: workersLog,
+    metrics,
   });
 }
 

@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { parseStaticRegistrations } from "../../src/core/static-registrations.ts";
 import { isWarpError } from "../../src/errors.ts";
 import { readHttpConfig } from "../../src/http/config.ts";
+import { parseMetricsInterval } from "../../src/metrics/config.ts";
 import { minSecretBytes } from "../../src/runtime/limits.ts";
 
 /** What `npm run serve` was asked to do, checked. */
@@ -32,7 +33,7 @@ export const serveUsage = `usage: npm run serve -- [--port P] [--data DIR] [--is
   --host H       address to listen on (default 127.0.0.1); another than loopback needs WARP_SECRET
 
 environment: WARP_SECRET (at least ${minSecretBytes} bytes; without it: loopback only, open), WARP_SECRET_PREVIOUS,
-WARP_CORS_ORIGINS, WARP_MAX_VALUE_BYTES, WARP_REGISTRATIONS, WARP_GROUP_COMMIT`;
+WARP_CORS_ORIGINS, WARP_MAX_VALUE_BYTES, WARP_REGISTRATIONS, WARP_GROUP_COMMIT, WARP_METRICS_INTERVAL_MS`;
 
 /** Reads the flags and the environment. Throws {@link UsageError}; gives `"help"` when asked for the usage. */
 export function readServeOptions(
@@ -66,6 +67,7 @@ function checkEnvironment(environment: Readonly<Record<string, string | undefine
   try {
     readHttpConfig({ ...environment, WARP_OPEN: "" });
     parseStaticRegistrations(environment.WARP_REGISTRATIONS);
+    parseMetricsInterval(environment.WARP_METRICS_INTERVAL_MS);
   } catch (error) {
     throw isWarpError(error) ? new UsageError(error.message) : error;
   }

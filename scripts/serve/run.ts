@@ -23,6 +23,7 @@ const passedOn = [
   "WARP_MAX_VALUE_BYTES",
   "WARP_REGISTRATIONS",
   "WARP_GROUP_COMMIT",
+  "WARP_METRICS_INTERVAL_MS",
 ];
 
 /** Builds the project in `root` and serves it as `options` say; ready when the promise resolves. */

@@ -67,10 +67,26 @@ export function createApp(deployment: Deployment): Hono {
 
   const answer = async (
     request: Request,
+    path: string,
     access: Access,
-    guarded: boolean,
     work: (call: Call) => Response | Promise<Response>,
   ): Promise<Response> => {
+    const { metrics, clock } = deployment;
+    if (metrics === undefined) return await reply(request, path, access, work);
+    const begunAtMs = clock.now();
+    const response = await reply(request, path, access, work);
+    const { method } = request;
+    metrics.observe({ route: path, method, status: response.status, durationMs: clock.now() - begunAtMs });
+    return response;
+  };
+
+  const reply = async (
+    request: Request,
+    path: string,
+    access: Access,
+    work: (call: Call) => Response | Promise<Response>,
+  ): Promise<Response> => {
+    const guarded = path !== "/healthz" && path !== "/readyz";
     const target = parseTarget(request.url);
     const call = new Call(deployment, request, target, authenticator, nextRequestId(), guard);
     const origin = request.headers.get("Origin");
@@ -104,20 +120,19 @@ export function createApp(deployment: Deployment): Hono {
   };
 
   const add = (route: Route): void => {
-    const guarded = route.path !== "/healthz" && route.path !== "/readyz";
     const work = (call: Call): Response | Promise<Response> => {
       if (route.query === undefined) refuseQuery(call);
       return route.run(call);
     };
     app.on(route.method, honoPath(route.path), (c: Context) =>
-      answer(c.req.raw, route.access, guarded, work),
+      answer(c.req.raw, route.path, route.access, work),
     );
   };
   for (const route of routes) add(route);
 
   app.notFound((c) => {
     const { raw } = c.req;
-    return answer(raw, "public", true, (call) => {
+    return answer(raw, "", "public", (call) => {
       const methods = methodsOf(call.target.path);
       const origin = raw.headers.get("Origin");
       if (raw.method === "OPTIONS" && methods.length > 0) {

@@ -17,6 +17,8 @@ import type {
   StoredRegistration,
   WriteOptions,
 } from "../core/types.ts";
+import type { AnsweredRequest } from "../metrics/isolate-metrics.ts";
+import type { Format } from "../metrics/report.ts";
 import type { UsageReply } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -72,6 +74,14 @@ export interface HttpLog {
   error(message: string, facts: Readonly<Record<string, unknown>>): void;
 }
 
+/** Who counts requests, and knows the metrics of the whole deployment. */
+export interface HttpMetrics {
+  /** Told of each request when its answer is made. It must not throw and delays nobody. */
+  observe(request: AnsweredRequest): void;
+  /** All metrics as text. Rejects with `unavailable`. */
+  scrape(format: Format): Promise<string>;
+}
+
 /** One deployment: its spaces, its settings and what it takes from the host. */
 export interface Deployment {
   /** The `Warp` of a space, the same one for each call. `space` is well-formed; it need not exist. */
@@ -81,4 +91,6 @@ export interface Deployment {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: HttpLog;
+  /** Absent: nothing is counted and `GET /metrics` is `unsupported`. */
+  readonly metrics?: HttpMetrics;
 }

@@ -14,9 +14,10 @@ import type {
 import { shardName } from "../protocol/space.ts";
 import { Shard } from "../shard/shard.ts";
 import { readShardConfig, type ShardEnv } from "./shard-config.ts";
+import { ShardMetrics, type ShardMetricsEnv } from "./shard-metrics.ts";
 
 /** The bindings that a shard's object needs. */
-export interface WarpShardEnv extends ShardEnv {
+export interface WarpShardEnv extends ShardEnv, ShardMetricsEnv {
   readonly SHARDS: DurableObjectNamespace<WarpShard>;
 }
 
@@ -26,6 +27,7 @@ export interface WarpShardEnv extends ShardEnv {
  */
 export class WarpShard extends DurableObject<WarpShardEnv> implements ShardApi {
   readonly #shard: Shard;
+  readonly #metrics: ShardMetrics;
 
   constructor(ctx: DurableObjectState, env: WarpShardEnv) {
     super(ctx, env);
@@ -45,14 +47,15 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements ShardApi {
       databaseBytes: () => storage.sql.databaseSize,
       home: (space) => env.SHARDS.get(env.SHARDS.idFromName(shardName(space, 0))),
     });
+    this.#metrics = new ShardMetrics(this.#shard, env);
   }
 
   read(request: ReadRequest) {
-    return this.#shard.read(request);
+    return this.#metrics.after(this.#shard.read(request));
   }
 
   mutate(request: MutateRequest) {
-    return this.#shard.mutate(request);
+    return this.#metrics.after(this.#shard.mutate(request));
   }
 
   list(request: ListRequest) {
@@ -60,7 +63,7 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements ShardApi {
   }
 
   changes(request: ChangesRequest) {
-    return this.#shard.changes(request);
+    return this.#metrics.after(this.#shard.changes(request));
   }
 
   usage(request: CallScope) {
@@ -92,6 +95,6 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements ShardApi {
   }
 
   override alarm(): Promise<void> {
-    return this.#shard.onAlarm();
+    return this.#metrics.after(this.#shard.onAlarm());
   }
 }

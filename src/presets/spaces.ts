@@ -1,3 +1,4 @@
+import type { WarpStats } from "../core/types.ts";
 import type { Warp } from "../core/warp.ts";
 
 /** Options of {@link Spaces}. */
@@ -24,6 +25,8 @@ export class Spaces {
   readonly #warps = new Map<string, Warp>();
   #last: { readonly space: string; readonly warp: Warp } | undefined;
   #looks = 0;
+  /** What the nodes that were forgotten had counted. */
+  #past: WarpStats | undefined;
 
   constructor(options: SpacesOptions) {
     this.#options = options;
@@ -49,10 +52,24 @@ export class Spaces {
     return this.#warps.size;
   }
 
+  /**
+   * The figures of all nodes together since the first was made, forgotten ones included: what is counted never falls. Entries and bytes of
+   * caches are those of the nodes that are kept. Undefined before the first.
+   */
+  stats(): WarpStats | undefined {
+    let sum = this.#past;
+    for (const warp of this.#warps.values()) sum = addStats(sum, warp.stats());
+    return sum;
+  }
+
   #forgetOldest(): void {
     if (this.#warps.size < this.#options.maxSpaces) return;
-    const [oldest] = this.#warps.keys();
-    if (oldest !== undefined) this.#warps.delete(oldest);
+    const [oldest] = this.#warps;
+    if (oldest === undefined) return;
+    const [space, warp] = oldest;
+    const stats = warp.stats();
+    this.#past = addStats(this.#past, { ...stats, cache: { ...stats.cache, entries: 0, bytes: 0 } });
+    this.#warps.delete(space);
   }
 
   #keepBudget(): void {
@@ -64,4 +81,19 @@ export class Spaces {
       warp.invalidateLocal({ prefix: "" });
     }
   }
+}
+
+function addStats(one: WarpStats | undefined, other: WarpStats): WarpStats {
+  if (one === undefined) return other;
+  return { ...addNumbers(one, other), cache: addNumbers(one.cache, other.cache) };
+}
+
+/** Member by member, so that a figure that is new to the core is summed without a word here. */
+function addNumbers<T extends object>(one: T, other: T): T {
+  const sum: Record<string, unknown> = Object.fromEntries(Object.entries(one));
+  for (const [name, value] of Object.entries(other)) {
+    const before = sum[name];
+    sum[name] = typeof before === "number" && typeof value === "number" ? before + value : value;
+  }
+  return sum as T;
 }

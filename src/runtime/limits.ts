@@ -110,3 +110,13 @@ export const maxKvTtlMs = 2_592_000_000;
 export const minClaimTtlMs = 100;
 export const maxClaimTtlMs = 120_000;
 export const maxClaimWaitMs = 30_000;
+/** How often an isolate or a shard reports its counts at most. */
+export const minMetricsIntervalMs = 100;
+export const defaultMetricsIntervalMs = 10_000;
+export const maxMetricsIntervalMs = 300_000;
+/** How long the meter remembers a reporter that is silent, and how many it remembers. */
+export const reporterForgetMs = 86_400_000;
+export const maxReporters = 20_000;
+/** Most series of one report, and of the whole deployment. */
+export const maxReportSeries = 2_000;
+export const maxSeries = 5_000;

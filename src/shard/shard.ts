@@ -251,9 +251,9 @@ export class Shard implements ShardApi {
     await this.#commit.submit(() => this.#residence.open()?.alarms.ring(this.#options.clock.now()));
   }
 
-  /** Figures about commits so far. */
-  get commits(): { readonly commits: number; readonly works: number } {
-    return this.#commit.stats;
+  /** Commits since this shard woke, the calls in them, and the newest revision of its log. */
+  get figures(): { readonly commits: number; readonly works: number; readonly logHead: number } {
+    return { ...this.#commit.stats, logHead: this.#residence.open()?.log.head ?? 0 };
   }
 
   #noteRegistration(ledger: Ledger, pattern: string, existed: boolean): number {

@@ -1,7 +1,7 @@
 import { WarpError } from "../../errors.ts";
 
 /** What a token may allow. `admin` includes all others and the administration of spaces, registrations and tokens. */
-export const verbs = ["read", "write", "delete", "invalidate", "admin"] as const;
+export const verbs = ["read", "write", "delete", "invalidate", "metrics", "admin"] as const;
 export type Verb = (typeof verbs)[number];
 
 /** What a caller may do: the product of its spaces, key prefixes and verbs, until it ends. */

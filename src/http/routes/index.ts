@@ -6,6 +6,7 @@ import { importRoutes } from "./import.ts";
 import { invalidateRoutes } from "./invalidate.ts";
 import { keyRoutes } from "./keys.ts";
 import { listRoutes } from "./list.ts";
+import { metricsRoutes } from "./metrics.ts";
 import { registrationRoutes } from "./registrations.ts";
 import { spaceRoutes } from "./spaces.ts";
 import { tokenRoutes } from "./tokens.ts";
@@ -21,5 +22,6 @@ export const routes: readonly Route[] = [
   ...registrationRoutes,
   ...spaceRoutes,
   ...tokenRoutes,
+  ...metricsRoutes,
   ...healthRoutes,
 ];

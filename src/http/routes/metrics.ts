@@ -1,0 +1,51 @@
+import { WarpError } from "../../errors.ts";
+import { contentTypes } from "../../metrics/exposition.ts";
+import type { Format } from "../../metrics/report.ts";
+import { requireVerb } from "../auth/grant.ts";
+import type { Call } from "../call.ts";
+import type { Route } from "../route.ts";
+
+const openMetrics = "application/openmetrics-text";
+
+/** The quality that `accept` gives a media type, 0 to 1; undefined: it does not name it. */
+function quality(accept: string, mediaType: string): number | undefined {
+  let best: number | undefined;
+  for (const part of accept.split(",")) {
+    const [range = "", ...parameters] = part.split(";").map((text) => text.trim().toLowerCase());
+    if (range !== mediaType) continue;
+    const version = parameters.find((text) => text.startsWith("version="));
+    // There is one version of each; a caller that wants another does not want this.
+    if (version !== undefined && mediaType === openMetrics && version !== "version=1.0.0") continue;
+    const q = Number(parameters.find((text) => text.startsWith("q="))?.slice(2) ?? 1);
+    if (q >= 0 && q <= 1) best = Math.max(best ?? 0, q);
+  }
+  return best;
+}
+
+/** OpenMetrics for who names it and does not like plain text better; text for all others. */
+function formatOf(accept: string | null): Format {
+  const wanted = accept === null ? undefined : quality(accept, openMetrics);
+  if (accept === null || wanted === undefined || wanted === 0) return "text";
+  return wanted >= (quality(accept, "text/plain") ?? 0) ? "openmetrics" : "text";
+}
+
+async function scrape(call: Call): Promise<Response> {
+  requireVerb(call.grant, "metrics");
+  const { metrics } = call.deployment;
+  if (metrics === undefined) throw new WarpError("unsupported", "this deployment keeps no metrics");
+  const format = formatOf(call.request.headers.get("Accept"));
+  return new Response(await metrics.scrape(format), {
+    headers: { "Content-Type": contentTypes[format], "Cache-Control": "no-store" },
+  });
+}
+
+/** The figures of the whole deployment. */
+export const metricsRoutes: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/metrics",
+    summary: "The metrics of the whole deployment, for Prometheus.",
+    access: "caller",
+    run: scrape,
+  },
+];
