@@ -2,7 +2,7 @@ import { type ErrorData, WarpError } from "../errors.ts";
 import type { Payload } from "../protocol/payload.ts";
 import { parseCursor } from "../protocol/position.ts";
 import type { HttpAnswer, HttpClient } from "./http.ts";
-import { hasDotSegment, resourcePath, spacePath } from "./path.ts";
+import { hasDotSegment, queryText, resourcePath, spacePath } from "./path.ts";
 import { payloadOf, recordOf, type ValueRecord } from "./record.ts";
 
 /** A value and what is known about it. */
@@ -39,18 +39,21 @@ export interface ChangeOptions {
   readonly only?: Only;
 }
 
+/** How a value is stored. */
+export interface SetOptions extends ChangeOptions {
+  /** The value's life in ms; default: until it is deleted. */
+  readonly expiresInMs?: number;
+  /** By which its copies can be invalidated; up to 16. */
+  readonly tags?: readonly string[];
+}
+
 /** Which of a key's kept versions; `at` is ISO 8601 or Unix ms. */
 export type Kept = { readonly version: number } | { readonly at: string };
 
 /** The present value of `key`, or a kept one. Throws `not_found` and all else that the server refuses. */
 export async function getKey(client: HttpClient, space: string, key: string, kept?: Kept): Promise<FoundKey> {
   if (kept === undefined && hasDotSegment(key)) return await getByBatch(client, space, key);
-  const query =
-    kept === undefined
-      ? ""
-      : "version" in kept
-        ? `?version=${kept.version}`
-        : `?at=${encodeURIComponent(kept.at)}`;
+  const query = kept === undefined ? "" : queryText({ ...kept });
   const answer = await client.call({ method: "GET", path: resourcePath(space, "keys", key) + query });
   const contentType = answer.header("Content-Type") ?? "application/octet-stream";
   const version = numberIn(answer, "Warp-Version");
@@ -73,18 +76,19 @@ export async function setKey(
   space: string,
   key: string,
   payload: Payload,
-  options: ChangeOptions & { readonly expiresInMs?: number } = {},
+  options: SetOptions = {},
 ): Promise<KeyChange> {
-  const { expiresInMs } = options;
+  const { expiresInMs, tags } = options;
   const opId = options.opId ?? client.newOpId();
   const tag = await conditionOf(client, space, key, options.only);
-  if (hasDotSegment(key)) {
-    const more = { ...recordOf(payload), ...(expiresInMs === undefined ? {} : { expiresInMs }) };
-    return (await inBatch(client, space, { op: "set", key, opId, ...more, ...tag })) as KeyChange;
+  // A query separates tags by commas.
+  if (hasDotSegment(key) || tags?.some((one) => one.includes(",")) === true) {
+    const more = { ...recordOf(payload), expiresInMs, tags, ...tag };
+    return (await inBatch(client, space, { op: "set", key, opId, ...more })) as KeyChange;
   }
   const answer = await client.json<Omit<KeyChange, "existed"> & { readonly created: boolean }>({
     method: "PUT",
-    path: `${resourcePath(space, "keys", key)}${expiresInMs === undefined ? "" : `?expiresInMs=${expiresInMs}`}`,
+    path: resourcePath(space, "keys", key) + queryText({ expiresInMs, tags: tags?.join(",") }),
     headers: { "Content-Type": payload.contentType, ...headersOf(tag) },
     body: new Uint8Array(payload.bytes),
     opId,

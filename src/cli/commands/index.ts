@@ -1,0 +1,27 @@
+import type { Command } from "../command.ts";
+import { completion } from "./completion.ts";
+import { del } from "./del.ts";
+import { exportCommand } from "./export.ts";
+import { get } from "./get.ts";
+import { health } from "./health.ts";
+import { history } from "./history.ts";
+import { importCommand } from "./import.ts";
+import { invalidate } from "./invalidate.ts";
+import { list } from "./list.ts";
+import { metrics } from "./metrics.ts";
+import { register } from "./register.ts";
+import { registrations } from "./registrations.ts";
+import { restore } from "./restore.ts";
+import { set } from "./set.ts";
+import { spaceCreate, spaceDelete, spaceShow } from "./space.ts";
+import { tokenMint } from "./token-mint.ts";
+import { unregister } from "./unregister.ts";
+
+/** All commands, in the order in which help lists them. */
+export const commands: readonly Command[] = [
+  ...[get, set, del, list, invalidate],
+  ...[history, restore, importCommand, exportCommand],
+  ...[register, unregister, registrations],
+  ...[spaceCreate, spaceShow, spaceDelete, tokenMint],
+  ...[metrics, health, completion],
+];

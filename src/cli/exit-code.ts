@@ -1,0 +1,59 @@
+import { type ErrorCode, isWarpError } from "../errors.ts";
+
+/** Exit codes, for scripts. Printed by `warp --help` and in `docs/cli.md`. */
+export const exitCodes = [
+  { code: 0, means: "done" },
+  { code: 1, means: "it failed; for an import: some lines did" },
+  { code: 2, means: "called the wrong way: an argument or a flag is malformed, here or to the server" },
+  { code: 3, means: "not found: the key, the space, the registration or the route" },
+  { code: 4, means: "a precondition does not hold, or it conflicts with what is there" },
+  { code: 5, means: "the token is missing, wrong, expired or not enough; the deployment is closed" },
+  { code: 6, means: "the server can't be reached or did not answer in time, or the outcome is unknown" },
+  { code: 141, means: "whoever read the output stopped reading, as for other tools" },
+] as const;
+
+const failed = 1;
+const unknown = 6;
+
+const byCode: Partial<Readonly<Record<ErrorCode, number>>> = {
+  invalid_key: 2,
+  invalid_encoding: 2,
+  invalid_space: 2,
+  invalid_pattern: 2,
+  invalid_registration: 2,
+  invalid_argument: 2,
+  invalid_limit: 2,
+  invalid_ttl: 2,
+  invalid_cursor: 2,
+  invalid_version: 2,
+  invalid_op_id: 2,
+  not_found: 3,
+  space_not_found: 3,
+  registration_not_found: 3,
+  route_not_found: 3,
+  precondition_failed: 4,
+  registration_conflict: 4,
+  space_conflict: 4,
+  op_id_reused: 4,
+  op_id_expired: 4,
+  token_missing: 5,
+  token_invalid: 5,
+  token_expired: 5,
+  forbidden: 5,
+  origin_forbidden: 5,
+  host_forbidden: 5,
+  deployment_closed: 5,
+  deadline_exceeded: 6,
+  overloaded: 6,
+  unavailable: 6,
+  space_deleting: 6,
+  storage_timeout: 6,
+  storage_unavailable: 6,
+  warp_closed: 6,
+};
+
+/** The exit code of an error. An unknown outcome is told apart whatever the code: the call may have been carried out. */
+export function exitCodeOf(error: unknown): number {
+  if (!isWarpError(error)) return failed;
+  return error.outcome === "unknown" ? unknown : (byCode[error.code] ?? failed);
+}

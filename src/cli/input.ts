@@ -1,0 +1,57 @@
+import { WarpError } from "../errors.ts";
+import { utf8 } from "../runtime/bytes.ts";
+import { ceilingMaxValueBytes } from "../runtime/limits.ts";
+import { usageError } from "./arguments.ts";
+import type { CliHost } from "./host.ts";
+import { shownName } from "./text.ts";
+
+/** A value and where it came from, by which its default type is chosen. */
+export interface Input {
+  readonly bytes: Uint8Array;
+  readonly from: "argument" | "file" | "stdin";
+}
+
+/** The value that `text` names: itself, `@file`, or stdin for `-` and for nothing. Throws `value_too_large`, usage errors. */
+export async function readInput(text: string | undefined, host: CliHost): Promise<Input> {
+  if (text?.startsWith("@")) {
+    return { bytes: await readAll(openSource(text.slice(1), host)), from: "file" };
+  }
+  if (text !== undefined && text !== "-") return { bytes: utf8(text), from: "argument" };
+  if (text === undefined && host.stdin.isTTY)
+    throw usageError("VALUE is missing: give it, @file or - for stdin");
+  return { bytes: await readAll(host.stdin), from: "stdin" };
+}
+
+/** The bytes of a file, or of stdin for `-`. A file that can't be read is a usage error. */
+export async function* openSource(path: string, host: CliHost): AsyncGenerator<Uint8Array> {
+  if (path === "-") {
+    yield* host.stdin;
+    return;
+  }
+  try {
+    yield* host.openFile(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    throw new WarpError("invalid_argument", `can't read ${shownName(path)}: ${code}`, { cause: error });
+  }
+}
+
+/** All of it, as long as any deployment could take it. */
+async function readAll(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of source) {
+    length += part.byteLength;
+    if (length > ceilingMaxValueBytes) {
+      throw new WarpError("value_too_large", `a value has at most ${ceilingMaxValueBytes} bytes`);
+    }
+    parts.push(part);
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.byteLength;
+  }
+  return bytes;
+}
