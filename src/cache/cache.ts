@@ -21,8 +21,10 @@ export interface CacheEntry {
   readonly modifiedAtMs: number;
   /** When the node stored it, in ms of the node's clock. */
   readonly storedAtMs: number;
-  /** From here on, in ms of the node's clock, it is no longer served. `Infinity`: no end. */
+  /** From here on, in ms of the node's clock, it is no longer kept. `Infinity`: no end. */
   readonly expiresAtMs: number;
+  /** From here on it is served only in its grace, if at all; absent: `expiresAtMs`. A sliding copy's readers move it. */
+  freshUntilMs?: number;
   /**
    * Wall-clock ms at which this copy was known to be true, set by a cache that several nodes share: from it and `asOf` the reader judges
    * whether the copy may be served. A time ahead of the reader's clock proves nothing. Absent: `storedAtMs`.

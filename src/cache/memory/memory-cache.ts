@@ -5,6 +5,8 @@ import { chargedBytes } from "../charge.ts";
 import { type EvictionPolicyName, evictionPolicy } from "./policies.ts";
 import type { EvictionPolicy } from "./policy.ts";
 
+export type { EvictionPolicyName };
+
 /** Bounds and policy of a {@link memoryCache}. */
 export interface MemoryCacheOptions {
   /** Most entries, 1 to 16,777,216. Default 100,000. */
