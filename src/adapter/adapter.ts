@@ -97,6 +97,22 @@ export interface ChangesAnswer {
   readonly gap: "compacted" | "epoch" | undefined;
 }
 
+/** One version of a key: the one of a number, or what was present at a time. */
+export interface VersionAnswer {
+  /** Null: the key has no version of this number, or did not exist at this time. A deletion, asked for by its number, has no payload. */
+  readonly found: VersionReply["found"];
+  readonly asOf: Position;
+}
+
+/** A page of kept versions. */
+export interface HistoryAnswer {
+  readonly versions: readonly KeptVersion[];
+  readonly more: boolean;
+  /** The oldest version that is kept: below it reads are `version_compacted`. Where none is, the one after the log's head. */
+  readonly floor: number;
+  readonly asOf: Position;
+}
+
 /**
  * Storage. Mutations end in verdicts: a definite refusal is a verdict of its own mutation, while an error thrown by the call
  * concerns the whole call and says by its `outcome` whether anything may have been done.
@@ -118,21 +134,12 @@ export interface Adapter {
   changes(since: Position, options?: CallOptions): Promise<ChangesAnswer>;
 
   /** One kept version (rule VE2). `version_compacted` beyond the kept history; `unsupported` without `supports.history`. */
-  readVersion(
-    key: string,
-    which: VersionRequest["which"],
-    options?: CallOptions,
-  ): Promise<{ readonly found: VersionReply["found"]; readonly asOf: Position }>;
-  /** Kept versions of a key, newest first. */
+  readVersion(key: string, which: VersionRequest["which"], options?: CallOptions): Promise<VersionAnswer>;
+  /** Kept versions of a key, newest first: `limit` 1 to 1,000, default 100. */
   history(
     key: string,
     options?: CallOptions & { readonly before?: number; readonly limit?: number },
-  ): Promise<{
-    readonly versions: readonly KeptVersion[];
-    readonly more: boolean;
-    readonly floor: number;
-    readonly asOf: Position;
-  }>;
+  ): Promise<HistoryAnswer>;
   /** Asks to be the one that loads a missing key for all nodes. `unsupported` without `supports.claims`. */
   claimLoad(
     request: Pick<ClaimRequest, "key" | "holder" | "ttlMs" | "waitMs" | "release">,

@@ -1,4 +1,5 @@
 import { WarpError } from "../errors.ts";
+import { subjectOf } from "../protocol/mutation.ts";
 import { maxBatchOperations } from "../runtime/limits.ts";
 import type { Mutation } from "./adapter.ts";
 
@@ -10,8 +11,8 @@ export function checkBatchSize(count: number): void {
   });
 }
 
-/** What names a mutation in its answer: its key (the prefix, for a whole prefix) and its op id. */
+/** What names a mutation in its answer: its key (the prefix or the tag, for many keys) and its op id. */
 export function namedKey(mutation: Mutation | undefined): { readonly key: string; readonly opId: string } {
   if (mutation === undefined) throw new WarpError("internal", "more verdicts than mutations");
-  return { key: mutation.kind === "invalidatePrefix" ? mutation.prefix : mutation.key, opId: mutation.opId };
+  return { key: subjectOf(mutation), opId: mutation.opId };
 }

@@ -1,8 +1,20 @@
 import { WarpError } from "../errors.ts";
 import { shardOf } from "../protocol/key.ts";
+import type { Claiming } from "../protocol/load-claims.ts";
 import type { Position } from "../protocol/position.ts";
 import type { RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
-import type { Change, Mutation, StoredEntry, Verdict } from "../protocol/shard-api.ts";
+import type {
+  Change,
+  ClaimReply,
+  HistoryReply,
+  HistoryRequest,
+  Mutation,
+  ShardStamp,
+  StoredEntry,
+  Verdict,
+  VersionReply,
+  VersionRequest,
+} from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { CallLimits } from "../runtime/call-limits.ts";
 import type { Timers } from "../runtime/clock.ts";
@@ -12,7 +24,7 @@ import { listSpace, type SpaceListRequest, type SpacePage } from "./list-space.t
 import { type Placed, positionOf, ShardCalls } from "./shard-calls.ts";
 import type { ShardConnection } from "./shard-connection.ts";
 import { gather, groupByShard, type ShardGroup } from "./shard-groups.ts";
-import { type Intent, SpaceSession } from "./space-session.ts";
+import { type Intent, type Send, SpaceSession } from "./space-session.ts";
 
 /** What a {@link SpaceClient} is made of. */
 export interface SpaceClientOptions {
@@ -67,9 +79,41 @@ export class SpaceClient {
     });
   }
 
+  /** One kept version: the one of a number, or what was present at a time. Throws `version_compacted`, `invalid_version`, `space_not_found`. */
+  readVersion(
+    key: string,
+    which: VersionRequest["which"],
+    limits?: CallLimits,
+  ): Promise<Placed<VersionReply["found"]>> {
+    return this.#ask(key, limits, async (ask) => {
+      const { answer, asOf } = await ask((api, scope) => api.readVersion({ ...scope, key, which }));
+      return { answer: answer.found, asOf };
+    });
+  }
+
+  /** A page of a key's kept versions, newest first. Throws `space_not_found`. */
+  history(
+    request: Pick<HistoryRequest, "key" | "before" | "limit">,
+    limits?: CallLimits,
+  ): Promise<Placed<Pick<HistoryReply, "versions" | "more" | "floor">>> {
+    return this.#ask(request.key, limits, async (ask) => {
+      const { answer, asOf } = await ask((api, scope) => api.history({ ...scope, ...request }));
+      const { versions, more, floor } = answer;
+      return { answer: { versions, more, floor }, asOf };
+    });
+  }
+
+  /** Asks to be the one that loads a key for all nodes. The wait for another's load is within the call's deadline. */
+  claimLoad(request: Claiming, limits?: CallLimits): Promise<ClaimReply["claim"]> {
+    return this.#ask(request.key, limits, async (ask) => {
+      const { answer } = await ask((api, scope) => api.claimLoad({ ...scope, ...request }));
+      return answer.claim;
+    });
+  }
+
   /**
    * Carries out mutations; those of one shard in one commit and in their order. The answers stand in order, one for each mutation; a
-   * prefix goes to every shard and has one answer of each. Throws `batch_too_large` where those of one shard have more than 16 MiB of
+   * prefix or a tag goes to every shard and has one answer of each. Throws `batch_too_large` where those of one shard have more than 16 MiB of
    * values.
    */
   mutate(
@@ -164,6 +208,21 @@ export class SpaceClient {
 
   close(): Promise<void> {
     return this.#session.close();
+  }
+
+  /** Asks the shard of one key, as a read. */
+  #ask<T>(
+    key: string,
+    limits: CallLimits | undefined,
+    work: (ask: <R extends ShardStamp>(send: Send<R>) => Promise<Placed<R>>) => Promise<T>,
+  ): Promise<T> {
+    return this.#run("read", limits, (calls) =>
+      work(async (send) => {
+        const shard = shardOf(key, calls.space.shards);
+        const answer = await calls.ask("read", shard, send);
+        return { answer, asOf: positionOf(shard, answer) };
+      }),
+    );
   }
 
   #run<T>(

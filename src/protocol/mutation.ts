@@ -1,16 +1,19 @@
 import { WarpError } from "../errors.ts";
-import { utf8 } from "../runtime/bytes.ts";
+import { isWellFormed, utf8, utf8Length } from "../runtime/bytes.ts";
 import { fingerprint } from "../runtime/hash.ts";
 import { uuidv7Time } from "../runtime/ids.ts";
 import {
   maxContentTypeLength,
   maxExpiresInMs,
+  maxTagBytes,
+  maxTags,
   minExpiresInMs,
   opIdSkewMs,
   opIdWindowMs,
 } from "../runtime/limits.ts";
 import { checkKey } from "./key.ts";
 import type { Mutation, Precondition } from "./shard-api.ts";
+import { checkVersion } from "./versions.ts";
 
 /**
  * What is wrong with a mutation whatever the storage holds; undefined: nothing. Such a refusal needs no memory: it would be given
@@ -24,8 +27,11 @@ export function checkMutation(
   const wrongOpId = checkOpId(mutation.opId, nowMs);
   if (wrongOpId !== undefined) return wrongOpId;
   try {
-    if (mutation.kind !== "invalidatePrefix") checkKey(mutation.key);
+    if (mutation.kind === "invalidateTag") checkTags([mutation.tag], "tag");
+    else if (mutation.kind !== "invalidatePrefix") checkKey(mutation.key);
     else if (mutation.prefix !== "") checkKey(mutation.prefix);
+    if (mutation.kind === "restore") checkVersion(mutation.version);
+    if (mutation.kind === "set" && mutation.tags !== undefined) checkTags(mutation.tags, "tags");
   } catch (error) {
     if (error instanceof WarpError) return error;
     throw error;
@@ -55,6 +61,20 @@ export function checkMutation(
     );
   }
   return undefined;
+}
+
+/** Throws `invalid_argument` naming `field` unless `tags` are at most 16 different ones of 1 to 128 bytes of UTF-8. */
+export function checkTags(tags: readonly string[], field: string): void {
+  const wrong = (message: string, max: number): WarpError =>
+    new WarpError("invalid_argument", message, { details: { field, max } });
+  if (tags.length > maxTags || new Set(tags).size < tags.length) {
+    throw wrong(`a value has at most ${maxTags} tags, all different`, maxTags);
+  }
+  for (const tag of tags) {
+    if (tag === "" || utf8Length(tag) > maxTagBytes || !isWellFormed(tag)) {
+      throw wrong(`a tag has 1 to ${maxTagBytes} bytes of UTF-8`, maxTagBytes);
+    }
+  }
 }
 
 function checkOpId(opId: string, nowMs: number): WarpError | undefined {
@@ -88,13 +108,29 @@ export function preconditionHolds(when: Precondition, etag: string | undefined):
 
 /** What tells one operation from another under the same op id (rule OU2). */
 export function mutationPrint(mutation: Mutation): string {
-  const parts: unknown[] = [mutation.kind];
-  if (mutation.kind === "invalidatePrefix") parts.push(mutation.prefix);
-  else parts.push(mutation.key);
+  const parts: unknown[] = [mutation.kind, subjectOf(mutation)];
   if (mutation.kind === "set") {
     const { payload, expiresInMs } = mutation;
     parts.push(payload.contentType, fingerprint(payload.bytes), expiresInMs ?? null);
   }
-  if (mutation.kind === "set" || mutation.kind === "delete") parts.push(mutation.when ?? null);
+  if (mutation.kind === "restore") parts.push(mutation.version);
+  if (mutation.kind === "set" || mutation.kind === "delete" || mutation.kind === "restore")
+    parts.push(mutation.when ?? null);
+  // Only where there are any: the prints of operations from before there were tags stay as they were.
+  if (mutation.kind === "set" && mutation.tags !== undefined && mutation.tags.length > 0)
+    parts.push(mutation.tags);
   return fingerprint(utf8(JSON.stringify(parts)));
+}
+
+/** What a mutation is about: its key, or the prefix or tag of an invalidation of many. */
+export function subjectOf(mutation: Mutation): string {
+  if (mutation.kind === "invalidatePrefix") return mutation.prefix;
+  return mutation.kind === "invalidateTag" ? mutation.tag : mutation.key;
+}
+
+/** Whether a mutation, once it is done, leaves nothing to load for its key: see `LoadClaims`. */
+export function endsClaims(
+  mutation: Mutation,
+): mutation is Extract<Mutation, { kind: "set" | "restore" | "delete" }> {
+  return mutation.kind === "set" || mutation.kind === "restore" || mutation.kind === "delete";
 }

@@ -118,7 +118,7 @@ export interface StoredEntry {
 export interface KeptVersion {
   readonly version: number;
   readonly kind: "set" | "delete" | "expire";
-  /** Wall-clock ms of its commit. */
+  /** Wall-clock ms of its commit, never less than that of the version before; of an expiry, the moment its life ended. */
   readonly atMs: number;
   readonly sizeBytes: number;
   readonly contentType?: string;
@@ -132,7 +132,7 @@ export interface VersionRequest extends CallScope {
 }
 
 export interface VersionReply extends ShardStamp {
-  /** The kept version; null: the key did not exist then. */
+  /** The kept version (of a deletion, asked for by its number, without payload); null: no such version, or the key did not exist then. */
   readonly found: (KeptVersion & { readonly payload?: Payload }) | null;
 }
 
@@ -148,7 +148,7 @@ export interface HistoryReply extends ShardStamp {
   /** Newest first. */
   readonly versions: readonly KeptVersion[];
   readonly more: boolean;
-  /** The oldest version that is kept; below it reads are `version_compacted`. */
+  /** The oldest version that is kept, below it reads are `version_compacted`; where none is, the one after `asOf`. */
   readonly floor: number;
 }
 

@@ -110,6 +110,9 @@ export const maxKvTtlMs = 2_592_000_000;
 export const minClaimTtlMs = 100;
 export const maxClaimTtlMs = 120_000;
 export const maxClaimWaitMs = 30_000;
+/** Claims that one shard keeps, and as many that wait for one; the longest name of a holder, in characters. */
+export const maxClaims = 10_000;
+export const maxClaimHolderLength = 128;
 /** How often an isolate or a shard reports its counts at most. */
 export const minMetricsIntervalMs = 100;
 export const defaultMetricsIntervalMs = 10_000;

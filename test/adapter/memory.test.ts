@@ -8,12 +8,20 @@ import { seeded } from "../support/seeded.ts";
 
 adapterContract({
   name: "memory",
-  supports: { storage: true, atomicBatch: true, changes: true, registrations: true, persistent: false },
+  supports: {
+    storage: true,
+    atomicBatch: true,
+    changes: true,
+    registrations: true,
+    persistent: false,
+    history: true,
+    claims: true,
+  },
   firstWriteCreates: false,
   run: async (work, options = {}) => {
     const time = new ManualTime();
     const random = seeded(1);
-    const storage = new MemoryStorage({ clock: time, random, ...options });
+    const storage = new MemoryStorage({ clock: time, timers: time, random, ...options });
     await work({ time, random, open: () => memoryAdapter({ storage }) });
   },
 });

@@ -5,7 +5,15 @@ import { seeded } from "../support/seeded.ts";
 
 adapterContract({
   name: "null",
-  supports: { storage: false, atomicBatch: false, changes: false, registrations: false, persistent: false },
+  supports: {
+    storage: false,
+    atomicBatch: false,
+    changes: false,
+    registrations: false,
+    persistent: false,
+    history: false,
+    claims: false,
+  },
   firstWriteCreates: false,
   run: async (work) => {
     const time = new ManualTime();

@@ -9,7 +9,15 @@ import { ShardBed } from "../support/shard-bed.ts";
 
 adapterContract({
   name: "shard",
-  supports: { storage: true, atomicBatch: false, changes: true, registrations: true, persistent: true },
+  supports: {
+    storage: true,
+    atomicBatch: false,
+    changes: true,
+    registrations: true,
+    persistent: true,
+    history: true,
+    claims: true,
+  },
   firstWriteCreates: true,
   run: (work, { strict = false, ...options } = {}) =>
     host.withSql(async (sql) => {

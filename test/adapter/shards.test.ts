@@ -13,7 +13,15 @@ const contract = host.name === "node" ? adapterContract : () => it.skip("several
 
 contract({
   name: "three shards",
-  supports: { storage: true, atomicBatch: false, changes: true, registrations: true, persistent: true },
+  supports: {
+    storage: true,
+    atomicBatch: false,
+    changes: true,
+    registrations: true,
+    persistent: true,
+    history: true,
+    claims: true,
+  },
   firstWriteCreates: false,
   run: async (work, options = {}) => {
     const time = new ManualTime();

@@ -1,20 +1,24 @@
 import { WarpError } from "../../errors.ts";
 import { checkKey } from "../../protocol/key.ts";
+import type { Claiming } from "../../protocol/load-claims.ts";
 import type { Position } from "../../protocol/position.ts";
 import type { RegistrationSettings, StoredRegistration } from "../../protocol/registration.ts";
+import type { ClaimReply, VersionRequest } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
 import { checkCallLimits } from "../../runtime/call-limits.ts";
-import { maxChangesLimit } from "../../runtime/limits.ts";
+import { defaultListLimit, maxChangesLimit } from "../../runtime/limits.ts";
 import type {
   Adapter,
   AdapterSupports,
   CallOptions,
   ChangesAnswer,
+  HistoryAnswer,
   ListAnswer,
   ListOptions,
   Mutation,
   MutationAnswer,
   ReadAnswer,
+  VersionAnswer,
 } from "../adapter.ts";
 import { checkBatchSize, namedKey } from "../batch.ts";
 import { listCursor, resolveList } from "../list-page.ts";
@@ -26,6 +30,8 @@ const supports: AdapterSupports = Object.freeze({
   changes: true,
   registrations: true,
   persistent: false,
+  history: true,
+  claims: true,
 });
 
 /**
@@ -85,6 +91,31 @@ class MemoryAdapter implements Adapter {
     const answer = this.#storage.changes(since, maxChangesLimit);
     this.#position();
     return answer;
+  }
+
+  async readVersion(
+    key: string,
+    which: VersionRequest["which"],
+    options?: CallOptions,
+  ): Promise<VersionAnswer> {
+    this.#begin(options);
+    checkKey(key);
+    return { found: this.#storage.readVersion(key, which), asOf: this.#position() };
+  }
+
+  async history(
+    key: string,
+    options: CallOptions & { readonly before?: number; readonly limit?: number } = {},
+  ): Promise<HistoryAnswer> {
+    this.#begin(options);
+    checkKey(key);
+    const page = this.#storage.history(key, options.before, options.limit ?? defaultListLimit);
+    return { ...page, asOf: this.#position() };
+  }
+
+  async claimLoad(request: Claiming, options?: CallOptions): Promise<ClaimReply["claim"]> {
+    this.#begin(options);
+    return await this.#storage.claimLoad(request);
   }
 
   async space(options?: CallOptions): Promise<SpaceSettings | undefined> {

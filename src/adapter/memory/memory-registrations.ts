@@ -18,9 +18,14 @@ export class MemoryRegistrations {
     return [...this.#stored.values()].sort((a, b) => (a.pattern < b.pattern ? -1 : 1));
   }
 
-  /** Whether any registration speaks for `key`. */
-  covers(key: string): boolean {
-    return this.#index.match(key) !== undefined;
+  /** The one that speaks for `key`. */
+  match(key: string): StoredRegistration | undefined {
+    return this.#index.match(key);
+  }
+
+  /** The one of this very pattern. */
+  get(pattern: string): StoredRegistration | undefined {
+    return this.#stored.get(pattern);
   }
 
   /**

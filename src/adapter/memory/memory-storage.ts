@@ -1,10 +1,13 @@
 import { type ErrorCode, type ErrorDetails, WarpError } from "../../errors.ts";
 import { compareKeys } from "../../protocol/key.ts";
-import { checkMutation, preconditionHolds } from "../../protocol/mutation.ts";
+import { type Claiming, LoadClaims } from "../../protocol/load-claims.ts";
+import { checkMutation, endsClaims, preconditionHolds, subjectOf } from "../../protocol/mutation.ts";
 import { formatETag, type Position } from "../../protocol/position.ts";
 import type { RegistrationSettings, StoredRegistration } from "../../protocol/registration.ts";
+import type { ClaimReply, VersionReply, VersionRequest } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
-import type { Clock } from "../../runtime/clock.ts";
+import { versionCompacted } from "../../protocol/versions.ts";
+import type { Clock, Timers } from "../../runtime/clock.ts";
 import { randomHex } from "../../runtime/ids.ts";
 import { defaultLogMaxEntries, defaultMaxValueBytes, maxListBytes } from "../../runtime/limits.ts";
 import type { Random } from "../../runtime/random.ts";
@@ -12,12 +15,15 @@ import type { ChangesAnswer, ListedKey, Mutation, Payload, StoredEntry, Verdict 
 import type { ResolvedList } from "../list-page.ts";
 import { VerdictMemory } from "../verdict-memory.ts";
 import { DueQueue } from "./due-queue.ts";
+import { MemoryHistory, type Version } from "./memory-history.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { MemoryRegistrations } from "./memory-registrations.ts";
 
 /** What a {@link MemoryStorage} is made of. */
 export interface MemoryStorageOptions {
   readonly clock: Clock;
+  /** For those who wait for another's load. Default: nobody waits, another's claim is `busy` at once. */
+  readonly timers?: Timers;
   readonly random: Random;
   /** Name of the space. Default `"memory"`. */
   readonly space?: string;
@@ -33,6 +39,7 @@ interface Held {
   readonly version: number;
   readonly modifiedAtMs: number;
   readonly payload: Payload;
+  readonly tags: readonly string[] | undefined;
   /** `Infinity`: never. */
   readonly endsAtMs: number;
 }
@@ -51,6 +58,11 @@ export class MemoryStorage {
   readonly #log: MemoryLog;
   readonly #verdicts = new VerdictMemory();
   readonly #registrations = new MemoryRegistrations();
+  readonly #history: MemoryHistory;
+  readonly #claims: LoadClaims;
+  readonly #waits: boolean;
+  /** Times never run backwards along the log, whatever the clock does. */
+  #newestAtMs = 0;
   #registrationVersion = 0;
   /** The keys in order of their bytes; undefined after a key has come or gone. */
   #sorted: readonly string[] | undefined;
@@ -68,6 +80,17 @@ export class MemoryStorage {
       strict,
       createdAtMs: Math.floor(clock.now()),
     };
+    this.#history = new MemoryHistory(
+      {
+        policy: (key) => this.#registrations.match(key)?.settings.history,
+        present: (key) => this.#present(key),
+        head: () => this.#log.head,
+      },
+      this.space.createdAtMs,
+    );
+    const { timers } = options;
+    this.#waits = timers !== undefined;
+    this.#claims = new LoadClaims(clock, timers ?? { after: () => () => {} });
   }
 
   /** The head of the log. */
@@ -86,7 +109,7 @@ export class MemoryStorage {
       const held = this.#keys.get(key);
       if (held === undefined) return undefined;
       const { version, modifiedAtMs, payload } = held;
-      return { key, version, modifiedAtMs, payload, ...lifeLeft(held, nowMs) };
+      return { key, version, modifiedAtMs, payload, ...lifeLeft(held, nowMs), ...tagged(held.tags) };
     });
   }
 
@@ -100,6 +123,7 @@ export class MemoryStorage {
       if (known !== undefined) return known;
       const verdict = this.#carryOut(mutation, nowMs);
       this.#verdicts.keep(mutation, verdict, nowMs);
+      if (verdict.outcome === "ok" && endsClaims(mutation)) this.#claims.end(mutation.key);
       return verdict;
     });
   }
@@ -123,6 +147,7 @@ export class MemoryStorage {
         sizeBytes,
         contentType: held.payload.contentType,
         ...lifeLeft(held, nowMs),
+        ...tagged(held.tags),
         ...(values ? { payload: held.payload } : {}),
       });
     }
@@ -141,6 +166,22 @@ export class MemoryStorage {
     return { changes, to: { ...to, revision }, complete: revision === to.revision, gap: undefined };
   }
 
+  /** Throws `invalid_version`, `version_compacted`. */
+  readVersion(key: string, which: VersionRequest["which"]): VersionReply["found"] {
+    return this.#history.read(key, which, this.#timeOf(this.#expireDue()));
+  }
+
+  /** A page of kept versions, newest first. Throws `invalid_limit`, `invalid_version`. */
+  history(key: string, before: number | undefined, limit: number): ReturnType<MemoryHistory["page"]> {
+    this.#expireDue();
+    return this.#history.page(key, before, limit);
+  }
+
+  /** Throws as {@link LoadClaims.claim}. */
+  claimLoad(request: Claiming): Promise<ClaimReply["claim"]> {
+    return this.#claims.claim(this.#waits ? request : { ...request, waitMs: 0 });
+  }
+
   registrations(): readonly StoredRegistration[] {
     return this.#registrations.list();
   }
@@ -155,22 +196,28 @@ export class MemoryStorage {
     if (standing !== undefined) return { registration: standing, created: false };
     this.#registrationVersion = this.#log.append("register", pattern);
     const registration = { pattern, settings, version: this.#registrationVersion, source: "space" } as const;
-    return { registration, created: this.#registrations.put(registration) };
+    const before = this.#registrations.get(pattern)?.settings;
+    const created = this.#registrations.put(registration);
+    this.#history.registered(before, settings, this.#timeOf(this.#clock.now()));
+    return { registration, created };
   }
 
   unregister(pattern: string): boolean {
-    const removed = this.#registrations.remove(pattern);
-    if (removed) this.#registrationVersion = this.#log.append("register", pattern);
-    return removed;
+    const before = this.#registrations.get(pattern)?.settings;
+    if (before === undefined) return false;
+    this.#registrations.remove(pattern);
+    this.#registrationVersion = this.#log.append("register", pattern);
+    this.#history.registered(before, undefined, this.#timeOf(this.#clock.now()));
+    return true;
   }
 
   #carryOut(mutation: Mutation, nowMs: number): Verdict {
-    if (mutation.kind === "invalidatePrefix") {
-      const revision = this.#log.append("invalidatePrefix", mutation.prefix);
+    if (mutation.kind === "invalidatePrefix" || mutation.kind === "invalidateTag") {
+      const revision = this.#log.append(mutation.kind, subjectOf(mutation));
       return { outcome: "ok", version: 0, revision, existed: false };
     }
     const { key } = mutation;
-    if (this.space.strict && !this.#registrations.covers(key)) {
+    if (this.space.strict && this.#registrations.match(key) === undefined) {
       return fail("unregistered", "the space is strict and no registration covers this key");
     }
     const held = this.#keys.get(key);
@@ -186,16 +233,67 @@ export class MemoryStorage {
     }
     if (mutation.kind === "delete") {
       if (!existed) return { outcome: "ok", version: 0, revision: 0, existed };
-      this.#remove(key);
-      return { outcome: "ok", version: 0, revision: this.#log.append("delete", key), existed };
+      const revision = this.#end("delete", key, this.#timeOf(nowMs));
+      return { outcome: "ok", version: 0, revision, existed };
     }
-    const revision = this.#log.append("set", key);
-    const modifiedAtMs = Math.floor(nowMs);
-    const endsAtMs = modifiedAtMs + (mutation.expiresInMs ?? Number.POSITIVE_INFINITY);
-    if (!existed) this.#sorted = undefined;
-    this.#keys.set(key, { version: revision, modifiedAtMs, payload: mutation.payload, endsAtMs });
-    if (mutation.expiresInMs !== undefined) this.#due.push(key, endsAtMs);
+    if (mutation.kind === "set") {
+      const life = mutation.expiresInMs ?? Number.POSITIVE_INFINITY;
+      const revision = this.#put(key, mutation.payload, mutation.tags, nowMs, life);
+      return { outcome: "ok", version: revision, revision, existed };
+    }
+    const kept = this.#history.value(key, mutation.version);
+    if (kept === "future") return fail("invalid_version", "the storage has not come to this version yet");
+    if (kept === "none") return fail("not_found", "the key has no value of this version");
+    if (kept === "compacted") {
+      return { outcome: "fail", error: versionCompacted(this.#history.floor(key)).toData() };
+    }
+    const revision = this.#put(key, kept.payload, kept.tags, nowMs, Number.POSITIVE_INFINITY);
     return { outcome: "ok", version: revision, revision, existed };
+  }
+
+  #put(
+    key: string,
+    payload: Payload,
+    tags: readonly string[] | undefined,
+    nowMs: number,
+    lifeMs: number,
+  ): number {
+    const before = this.#present(key);
+    const version = this.#log.append("set", key);
+    const modifiedAtMs = this.#timeOf(nowMs);
+    this.#newestAtMs = modifiedAtMs;
+    const endsAtMs = Math.floor(nowMs) + lifeMs;
+    if (before === undefined) this.#sorted = undefined;
+    const held = { version, modifiedAtMs, payload, tags: tags?.length === 0 ? undefined : tags, endsAtMs };
+    this.#keys.set(key, held);
+    if (endsAtMs !== Number.POSITIVE_INFINITY) this.#due.push(key, endsAtMs);
+    this.#history.add(key, before, asVersion(held));
+    return version;
+  }
+
+  /** A key goes, at `atMs`; gives the revision. */
+  #end(kind: "delete" | "expire", key: string, atMs: number): number {
+    const before = this.#present(key);
+    const version = this.#log.append(kind, key);
+    this.#newestAtMs = Math.max(this.#newestAtMs, atMs);
+    this.#keys.delete(key);
+    this.#sorted = undefined;
+    this.#history.add(key, before, {
+      version,
+      kind,
+      atMs: Math.max(atMs, before?.atMs ?? 0),
+      sizeBytes: 0,
+    });
+    return version;
+  }
+
+  #present(key: string): Version | undefined {
+    const held = this.#keys.get(key);
+    return held === undefined ? undefined : asVersion(held);
+  }
+
+  #timeOf(nowMs: number): number {
+    return Math.max(Math.floor(nowMs), this.#newestAtMs);
   }
 
   /** Every call begins with it: what is due is gone, and the log says so. Gives the call's time. */
@@ -206,16 +304,29 @@ export class MemoryStorage {
       const held = this.#keys.get(key);
       // Overwritten or deleted since, or overwritten with a later end, which has a place of its own in the queue.
       if (held === undefined || held.endsAtMs > nowMs) continue;
-      this.#remove(key);
-      this.#log.append("expire", key);
+      // The version ends when the life did, not when someone noticed.
+      this.#end("expire", key, held.endsAtMs);
     }
+    this.#history.expire(nowMs);
     return nowMs;
   }
+}
 
-  #remove(key: string): void {
-    this.#keys.delete(key);
-    this.#sorted = undefined;
-  }
+function asVersion({ version, modifiedAtMs, payload, tags }: Held): Version {
+  const { bytes, contentType } = payload;
+  return {
+    version,
+    kind: "set",
+    atMs: modifiedAtMs,
+    sizeBytes: bytes.length,
+    contentType,
+    ...tagged(tags),
+    payload,
+  };
+}
+
+function tagged(tags: readonly string[] | undefined): { readonly tags?: readonly string[] } {
+  return tags === undefined ? {} : { tags };
 }
 
 function lifeLeft(held: Held, nowMs: number): { readonly expiresInMs?: number } {

@@ -3,6 +3,7 @@ import { checkKey } from "../../protocol/key.ts";
 import { checkMutation, preconditionHolds } from "../../protocol/mutation.ts";
 import type { Position } from "../../protocol/position.ts";
 import type { StoredRegistration } from "../../protocol/registration.ts";
+import type { ClaimReply } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
 import { type CallLimits, checkCallLimits } from "../../runtime/call-limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -14,12 +15,14 @@ import type {
   AdapterSupports,
   CallOptions,
   ChangesAnswer,
+  HistoryAnswer,
   ListAnswer,
   ListOptions,
   Mutation,
   MutationAnswer,
   ReadAnswer,
   Verdict,
+  VersionAnswer,
 } from "../adapter.ts";
 import { checkBatchSize, namedKey } from "../batch.ts";
 import { resolveList } from "../list-page.ts";
@@ -39,6 +42,8 @@ const supports: AdapterSupports = Object.freeze({
   changes: false,
   registrations: false,
   persistent: false,
+  history: false,
+  claims: false,
 });
 
 /**
@@ -101,6 +106,21 @@ class NullAdapter implements Adapter {
     throw unsupported("changes");
   }
 
+  async readVersion(_key: string, _which: unknown, options?: CallOptions): Promise<VersionAnswer> {
+    this.#begin(options);
+    throw unsupported("versions");
+  }
+
+  async history(_key: string, options?: CallOptions): Promise<HistoryAnswer> {
+    this.#begin(options);
+    throw unsupported("versions");
+  }
+
+  async claimLoad(_request: unknown, options?: CallOptions): Promise<ClaimReply["claim"]> {
+    this.#begin(options);
+    throw unsupported("claims on loads");
+  }
+
   async space(options?: CallOptions): Promise<SpaceSettings | undefined> {
     this.#begin(options);
     return this.#space;
@@ -142,6 +162,7 @@ class NullAdapter implements Adapter {
   }
 
   #carryOut(mutation: Mutation): Verdict {
+    if (mutation.kind === "restore") return { outcome: "fail", error: unsupported("versions").toData() };
     if ("when" in mutation && mutation.when !== undefined && !preconditionHolds(mutation.when, undefined)) {
       const error = new WarpError("precondition_failed", "the key does not exist", {
         details: { version: 0 },

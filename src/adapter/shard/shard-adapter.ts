@@ -2,21 +2,26 @@ import type { Placed } from "../../connection/shard-calls.ts";
 import type { SpaceClient } from "../../connection/space-client.ts";
 import { WarpError } from "../../errors.ts";
 import { checkKey, shardOf } from "../../protocol/key.ts";
+import { type Claiming, checkClaim } from "../../protocol/load-claims.ts";
 import type { Position } from "../../protocol/position.ts";
 import type { RegistrationSettings, StoredRegistration } from "../../protocol/registration.ts";
+import type { ClaimReply, VersionRequest } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
 import { checkCallLimits } from "../../runtime/call-limits.ts";
+import { defaultListLimit } from "../../runtime/limits.ts";
 import type {
   Adapter,
   AdapterSupports,
   CallOptions,
   ChangesAnswer,
+  HistoryAnswer,
   ListAnswer,
   ListOptions,
   Mutation,
   MutationAnswer,
   ReadAnswer,
   Verdict,
+  VersionAnswer,
 } from "../adapter.ts";
 import { checkBatchSize, namedKey } from "../batch.ts";
 import { listCursor, resolveList } from "../list-page.ts";
@@ -28,6 +33,8 @@ const supports: AdapterSupports = Object.freeze({
   changes: true,
   registrations: true,
   persistent: true,
+  history: true,
+  claims: true,
 });
 
 /**
@@ -83,6 +90,37 @@ class ShardAdapter implements Adapter {
   async changes(since: Position, options?: CallOptions): Promise<ChangesAnswer> {
     this.#begin(options);
     return await this.#client.changes(since, options);
+  }
+
+  async readVersion(
+    key: string,
+    which: VersionRequest["which"],
+    options?: CallOptions,
+  ): Promise<VersionAnswer> {
+    this.#begin(options);
+    checkKey(key);
+    const { answer, asOf } = await this.#client.readVersion(key, which, options);
+    return { found: answer, asOf };
+  }
+
+  async history(
+    key: string,
+    options: CallOptions & { readonly before?: number; readonly limit?: number } = {},
+  ): Promise<HistoryAnswer> {
+    this.#begin(options);
+    checkKey(key);
+    const { before, limit = defaultListLimit } = options;
+    const { answer, asOf } = await this.#client.history(
+      { key, limit, ...(before === undefined ? {} : { before }) },
+      options,
+    );
+    return { ...answer, asOf };
+  }
+
+  async claimLoad(request: Claiming, options?: CallOptions): Promise<ClaimReply["claim"]> {
+    this.#begin(options);
+    checkClaim(request);
+    return await this.#client.claimLoad(request, options);
   }
 
   async space(options?: CallOptions): Promise<SpaceSettings | undefined> {
