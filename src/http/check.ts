@@ -14,7 +14,20 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   mode: "invalid_registration",
   cacheTtlMs: "invalid_ttl",
   maxStalenessMs: "invalid_registration",
+  before: "invalid_version",
+  version: "invalid_version",
 };
+
+/** The members of a registration's policy, which only bodies have. */
+const policyFields: ReadonlySet<string> = new Set([
+  ...["graceMs", "softTimeoutMs", "hardTimeoutMs", "eagerRefresh", "sliding", "maxLifeMs", "jitter"],
+  ...["negativeTtlMs", "allowStale", "kvTtlMs", "loadSharing", "adaptive", "frequency", "history"],
+]);
+
+function codeOf(path: readonly string[], where: "query" | "body"): ErrorCode {
+  if (where === "body" && policyFields.has(path[0] ?? "")) return "invalid_registration";
+  return codes[path.at(-1) ?? ""] ?? "invalid_argument";
+}
 
 /**
  * `input` as `schema` has it. Throws the field's own code, or `invalid_argument`; the message names the field by its path and never
@@ -39,17 +52,12 @@ export function check<const S extends v.GenericSchema>(
       details: { field: field.slice(0, 64) },
     });
   }
-  const last = path.at(-1) ?? "";
   // Messages of schemas may quote what they got; those of actions are our own words.
   const what =
     issue.kind === "schema" ? `must be ${issue.expected?.slice(0, 100) ?? "something else"}` : issue.message;
-  throw new WarpError(
-    codes[last] ?? "invalid_argument",
-    `${field === "" ? `the ${where}` : shown(field)} ${what}`,
-    {
-      details: field === "" ? { where } : { field: field.slice(0, 64) },
-    },
-  );
+  throw new WarpError(codeOf(path, where), `${field === "" ? `the ${where}` : shown(field)} ${what}`, {
+    details: field === "" ? { where } : { field: field.slice(0, 64) },
+  });
 }
 
 /** A whole number in decimal text, `min` to `max`. */

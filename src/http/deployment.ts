@@ -17,13 +17,36 @@ import type {
   StoredRegistration,
   WriteOptions,
 } from "../core/types.ts";
+import type { ErrorCode } from "../errors.ts";
 import type { AnsweredRequest } from "../metrics/isolate-metrics.ts";
 import type { Format } from "../metrics/report.ts";
-import type { UsageReply } from "../protocol/shard-api.ts";
+import type { KeptVersion, UsageReply } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import type { HttpConfig } from "./config.ts";
+
+/** Kept versions of a key, newest first. */
+export interface HistoryPage {
+  readonly versions: readonly KeptVersion[];
+  readonly more: boolean;
+  readonly floor: number;
+  readonly cursor: string;
+}
+
+export interface WarmupOptions {
+  readonly patterns?: readonly string[];
+  readonly width?: number;
+  readonly limit?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface WarmupProgress {
+  readonly loaded: number;
+  readonly failed: number;
+  readonly total?: number;
+  readonly errors: readonly { readonly key: string; readonly code: ErrorCode }[];
+}
 
 /** The part of `Warp` that HTTP calls; the class itself satisfies it. */
 export interface SpaceWarp {
@@ -33,6 +56,14 @@ export interface SpaceWarp {
   batch(operations: readonly BatchOperation[], options?: MutationOptions): Promise<readonly BatchResult[]>;
   invalidate(target: InvalidateTarget, options?: MutationOptions): Promise<InvalidateResult>;
   invalidateLocal(target: InvalidateTarget): unknown;
+  getAt<T>(key: string, atMs: number, options?: ReadOptions<T>): Promise<Lookup<T>>;
+  getVersion<T>(key: string, version: number, options?: ReadOptions<T>): Promise<Lookup<T>>;
+  history(
+    key: string,
+    options?: CallOptions & { readonly before?: number; readonly limit?: number },
+  ): Promise<HistoryPage>;
+  restore(key: string, version: number, options?: DeleteOptions): Promise<MutationResult>;
+  warmup(options?: WarmupOptions): AsyncIterable<WarmupProgress>;
   list(options?: ListOptions): Promise<ListPage>;
   register(
     pattern: string,

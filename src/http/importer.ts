@@ -17,6 +17,7 @@ import type { SpaceWarp } from "./deployment.ts";
 import { LineSplitter } from "./lines.ts";
 import { errorData } from "./problem.ts";
 import { chargeOf, isObject, readExpiry, readKey, readValue, refuseOthers } from "./record.ts";
+import { readTags } from "./tags.ts";
 
 /** What an import works with. */
 export interface ImportOptions {
@@ -39,7 +40,7 @@ interface Chunk {
   bytes: number;
 }
 
-type RecordMembers = "key" | "json" | "text" | "base64" | "contentType" | "expiresInMs";
+type RecordMembers = "key" | "json" | "text" | "base64" | "contentType" | "expiresInMs" | "tags";
 const members: ReadonlySet<string> = new Set<RecordMembers>([
   "key",
   "json",
@@ -47,6 +48,7 @@ const members: ReadonlySet<string> = new Set<RecordMembers>([
   "base64",
   "contentType",
   "expiresInMs",
+  "tags",
 ]);
 
 /**
@@ -143,7 +145,8 @@ export class Import {
     const payload = readValue(record, this.#options.maxValueBytes);
     const expiresInMs = readExpiry(record);
     const opId = this.#options.opIdOf(this.#lines);
-    return { op: "set", key, payload, opId, ...(expiresInMs === undefined ? {} : { expiresInMs }) };
+    const tags = readTags(record);
+    return { op: "set", key, payload, opId, ...tags, ...(expiresInMs === undefined ? {} : { expiresInMs }) };
   }
 
   #fail(line: number, error: ErrorData): void {

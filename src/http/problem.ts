@@ -33,6 +33,7 @@ export const problems: Readonly<Record<ErrorCode, { readonly status: number; rea
   op_id_reused: { status: 409, title: "The op id belongs to another operation" },
   op_id_expired: { status: 409, title: "The op id is too old" },
   cursor_compacted: { status: 410, title: "The cursor is older than the kept history" },
+  version_compacted: { status: 410, title: "The version is older than the kept history" },
   cross_shard: { status: 422, title: "The keys live in several shards" },
   unsupported: { status: 422, title: "This deployment can't do that" },
   token_missing: { status: 401, title: "A token is needed" },

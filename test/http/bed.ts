@@ -59,6 +59,7 @@ function bed(changes: Partial<HttpConfig>, spaces: SpaceAdministration, warp: (s
     clock,
     random: { bytes: (count) => crypto.getRandomValues(new Uint8Array(count)) },
     log: { error: (message, facts) => void logged.push({ message, facts }) },
+    metrics: { observe: () => undefined, scrape: async (format) => `# ${format}\n` },
   };
   const app = createApp(deployment);
   /** A request with the secret as bearer, unless `init` brings its own. */

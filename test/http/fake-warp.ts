@@ -1,24 +1,53 @@
 import type {
   BatchOperation,
   BatchResult,
+  InvalidateTarget,
   Lookup,
   MutationOptions,
   MutationResult,
+  ReadOptions,
 } from "../../src/core/types.ts";
 import { WarpError } from "../../src/errors.ts";
-import type { SpaceAdministration, SpaceWarp } from "../../src/http/deployment.ts";
+import type {
+  SpaceAdministration,
+  SpaceWarp,
+  WarmupOptions,
+  WarmupProgress,
+} from "../../src/http/deployment.ts";
 import type { Payload } from "../../src/protocol/payload.ts";
 import type { StoredRegistration } from "../../src/protocol/registration.ts";
-import type { ListedKey, Precondition } from "../../src/protocol/shard-api.ts";
+import type { KeptVersion, ListedKey, Precondition } from "../../src/protocol/shard-api.ts";
 
 const epoch = "00000000000000aa";
+
+/** A version of a key; without a payload: a delete. */
+interface Kept {
+  readonly key: string;
+  readonly version: number;
+  readonly atMs: number;
+  readonly payload: Payload | undefined;
+}
 
 /** A space in memory with what HTTP needs of it: a stand-in where a test wants faults, or nothing but HTTP. */
 export class FakeWarp implements SpaceWarp {
   readonly entries = new Map<
     string,
-    { payload: Payload; version: number; expiresInMs: number | undefined }
+    {
+      payload: Payload;
+      version: number;
+      expiresInMs: number | undefined;
+      tags: readonly string[] | undefined;
+    }
   >();
+  /** All that was written, in order. */
+  readonly kept: Kept[] = [];
+  readonly reads: { readonly key: string; readonly allowStale: boolean | undefined }[] = [];
+  readonly warmups: WarmupOptions[] = [];
+  readonly invalidated: InvalidateTarget[] = [];
+  /** What the next warmups report; an error breaks them off. */
+  warming: (WarmupProgress | Error)[] = [];
+  /** More than 0: answers are stale and so old. */
+  staleMs = 0;
   readonly registered = new Map<string, StoredRegistration>();
   /** Thrown by the next calls, as many as there are. */
   readonly faults: unknown[] = [];
@@ -35,8 +64,9 @@ export class FakeWarp implements SpaceWarp {
     return `${epoch}.${this.revision}`;
   }
 
-  async lookup<T>(key: string): Promise<Lookup<T>> {
+  async lookup<T>(key: string, options: ReadOptions<T> = {}): Promise<Lookup<T>> {
     this.#fault();
+    this.reads.push({ key, allowStale: options.allowStale });
     const entry = this.entries.get(key);
     const { cursor } = this;
     if (entry === undefined) return { key, value: undefined, version: 0, cursor, cache: "miss" };
@@ -48,11 +78,75 @@ export class FakeWarp implements SpaceWarp {
       cursor,
       contentType: entry.payload.contentType,
       modifiedAtMs: 1,
-      ageMs: 0,
+      ageMs: this.staleMs,
       expiresInMs: entry.expiresInMs,
-      stale: false,
-      cache: "hit",
+      ...(entry.tags === undefined ? {} : { tags: entry.tags }),
+      stale: this.staleMs > 0,
+      cache: this.staleMs > 0 ? "stale" : "hit",
     };
+  }
+
+  #kept<T>(key: string, kept: Kept | undefined): Lookup<T> {
+    const { cursor } = this;
+    if (kept?.payload === undefined) return { key, value: undefined, version: 0, cursor, cache: "bypass" };
+    const { payload, version, atMs } = kept;
+    return {
+      key,
+      value: payload as T,
+      version,
+      etag: `${epoch}.${version}`,
+      cursor,
+      contentType: payload.contentType,
+      modifiedAtMs: atMs,
+      ageMs: 0,
+      expiresInMs: undefined,
+      stale: false,
+      cache: "bypass",
+    };
+  }
+
+  async getAt<T>(key: string, atMs: number): Promise<Lookup<T>> {
+    this.#fault();
+    return this.#kept(key, this.kept.filter((one) => one.key === key && one.atMs <= atMs).at(-1));
+  }
+
+  async getVersion<T>(key: string, version: number): Promise<Lookup<T>> {
+    this.#fault();
+    const kept = this.kept.find((one) => one.key === key && one.version === version);
+    if (kept === undefined) throw new WarpError("version_compacted", "no longer kept");
+    return this.#kept(key, kept);
+  }
+
+  async history(key: string, options: { readonly before?: number; readonly limit?: number } = {}) {
+    this.#fault();
+    const { before = Number.POSITIVE_INFINITY, limit = 100 } = options;
+    const all = this.kept.filter((one) => one.key === key && one.version < before).reverse();
+    const versions = all.slice(0, limit).map(({ version, atMs, payload }): KeptVersion => {
+      if (payload === undefined) return { version, kind: "delete", atMs, sizeBytes: 0 };
+      return {
+        version,
+        kind: "set",
+        atMs,
+        sizeBytes: payload.bytes.length,
+        contentType: payload.contentType,
+      };
+    });
+    return { key, versions, more: all.length > limit, floor: 1, cursor: this.cursor };
+  }
+
+  async restore(key: string, version: number, options: Parameters<SpaceWarp["restore"]>[2] = {}) {
+    const kept = this.kept.find((one) => one.key === key && one.version === version);
+    if (kept?.payload === undefined) throw new WarpError("version_compacted", "no longer kept");
+    return await this.set(key, kept.payload, options);
+  }
+
+  async *warmup(options: WarmupOptions = {}): AsyncGenerator<WarmupProgress> {
+    this.#fault();
+    this.warmups.push(options);
+    for (const progress of this.warming) {
+      if (progress instanceof Error) throw progress;
+      yield progress;
+    }
   }
 
   #check(key: string, when: Precondition | undefined): void {
@@ -75,7 +169,9 @@ export class FakeWarp implements SpaceWarp {
     const existed = this.entries.has(key);
     this.exists = true;
     const version = ++this.revision;
-    this.entries.set(key, { payload: value as Payload, version, expiresInMs: options.expiresInMs });
+    const payload = value as Payload;
+    this.entries.set(key, { payload, version, expiresInMs: options.expiresInMs, tags: options.tags });
+    this.kept.push({ key, version, atMs: version * 1_000, payload });
     return this.#result(key, version, existed, options);
   }
 
@@ -88,7 +184,10 @@ export class FakeWarp implements SpaceWarp {
     this.#fault();
     this.#check(key, options.when);
     const existed = this.entries.delete(key);
-    if (existed) this.revision++;
+    if (existed) {
+      this.revision++;
+      this.kept.push({ key, version: this.revision, atMs: this.revision * 1_000, payload: undefined });
+    }
     return this.#result(key, 0, existed, options);
   }
 
@@ -115,8 +214,9 @@ export class FakeWarp implements SpaceWarp {
     return results;
   }
 
-  async invalidate() {
+  async invalidate(target: InvalidateTarget) {
     this.#fault();
+    this.invalidated.push(target);
     return { opId: "", cursors: [this.cursor] };
   }
 
@@ -136,13 +236,14 @@ export class FakeWarp implements SpaceWarp {
     const items = keys.slice(0, limit).map((key): ListedKey => {
       const entry = this.entries.get(key);
       if (entry === undefined) throw new Error("no entry");
-      const { payload, version } = entry;
+      const { payload, version, tags } = entry;
       return {
         key,
         version,
         modifiedAtMs: 1,
         sizeBytes: payload.bytes.length,
         contentType: payload.contentType,
+        ...(tags === undefined ? {} : { tags }),
         ...(values ? { payload } : {}),
       };
     });

@@ -11,6 +11,7 @@ import { errorData } from "../problem.ts";
 import { type JsonObject, readCondition, readExpiry, readValue, writeValue } from "../record.ts";
 import type { Route } from "../route.ts";
 import { batchBody, batchOperation } from "../schemas/batch.ts";
+import { readTags } from "../tags.ts";
 
 const verbOf: Readonly<Record<BatchOperation["op"], Verb>> = {
   get: "read",
@@ -43,6 +44,7 @@ function operationOf(item: Item, grant: Grant, maxValueBytes: number): BatchOper
     key,
     payload: readValue(item as JsonObject, maxValueBytes),
     ...conditional,
+    ...readTags(item as JsonObject),
     ...(expiresInMs === undefined ? {} : { expiresInMs }),
   };
 }
@@ -79,11 +81,12 @@ function writeResult(result: BatchResult): string {
     cache,
   };
   if (lookup.value === undefined) return JSON.stringify(facts);
-  const { etag, modifiedAtMs, expiresInMs } = lookup;
+  const { etag, modifiedAtMs, expiresInMs, tags } = lookup;
   const more = JSON.stringify({
     ...facts,
     etag,
     modifiedAtMs,
+    tags,
     expiresInMs: expiresInMs === undefined ? undefined : Math.max(0, Math.ceil(expiresInMs)),
   });
   return `${more.slice(0, -1)},${writeValue(lookup.value)}}`;

@@ -31,11 +31,12 @@ async function exportKeys(call: Call): Promise<Response> {
           // A page may be empty in between; a pull that enqueues nothing would not be called again.
           for (let wrote = false; !wrote && !done; ) {
             let text = "";
-            for (const { key, expiresInMs, payload } of page.items) {
+            for (const { key, expiresInMs, tags, payload } of page.items) {
               if (payload === undefined) continue;
               const end =
                 expiresInMs === undefined ? "" : `"expiresInMs":${Math.max(1, Math.ceil(expiresInMs))},`;
-              text += `{"key":${JSON.stringify(key)},${end}${writeValue(payload)}}\n`;
+              const tagged = tags === undefined ? "" : `"tags":${JSON.stringify(tags)},`;
+              text += `{"key":${JSON.stringify(key)},${end}${tagged}${writeValue(payload)}}\n`;
             }
             if (page.cursor === undefined) done = true;
             else page = await nextPage(page.cursor);

@@ -7,16 +7,21 @@ import { invalidateRoutes } from "./invalidate.ts";
 import { keyRoutes } from "./keys.ts";
 import { listRoutes } from "./list.ts";
 import { metricsRoutes } from "./metrics.ts";
+import { referenceRoutes } from "./reference.ts";
 import { registrationRoutes } from "./registrations.ts";
 import { spaceRoutes } from "./spaces.ts";
 import { tokenRoutes } from "./tokens.ts";
+import { versionRoutes } from "./versions.ts";
+import { warmupRoutes } from "./warmup.ts";
 
-/** All routes. */
-export const routes: readonly Route[] = [
+/** All routes but those that describe the others. */
+const described: readonly Route[] = [
   ...keyRoutes,
+  ...versionRoutes,
   ...listRoutes,
   ...batchRoutes,
   ...invalidateRoutes,
+  ...warmupRoutes,
   ...importRoutes,
   ...exportRoutes,
   ...registrationRoutes,
@@ -25,3 +30,6 @@ export const routes: readonly Route[] = [
   ...metricsRoutes,
   ...healthRoutes,
 ];
+
+/** All routes. */
+export const routes: readonly Route[] = [...described, ...referenceRoutes(described)];

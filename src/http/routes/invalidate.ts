@@ -9,12 +9,21 @@ import { json, type Route } from "../route.ts";
 import { invalidateBody } from "../schemas/invalidate.ts";
 
 function targetOf(
-  body: { readonly keys?: readonly string[] | undefined; readonly prefix?: string | undefined },
+  body: {
+    readonly keys?: readonly string[] | undefined;
+    readonly prefix?: string | undefined;
+    readonly tags?: readonly string[] | undefined;
+  },
   grant: Grant,
 ): InvalidateTarget {
-  const { keys, prefix } = body;
-  if ((keys === undefined) === (prefix === undefined)) {
-    throw new WarpError("invalid_argument", 'name exactly one of "keys" and "prefix"');
+  const { keys, prefix, tags } = body;
+  if (Number(keys !== undefined) + Number(prefix !== undefined) + Number(tags !== undefined) !== 1) {
+    throw new WarpError("invalid_argument", 'name exactly one of "keys", "prefix" and "tags"');
+  }
+  if (tags !== undefined) {
+    // Values with a tag lie anywhere in the space.
+    requireKey(grant, "", "space");
+    return { tags };
   }
   if (prefix !== undefined) {
     checkPrefix(prefix);
@@ -52,7 +61,7 @@ export const invalidateRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/invalidate",
-    summary: "Drops keys or a prefix from every cache and keeps the stored values.",
+    summary: "Drops keys, a prefix or what has a tag from every cache and keeps the stored values.",
     access: "invalidate",
     body: invalidateBody,
     run: invalidate,

@@ -1,5 +1,5 @@
 import type { Lookup, MutationResult } from "../../core/types.ts";
-import type { ErrorCode } from "../../errors.ts";
+import { type ErrorCode, WarpError } from "../../errors.ts";
 import { checkKey } from "../../protocol/key.ts";
 import type { Payload } from "../../protocol/payload.ts";
 import { payloadCodec } from "../../runtime/codec.ts";
@@ -10,11 +10,11 @@ import { mutationCondition, readCondition } from "../conditions.ts";
 import { checkContentType, isContentType } from "../content-type.ts";
 import { problemResponse } from "../problem.ts";
 import type { Route } from "../route.ts";
-import { putKeyQuery } from "../schemas/keys.ts";
+import { getKeyQuery, putKeyQuery } from "../schemas/keys.ts";
 import { decodeKey } from "../target.ts";
 
-/** The key in the path: everything after `/keys/`, decoded once. */
-function keyOf(call: Call): string {
+/** The key in the path: everything after the resource's name, decoded once. */
+export function keyOf(call: Call): string {
   const key = decodeKey(call.rest, "key");
   checkKey(key);
   requireKey(call.grant, key, "key");
@@ -31,6 +31,8 @@ function keyHeaders(answer: Lookup<Payload>): Record<string, string> {
   };
   if (answer.value !== undefined) {
     headers.ETag = `"${answer.etag}"`;
+    // The age of a copy is told where it matters; on the hot path each header costs.
+    if (answer.stale) headers.Age = String(Math.floor(answer.ageMs / 1_000));
     if (answer.expiresInMs !== undefined) {
       headers["Warp-Expires-In-Ms"] = String(Math.max(0, Math.ceil(answer.expiresInMs)));
     }
@@ -46,10 +48,28 @@ function refusal(call: Call, answer: Lookup<Payload>, code: ErrorCode, message: 
   return response;
 }
 
+/** The answer to a read whose query says which version, or how old it may be. */
+async function askedFor(call: Call, key: string): Promise<Lookup<Payload>> {
+  const { version, at, allowStale } = call.query(getKeyQuery);
+  const options = { ...call.callOptions, codec: payloadCodec };
+  if (version === undefined && at === undefined) {
+    return await call.warp.lookup(key, allowStale === undefined ? options : { ...options, allowStale });
+  }
+  if ((version !== undefined && at !== undefined) || allowStale !== undefined) {
+    throw new WarpError("invalid_argument", 'name only one of "version", "at" and "allowStale"');
+  }
+  return version === undefined
+    ? await call.warp.getAt(key, at ?? 0, options)
+    : await call.warp.getVersion(key, version, options);
+}
+
 async function getKey(call: Call): Promise<Response> {
   const key = keyOf(call);
   const options = call.callOptions;
-  const answer = await call.warp.lookup(key, { ...options, codec: payloadCodec });
+  const answer =
+    call.target.search === ""
+      ? await call.warp.lookup(key, { ...options, codec: payloadCodec })
+      : await askedFor(call, key);
   const { headers: sent } = call.request;
   const match = sent.get("If-Match");
   const noneMatch = sent.get("If-None-Match");
@@ -74,7 +94,7 @@ async function getKey(call: Call): Promise<Response> {
 }
 
 /** The answer about a mutation of one key, `created` when it made the key. */
-function mutated(call: Call, result: MutationResult, status: number, extra: object): Response {
+export function mutated(call: Call, result: MutationResult, status: number, extra: object): Response {
   const headers: Record<string, string> = {
     "Content-Type": "application/json",
     "Cache-Control": "no-store",
@@ -92,7 +112,7 @@ function mutated(call: Call, result: MutationResult, status: number, extra: obje
 async function putKey(call: Call): Promise<Response> {
   const key = keyOf(call);
   const options = call.mutationOptions();
-  const { expiresInMs } = call.target.search === "" ? {} : call.query(putKeyQuery);
+  const { expiresInMs, tags } = call.target.search === "" ? {} : call.query(putKeyQuery);
   const when = mutationCondition(call.request.headers);
   const contentType = checkContentType(
     call.request.headers.get("Content-Type") ?? "application/octet-stream",
@@ -105,6 +125,7 @@ async function putKey(call: Call): Promise<Response> {
       ...options,
       codec: payloadCodec,
       ...(expiresInMs === undefined ? {} : { expiresInMs }),
+      ...(tags === undefined ? {} : { tags }),
       ...(when === undefined ? {} : { when }),
     },
   );
@@ -126,6 +147,7 @@ export const keyRoutes: readonly Route[] = [
     path: "/v1/{space}/keys/{key+}",
     summary: "The value's bytes with their content type; `If-None-Match` gives 304, `If-Match` 412.",
     access: "read",
+    query: getKeyQuery,
     run: getKey,
   },
   {

@@ -23,6 +23,7 @@ function writeItem(item: ListedKey, asOf: readonly string[]): string {
     etag: etagOf(item, asOf),
     sizeBytes: item.sizeBytes,
     modifiedAtMs: item.modifiedAtMs,
+    tags: item.tags,
     ...(item.expiresInMs === undefined ? {} : { expiresInMs: Math.max(0, Math.ceil(item.expiresInMs)) }),
   });
   const value =

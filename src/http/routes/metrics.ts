@@ -1,7 +1,7 @@
 import { WarpError } from "../../errors.ts";
 import { contentTypes } from "../../metrics/exposition.ts";
 import type { Format } from "../../metrics/report.ts";
-import { requireVerb } from "../auth/grant.ts";
+import { requireKey, requireVerb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import type { Route } from "../route.ts";
 
@@ -30,7 +30,11 @@ function formatOf(accept: string | null): Format {
 }
 
 async function scrape(call: Call): Promise<Response> {
-  requireVerb(call.grant, "metrics");
+  const { grant } = call;
+  requireVerb(grant, "metrics");
+  // The figures are of all spaces: not for an administrator of some.
+  if (!grant.spaces.includes("*")) throw new WarpError("forbidden", "the metrics are of all spaces");
+  requireKey(grant, "", "space");
   const { metrics } = call.deployment;
   if (metrics === undefined) throw new WarpError("unsupported", "this deployment keeps no metrics");
   const format = formatOf(call.request.headers.get("Accept"));

@@ -17,6 +17,7 @@ export const batchOperation = v.variant("op", [
     base64: v.optional(v.string()),
     contentType: v.optional(v.string()),
     expiresInMs: v.optional(v.number()),
+    tags: v.optional(v.array(v.string())),
     ...conditions,
   }),
   v.strictObject({ op: v.literal("delete"), key: v.string(), ...conditions }),

@@ -1,0 +1,28 @@
+import type { Route } from "../../route.ts";
+import type { RouteDoc } from "../route-doc.ts";
+import { adminDocs } from "./admin.ts";
+import { keyDocs } from "./keys.ts";
+import { manyDocs } from "./many.ts";
+import { versionDocs } from "./versions.ts";
+
+/** What the reference says of each route, by method and path. */
+export const routeDocs: Readonly<Record<string, RouteDoc>> = {
+  ...keyDocs,
+  ...versionDocs,
+  ...manyDocs,
+  ...adminDocs,
+};
+
+/** The words about a route; one without any is told by its summary. */
+export function docOf(route: Route): RouteDoc {
+  return (
+    routeDocs[`${route.method} ${route.path}`] ?? {
+      group: "Operations",
+      text: route.summary,
+      gives: "bytes",
+      statuses: { 200: "The answer." },
+      problems: [],
+      example: { path: route.path },
+    }
+  );
+}

@@ -1,0 +1,71 @@
+import type { RouteDoc } from "../route-doc.ts";
+
+const etag = "9f3c1a2b4d5e6f70.3";
+const json = { "Content-Type": "application/json" };
+const opId = "01930f6e-7a00-7000-8000-000000000000";
+const revision = "9f3c1a2b4d5e6f70.3";
+
+/** One key, and pages of keys. */
+export const keyDocs: Readonly<Record<string, RouteDoc>> = {
+  "GET /v1/{space}/keys/{key+}": {
+    group: "Keys",
+    text: "The bytes as they were stored, with their content type. `HEAD` is the same without them. `If-None-Match` gives 304 while nothing has changed. `?version=` and `?at=` read what is kept of the past; only one of the three parameters at a time.",
+    gives: "bytes",
+    statuses: { 200: "The value.", 304: "Nothing has changed since the tag in `If-None-Match`." },
+    headers: ["If-Match", "If-None-Match"],
+    problems: ["not_found", "precondition_failed", "unregistered", "version_compacted"],
+    example: { path: "/v1/shop/keys/user:1" },
+  },
+  "PUT /v1/{space}/keys/{key+}": {
+    group: "Keys",
+    text: "Stores the body's bytes with their content type. A space that does not exist is made by its first write.",
+    takes: "bytes",
+    gives: "json",
+    statuses: { 201: "Stored; the key is new.", 200: "Stored; the key existed." },
+    headers: ["Content-Type", "If-Match", "If-None-Match", "Warp-Op-Id"],
+    problems: ["unregistered", "space_deleting"],
+    example: {
+      path: "/v1/shop/keys/user:2?expiresInMs=3600000&tags=team-7",
+      headers: json,
+      body: { name: "Ada" },
+      answer: { key: "user:2", version: 3, etag, revision, opId, replayed: false, created: true },
+    },
+  },
+  "DELETE /v1/{space}/keys/{key+}": {
+    group: "Keys",
+    text: "Deletes the key from the storage and from every cache. One that was absent is no error.",
+    gives: "json",
+    statuses: { 200: "The key is gone." },
+    headers: ["If-Match", "If-None-Match", "Warp-Op-Id"],
+    problems: ["unregistered", "space_deleting"],
+    example: {
+      path: "/v1/shop/keys/user:1",
+      answer: { key: "user:1", version: 0, revision, opId, replayed: false, existed: true },
+    },
+  },
+  "GET /v1/{space}/keys": {
+    group: "Keys",
+    text: "A page of keys in order of their UTF-8 bytes. No `cursor` in the answer: this was the last page. `asOf` has one log position for each shard.",
+    gives: "json",
+    statuses: { 200: "The page." },
+    problems: [],
+    example: {
+      path: "/v1/shop/keys?prefix=user:&limit=2&values=true",
+      answer: {
+        items: [
+          {
+            key: "user:1",
+            version: 3,
+            etag,
+            sizeBytes: 14,
+            modifiedAtMs: 1_800_000_000_000,
+            tags: ["team-7"],
+            contentType: "application/json",
+            json: { name: "Ada" },
+          },
+        ],
+        asOf: [revision],
+      },
+    },
+  },
+};

@@ -1,0 +1,54 @@
+import type { Call } from "../call.ts";
+import { mutationCondition } from "../conditions.ts";
+import { json, type Route } from "../route.ts";
+import { historyQuery, restoreBody } from "../schemas/versions.ts";
+import { keyOf, mutated } from "./keys.ts";
+
+async function getHistory(call: Call): Promise<Response> {
+  const key = keyOf(call);
+  const { before, limit } = call.query(historyQuery);
+  const page = await call.warp.history(key, {
+    ...call.callOptions,
+    ...(before === undefined ? {} : { before }),
+    ...(limit === undefined ? {} : { limit }),
+  });
+  return json({
+    key,
+    versions: page.versions,
+    more: page.more,
+    floor: page.floor,
+    revision: page.cursor,
+  });
+}
+
+async function restoreKey(call: Call): Promise<Response> {
+  const key = keyOf(call);
+  const options = call.mutationOptions();
+  const when = mutationCondition(call.request.headers);
+  const { version } = await call.body(restoreBody);
+  const result = await call.warp.restore(key, version, {
+    ...options,
+    ...(when === undefined ? {} : { when }),
+  });
+  return mutated(call, result, 200, { restored: version });
+}
+
+/** What is kept of the past. */
+export const versionRoutes: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/v1/{space}/history/{key+}",
+    summary: "The kept versions of a key, newest first, without their values.",
+    access: "read",
+    query: historyQuery,
+    run: getHistory,
+  },
+  {
+    method: "POST",
+    path: "/v1/{space}/restore/{key+}",
+    summary: "Makes a kept version the present value.",
+    access: "write",
+    body: restoreBody,
+    run: restoreKey,
+  },
+];
