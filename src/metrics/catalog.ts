@@ -63,9 +63,13 @@ export const catalog = {
   warp_cache_hits_total: counter("Look-ups in the cache that found a copy, fresh enough or not"),
   warp_cache_misses_total: counter("Look-ups in the cache that found none"),
   warp_cache_evictions_total: counter("Copies dropped to keep the cache within its bounds"),
+  warp_adaptive_ttl_adjustments_total: counter("Times that demand changed the TTL of a key"),
+  warp_adaptive_hot_keys: gauge("Keys that are hot by their sliding window"),
   // nodes
   warp_delete_total: counter("Deletes of keys"),
   warp_core_bypasses_total: counter("Reads of strong keys, which go to the authority"),
+  warp_core_stale_total: counter("Reads answered with a stale copy, neither hits nor misses"),
+  warp_core_refreshes_total: counter("Refreshes begun behind an answer"),
   warp_core_loads_total: counter("Keys asked of the storage behind L1"),
   warp_core_coalesced_loads_total: counter("Reads that shared another read's load"),
   warp_core_refused_fills_total: counter("Answers kept out of L1 because the key had changed meanwhile"),
@@ -73,6 +77,7 @@ export const catalog = {
   warp_core_drops_total: counter("Times that a node dropped all its copies of a shard"),
   warp_core_errors_total: counter("Failures of a node's background work"),
   warp_cache_rejections_total: counter("Copies refused because one alone exceeds the cache"),
+  warp_cache_errors_total: counter("Failures of a cache that were answered as a miss, or as nothing done"),
   warp_cache_entries: gauge("Copies in L1"),
   warp_cache_bytes: gauge("Bytes that the copies in L1 are charged with", { unit: "bytes" }),
   // HTTP

@@ -53,8 +53,8 @@ export class Spaces {
   }
 
   /**
-   * The figures of all nodes together since the first was made, forgotten ones included: what is counted never falls. Entries and bytes of
-   * caches are those of the nodes that are kept. Undefined before the first.
+   * The figures of all nodes together since the first was made, forgotten ones included: what is counted never falls. What is of
+   * now (entries, bytes, hot keys) is of the nodes that are kept. Undefined before the first.
    */
   stats(): WarpStats | undefined {
     let sum = this.#past;
@@ -68,7 +68,8 @@ export class Spaces {
     if (oldest === undefined) return;
     const [space, warp] = oldest;
     const stats = warp.stats();
-    this.#past = addStats(this.#past, { ...stats, cache: { ...stats.cache, entries: 0, bytes: 0 } });
+    const past = { ...stats, hotKeys: 0, cache: { ...stats.cache, entries: 0, bytes: 0 } };
+    this.#past = addStats(this.#past, past);
     this.#warps.delete(space);
   }
 

@@ -76,6 +76,7 @@ describe("the catalog", () => {
       ...["warp_get_total", "warp_set_total", "warp_invalidate_total"],
       ...["warp_core_hits_total", "warp_core_misses_total", "warp_core_evictions_total"],
       ...["warp_cache_hits_total", "warp_cache_misses_total", "warp_cache_evictions_total"],
+      ...["warp_adaptive_ttl_adjustments_total", "warp_adaptive_hot_keys"],
     ];
     expect(Object.keys(catalog)).toEqual(expect.arrayContaining(names));
   });

@@ -1,0 +1,30 @@
+import { execFileSync } from "node:child_process";
+import { describe, expect, test } from "vitest";
+import { catalog, type Metric } from "../../src/metrics/catalog.ts";
+import { promtool } from "../support/promtool.ts";
+import { read, root } from "./source.ts";
+
+describe("docs/metrics.md", () => {
+  test("MT2 lists exactly the metrics that exist, with their types, labels and help", () => {
+    const told = read("docs/metrics.md")
+      .split("\n")
+      .filter((line) => /^\| `warp_/.test(line));
+    const names = (labels: Metric["labels"]) =>
+      Object.keys(labels ?? {})
+        .map((label) => `\`${label}\``)
+        .join(" ");
+    const real = Object.entries<Metric>(catalog).map(
+      ([name, { type, labels, help }]) => `| \`${name}\` | ${type} | ${names(labels)} | ${help} |`,
+    );
+    expect(told).toEqual(real);
+  });
+
+  test("promtool accepts docs/prometheus-scrape.yaml", ({ skip }) => {
+    const tool = promtool() ?? skip("promtool is not installed (Debian: prometheus)");
+    const said = execFileSync(tool, ["check", "config", "--syntax-only", "docs/prometheus-scrape.yaml"], {
+      cwd: root,
+      encoding: "utf8",
+    });
+    expect(said).toContain("SUCCESS");
+  });
+});
