@@ -77,8 +77,8 @@ export async function runBatch(
 function toWish(operation: BatchOperation): Wish & { readonly opId?: string | undefined } {
   const { op } = operation;
   if (op === "set") {
-    const { key, payload, expiresInMs, when, opId } = operation;
-    return { kind: "set", key, payload, expiresInMs, when, opId };
+    const { key, payload, expiresInMs, tags, when, opId } = operation;
+    return { kind: "set", key, payload, expiresInMs, tags, when, opId };
   }
   if (op === "delete")
     return { kind: "delete", key: operation.key, when: operation.when, opId: operation.opId };

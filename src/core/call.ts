@@ -76,7 +76,7 @@ export function callOptions(options: CallOptions | undefined): CallOptions {
   };
 }
 
-function abortedError(signal: AbortSignal | undefined): WarpError {
+export function abortedError(signal: AbortSignal | undefined): WarpError {
   return new WarpError("aborted", "the caller gave up", { cause: signal?.reason });
 }
 

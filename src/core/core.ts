@@ -2,17 +2,19 @@ import { WarpError } from "../errors.ts";
 import { checkKey } from "../protocol/key.ts";
 import { formatCursor } from "../protocol/position.ts";
 import { maxBatchOperations } from "../runtime/limits.ts";
-import { checkPrefix, OpIds, type Wish } from "./draft.ts";
+import { checkPrefix, checkTags, OpIds, type Wish } from "./draft.ts";
 import { Emitter } from "./emitter.ts";
 import { checkValue, type Reading } from "./entry.ts";
 import { Follower } from "./follower.ts";
 import { L1 } from "./l1.ts";
 import { Lifetime } from "./lifetime.ts";
+import { Lives } from "./lives.ts";
 import { Loader } from "./loader.ts";
 import { Moments } from "./moment.ts";
 import { newCounters, type Parts } from "./parts.ts";
 import { checkRange } from "./policy.ts";
 import { Reader, tooMany } from "./reader.ts";
+import { Refresher } from "./refresher.ts";
 import { Registry } from "./registry.ts";
 import { Sourcing } from "./sourcing.ts";
 import type {
@@ -23,6 +25,7 @@ import type {
   SetManyResult,
   WarpOptions,
 } from "./types.ts";
+import { Versions } from "./versions.ts";
 import { Writer } from "./writer.ts";
 
 /** The parts of one node, wired: what `Warp` and its scopes share. */
@@ -30,10 +33,12 @@ export class Core {
   readonly parts: Parts;
   readonly registry: Registry;
   readonly l1: L1;
+  readonly lives: Lives;
   readonly loader: Loader;
   readonly reader: Reader;
   readonly writer: Writer;
   readonly sourcing: Sourcing;
+  readonly versions: Versions;
 
   /** Throws `invalid_argument`, `invalid_pattern`, `invalid_registration`, `invalid_ttl`, `registration_conflict`. */
   constructor(options: WarpOptions) {
@@ -69,10 +74,23 @@ export class Core {
       outdated,
       registrationsOld: () => this.registry.markOld(),
     });
-    this.loader = new Loader(this.parts, this.l1, follower);
-    this.reader = new Reader(this.parts, this.registry, this.l1, follower, this.loader);
-    this.writer = new Writer(this.parts, this.registry, this.l1, follower, this.loader, { outdated });
-    this.sourcing = new Sourcing(this.parts, this.reader, this.writer, this.l1);
+    this.lives = new Lives(clock, random);
+    this.loader = new Loader(this.parts, this.l1, follower, this.lives);
+    const refresher = new Refresher(this.parts, this.loader);
+    this.reader = new Reader(
+      this.parts,
+      this.registry,
+      this.l1,
+      follower,
+      this.loader,
+      this.lives,
+      refresher,
+    );
+    this.writer = new Writer(this.parts, this.registry, this.l1, follower, this.loader, this.lives, {
+      outdated,
+    });
+    this.sourcing = new Sourcing(this.parts, this.registry, this.reader, this.writer, this.loader, this.l1);
+    this.versions = new Versions(this.parts, this.registry);
   }
 
   #detach(key: string | undefined, prefix: string | undefined): void {
@@ -100,7 +118,7 @@ export class Core {
     for (const [at, [key, value]] of list.entries()) {
       try {
         const payload = reading.codec.encode(await checkValue(value, reading.schema));
-        wishes.push({ kind: "set", key, payload, expiresInMs: options?.expiresInMs });
+        wishes.push({ kind: "set", key, payload, expiresInMs: options?.expiresInMs, tags: options?.tags });
         places.push(at);
       } catch (error) {
         results[at] = { key, error };
@@ -121,7 +139,12 @@ export class Core {
     target: InvalidateTarget,
     options: MutationOptions | undefined,
   ): Promise<InvalidateResult> {
-    const { keys, prefix } = checkTarget(target);
+    const { keys, prefix, tags } = checkTarget(target);
+    if (tags !== undefined)
+      return await this.#invalidateEach(
+        tags.map((tag) => ({ kind: "invalidateTag", tag })),
+        options,
+      );
     if (prefix !== undefined) {
       const { result } = await this.writer.one({ kind: "invalidatePrefix", prefix }, options);
       return { opId: result.opId, cursors: [result.cursor] };
@@ -131,16 +154,22 @@ export class Core {
     // Refused as a whole before anything is done, if any key has no registration in a strict space.
     await this.registry.ready(options);
     for (const key of keys) this.registry.resolve(key);
-    const opIds = new OpIds(this.parts, options);
-    const settled = await this.writer.each(
+    return await this.#invalidateEach(
       keys.map((key) => ({ kind: "invalidate", key })),
       options,
-      opIds,
     );
+  }
+
+  async #invalidateEach(
+    wishes: readonly Wish[],
+    options: MutationOptions | undefined,
+  ): Promise<InvalidateResult> {
+    const opIds = new OpIds(this.parts, options);
+    const settled = await this.writer.each(wishes, options, opIds);
     const cursors = new Map<number, string>();
     for (const one of settled) {
       if (!("value" in one)) throw one.error;
-      cursors.set(one.value.position.shard, formatCursor(one.value.position));
+      for (const position of one.value.positions) cursors.set(position.shard, formatCursor(position));
     }
     return { opId: opIds.callOpId, cursors: [...cursors.values()] };
   }
@@ -148,8 +177,15 @@ export class Core {
   /** Drops this node's copies only; gives how many there were. */
   async invalidateLocal(target: InvalidateTarget): Promise<number> {
     this.parts.lifetime.check();
-    const { keys, prefix } = checkTarget(target);
+    const { keys, prefix, tags } = checkTarget(target);
     const { emitter } = this.parts;
+    if (tags !== undefined) {
+      // What is on its way may have one of them.
+      this.#detach(undefined, "");
+      if (emitter.has("invalidate"))
+        for (const tag of tags) emitter.emit("invalidate", { tag, source: "local" });
+      return await this.l1.forgetTags(tags);
+    }
     if (prefix !== undefined) {
       checkPrefix(prefix);
       this.#detach(undefined, prefix);
@@ -171,13 +207,22 @@ function unanswered(key: string): SetManyResult {
   return { key, error: new WarpError("internal", "a mutation was left unanswered") };
 }
 
-function checkTarget(
-  target: InvalidateTarget,
-):
-  | { readonly keys: readonly string[]; readonly prefix: undefined }
-  | { readonly keys: undefined; readonly prefix: string } {
-  const { keys, prefix } = target as { readonly keys?: readonly string[]; readonly prefix?: string };
-  if (keys !== undefined && prefix === undefined) return { keys, prefix };
-  if (keys === undefined && prefix !== undefined) return { keys, prefix };
-  throw new WarpError("invalid_argument", "name either keys or a prefix", { details: { field: "keys" } });
+type Target = {
+  readonly keys?: readonly string[];
+  readonly prefix?: string;
+  readonly tags?: readonly string[];
+};
+
+/** Exactly one of the three. Throws `invalid_argument`. */
+function checkTarget(target: InvalidateTarget) {
+  const { keys, prefix, tags } = target as Target;
+  if (keys !== undefined && prefix === undefined && tags === undefined) return { keys, prefix, tags };
+  if (keys === undefined && prefix !== undefined && tags === undefined) return { keys, prefix, tags };
+  if (keys === undefined && prefix === undefined && tags !== undefined) {
+    checkTags(tags);
+    return { keys, prefix, tags: [...new Set(tags)] };
+  }
+  throw new WarpError("invalid_argument", "name either keys, a prefix or tags", {
+    details: { field: "keys" },
+  });
 }

@@ -2,13 +2,12 @@ import { WarpError } from "../errors.ts";
 import { checkKey } from "../protocol/key.ts";
 import type { Payload } from "../protocol/payload.ts";
 import { formatETag } from "../protocol/position.ts";
-import type { RegistrationSettings } from "../protocol/registration.ts";
 import { type Mutation, type Precondition, scopeOpId } from "../protocol/shard-api.ts";
 import { utf8Length } from "../runtime/bytes.ts";
 import { uuidv7, uuidv7Time } from "../runtime/ids.ts";
-import { maxExpiresInMs, maxKeyBytes, minExpiresInMs } from "../runtime/limits.ts";
+import { maxExpiresInMs, maxKeyBytes, maxTagBytes, maxTags, minExpiresInMs } from "../runtime/limits.ts";
 import type { Parts } from "./parts.ts";
-import { checkRange } from "./policy.ts";
+import { checkRange, type Policy } from "./policy.ts";
 import type { MutationOptions } from "./types.ts";
 
 /** A mutation about to be sent, and what the node has to do with its answer. */
@@ -17,7 +16,7 @@ export interface Draft {
   /** The op id as the caller knows it. */
   readonly opId: string;
   /** The key's policy; undefined for a prefix. */
-  readonly settings: RegistrationSettings | undefined;
+  readonly settings: Policy | undefined;
   /** Whether a written value enters L1 also where no copy is held. */
   readonly fill: boolean;
 }
@@ -29,11 +28,19 @@ export type Wish =
       readonly key: string;
       readonly payload: Payload;
       readonly expiresInMs?: number | undefined;
+      readonly tags?: readonly string[] | undefined;
       readonly when?: Precondition | undefined;
     }
   | { readonly kind: "delete"; readonly key: string; readonly when?: Precondition | undefined }
   | { readonly kind: "invalidate"; readonly key: string }
-  | { readonly kind: "invalidatePrefix"; readonly prefix: string };
+  | { readonly kind: "invalidatePrefix"; readonly prefix: string }
+  | { readonly kind: "invalidateTag"; readonly tag: string }
+  | {
+      readonly kind: "restore";
+      readonly key: string;
+      readonly version: number;
+      readonly when?: Precondition | undefined;
+    };
 
 /** Op ids of one call: each mutation's own, or the call's with the place of the mutation. */
 export class OpIds {
@@ -73,14 +80,37 @@ export function toMutation(wish: Wish, scopedOpId: string): Mutation {
     checkPrefix(wish.prefix);
     return { kind: "invalidatePrefix", opId: scopedOpId, prefix: wish.prefix };
   }
+  if (wish.kind === "invalidateTag") {
+    checkTags([wish.tag]);
+    return { kind: "invalidateTag", opId: scopedOpId, tag: wish.tag };
+  }
   checkKey(wish.key);
   if (wish.kind === "invalidate") return { kind: "invalidate", opId: scopedOpId, key: wish.key };
   const when = wish.when === undefined ? {} : { when: wish.when };
   if (wish.kind === "delete") return { kind: "delete", opId: scopedOpId, key: wish.key, ...when };
+  if (wish.kind === "restore") {
+    checkRange("invalid_version", "version", wish.version, 1, Number.MAX_SAFE_INTEGER);
+    return { kind: "restore", opId: scopedOpId, key: wish.key, version: wish.version, ...when };
+  }
   const { key, payload, expiresInMs } = wish;
-  if (expiresInMs === undefined) return { kind: "set", opId: scopedOpId, key, payload, ...when };
+  if (wish.tags !== undefined) checkTags(wish.tags);
+  const tags = wish.tags === undefined || wish.tags.length === 0 ? {} : { tags: [...new Set(wish.tags)] };
+  if (expiresInMs === undefined) return { kind: "set", opId: scopedOpId, key, payload, ...tags, ...when };
   checkRange("invalid_ttl", "expiresInMs", expiresInMs, minExpiresInMs, maxExpiresInMs);
-  return { kind: "set", opId: scopedOpId, key, payload, expiresInMs, ...when };
+  return { kind: "set", opId: scopedOpId, key, payload, expiresInMs, ...tags, ...when };
+}
+
+/** Throws `invalid_argument` unless these are at most 16 tags of 1 to 128 bytes. */
+export function checkTags(tags: readonly string[]): void {
+  const wrong = tags.some((tag) => tag === "" || !tag.isWellFormed() || utf8Length(tag) > maxTagBytes);
+  if (!wrong && tags.length <= maxTags) return;
+  throw new WarpError(
+    "invalid_argument",
+    `at most ${maxTags} tags, each of 1 to ${maxTagBytes} bytes of UTF-8`,
+    {
+      details: { field: "tags", max: maxTags, maxBytes: maxTagBytes },
+    },
+  );
 }
 
 /** Throws `invalid_key` for a prefix that no key can have; the empty one is every key's. */

@@ -9,6 +9,7 @@ export class Emitter {
   readonly #listeners: Listeners = {
     hit: new Set(),
     miss: new Set(),
+    stale: new Set(),
     set: new Set(),
     delete: new Set(),
     invalidate: new Set(),

@@ -4,6 +4,7 @@ import { formatCursor, formatETag, type Position } from "../protocol/position.ts
 import type { StoredEntry } from "../protocol/shard-api.ts";
 import { type Codec, payloadCodec } from "../runtime/codec.ts";
 import type { StandardSchemaResult, StandardSchemaV1 } from "../runtime/standard-schema.ts";
+import type { CopyLife } from "./lives.ts";
 import type { CacheOutcome, Entry } from "./types.ts";
 
 /** How bytes become a caller's values. Two readings with one codec object share what is decoded. */
@@ -14,10 +15,10 @@ export interface Reading<T> {
 
 /** A copy of what the authority stored, as an answer to a question sent at `sentAtMs` gave it. */
 export function toCacheEntry(
-  stored: Pick<StoredEntry, "payload" | "version" | "modifiedAtMs" | "expiresInMs">,
+  stored: Pick<StoredEntry, "payload" | "version" | "modifiedAtMs" | "expiresInMs" | "tags">,
   asOf: Position,
   sentAtMs: number,
-  cacheTtlMs: number,
+  life: CopyLife,
 ): CacheEntry {
   // All lives are counted from the sending: the answer can only have been true later than that.
   const endsAtMs =
@@ -30,7 +31,9 @@ export function toCacheEntry(
     asOf: asOf.revision,
     modifiedAtMs: stored.modifiedAtMs,
     storedAtMs: sentAtMs,
-    expiresAtMs: Math.min(sentAtMs + cacheTtlMs, endsAtMs),
+    expiresAtMs: Math.min(sentAtMs + life.keepMs, endsAtMs),
+    freshUntilMs: sentAtMs + life.ttlMs,
+    ...(stored.tags === undefined || stored.tags.length === 0 ? {} : { tags: stored.tags }),
     endsAtMs,
     decoded: undefined,
     decodedBy: undefined,
@@ -117,10 +120,11 @@ export function toEntry<T>(
     cursor: formatCursor({ epoch: epochOf(entry), revision: entry.asOf }),
     contentType: entry.payload.contentType,
     modifiedAtMs: entry.modifiedAtMs,
-    ageMs: cache === "hit" ? Math.max(0, nowMs - entry.storedAtMs) : 0,
+    ageMs: cache === "hit" || cache === "stale" ? Math.max(0, nowMs - entry.storedAtMs) : 0,
     expiresInMs:
       entry.endsAtMs === Number.POSITIVE_INFINITY ? undefined : Math.max(0, entry.endsAtMs - nowMs),
-    stale: false,
+    ...(entry.tags === undefined ? {} : { tags: entry.tags }),
+    stale: cache === "stale",
     cache,
   };
 }

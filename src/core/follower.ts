@@ -140,6 +140,8 @@ export class Follower {
     for (const { kind, key } of answer.changes) {
       if (kind === "register") this.#hooks.registrationsOld();
       else if (kind === "invalidatePrefix") this.#hooks.outdated(undefined, key);
+      // What is on its way may have the tag.
+      else if (kind === "invalidateTag") this.#hooks.outdated(undefined, "");
       else this.#hooks.outdated(key, undefined);
     }
     await this.#l1.apply(shard, answer.changes);

@@ -1,9 +1,11 @@
 import type { CacheEntry } from "../cache/cache.ts";
 import type { Change } from "../protocol/shard-api.ts";
+import { Absences } from "./absences.ts";
 import { epochOf } from "./entry.ts";
 import { Floors } from "./floors.ts";
 import type { Moment } from "./moment.ts";
 import type { Parts } from "./parts.ts";
+import { TagFloors } from "./tag-floors.ts";
 
 /**
  * What became of a fill: `kept`; `held`: L1 has a newer copy, this one; `refused`: the key changed while the answer was on its way, a
@@ -28,6 +30,9 @@ export class L1 {
   readonly #parts: Parts;
   readonly #floors: Floors;
   readonly #barriers: Floors;
+  readonly #tags = new TagFloors();
+  /** What is known not to be there. */
+  readonly absences = new Absences();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -38,7 +43,18 @@ export class L1 {
 
   /** The copy of `key` as it is held, for coherence: counts nothing. */
   inspect(key: string): CacheEntry | undefined {
-    return this.#parts.cache.inspect(key, this.#parts.clock.now());
+    const held = this.#parts.cache.inspect(key, this.#parts.clock.now());
+    return held !== undefined && this.keeps(key, held) ? held : undefined;
+  }
+
+  /** Whether no tag of a copy was invalidated since it was true (rule CO9): asked before each serving, costs an untagged one a look. */
+  keeps(key: string, entry: CacheEntry): boolean {
+    return entry.tags === undefined || this.#tags.keeps(entry, () => this.#parts.adapter.shardOf(key));
+  }
+
+  /** Whether a value with these tags, true at `asOf`, stands. */
+  tagsStand(tags: readonly string[] | undefined, shard: number, asOf: number): boolean {
+    return tags === undefined || this.#tags.stands(tags, shard, asOf);
   }
 
   /**
@@ -47,7 +63,7 @@ export class L1 {
    */
   isStanding(key: string, entry: CacheEntry, epoch: string | undefined): boolean {
     if (epoch === undefined || epochOf(entry) !== epoch) return false;
-    return entry.asOf >= this.#floors.of(key, this.#parts.adapter.shardOf(key));
+    return this.keeps(key, entry) && entry.asOf >= this.#floors.of(key, this.#parts.adapter.shardOf(key));
   }
 
   /** Whether something known at `asOf` to a question sent at `begun` still stands: `key` did not change since. */
@@ -61,7 +77,8 @@ export class L1 {
     if (held !== undefined && (held.asOf > entry.asOf || held.version > entry.version)) {
       return { as: "held", entry: held };
     }
-    const verdict = this.#judge(key, shard, entry.asOf, begun);
+    const judged = this.#judge(key, shard, entry.asOf, begun);
+    const verdict = judged === kept && !this.keeps(key, entry) ? refused : judged;
     if (verdict === kept) await this.#parts.cache.set(key, entry);
     else this.#parts.counters.refusedFills++;
     return verdict;
@@ -86,6 +103,7 @@ export class L1 {
   /** `key` changed at `revision`: older answers stay out, an older copy goes. Gives whether one went. */
   async outdate(key: string, revision: number): Promise<boolean> {
     this.#floors.raiseKey(key, revision);
+    this.absences.drop(key, revision);
     const { cache } = this.#parts;
     // A cache that can't be looked into may hold an old copy: it goes in any case.
     if (cache.supports.peek) {
@@ -98,6 +116,7 @@ export class L1 {
   /** The keys of `shard` that begin with `prefix` were invalidated at `revision`. */
   async outdatePrefix(prefix: string, shard: number, revision: number): Promise<number> {
     this.#floors.raisePrefix(prefix, revision, shard);
+    this.absences.dropWhere((key, of) => of === shard && key.startsWith(prefix));
     const { adapter, cache } = this.#parts;
     return await cache.deleteWhere((key) => {
       if (!key.startsWith(prefix) || adapter.shardOf(key) !== shard) return false;
@@ -106,15 +125,32 @@ export class L1 {
     });
   }
 
+  /** All copies of `shard` with this tag were invalidated at `revision`. None is looked for: each is found out when it is asked for. */
+  outdateTag(tag: string, shard: number, revision: number): void {
+    this.#tags.raise(tag, shard, revision);
+  }
+
+  /** Drops all copies with any of these tags, and refuses every answer to a question sent before now: their tags are not known. */
+  async forgetTags(tags: readonly string[]): Promise<number> {
+    this.#barriers.raisePrefix("", this.#parts.moments.latest);
+    const { cache, clock } = this.#parts;
+    return await cache.deleteWhere((key) => {
+      const held = cache.inspect(key, clock.now());
+      return held === undefined || held.tags?.some((tag) => tags.includes(tag)) === true;
+    });
+  }
+
   /** Drops the copy of `key`, and refuses answers to questions sent before now. */
   async forget(key: string): Promise<boolean> {
     this.#barriers.raiseKey(key, this.#parts.moments.latest);
+    this.absences.drop(key);
     return await this.#parts.cache.delete(key);
   }
 
   /** {@link forget} for all keys that begin with `prefix`, of whatever shard. */
   async forgetPrefix(prefix: string): Promise<number> {
     this.#barriers.raisePrefix(prefix, this.#parts.moments.latest);
+    this.absences.dropWhere((key) => key.startsWith(prefix));
     return await this.#parts.cache.deleteWhere((key) => key.startsWith(prefix));
   }
 
@@ -130,8 +166,11 @@ export class L1 {
   async drop(shard: number, revision: number): Promise<void> {
     const { adapter, cache } = this.#parts;
     this.#floors.reset(shard, revision);
+    this.#tags.reset(shard);
+    this.absences.dropWhere((_key, of) => of === shard);
+    const held = (key: string): CacheEntry | undefined => cache.inspect(key, this.#parts.clock.now());
     // A space made anew may have another number of shards: a copy goes with the shard that it came from, too.
-    await cache.deleteWhere((key) => adapter.shardOf(key) === shard || this.inspect(key)?.shard === shard);
+    await cache.deleteWhere((key) => adapter.shardOf(key) === shard || held(key)?.shard === shard);
   }
 
   /** Applies log entries in order. All floors are raised before anything is waited for. */
@@ -143,6 +182,9 @@ export class L1 {
         const dropped = await this.outdatePrefix(key, shard, revision);
         if (dropped > 0 && emitter.has("invalidate"))
           emitter.emit("invalidate", { prefix: key, source: "log" });
+      } else if (kind === "invalidateTag") {
+        this.outdateTag(key, shard, revision);
+        if (emitter.has("invalidate")) emitter.emit("invalidate", { tag: key, source: "log" });
       } else if ((await this.outdate(key, revision)) && emitter.has("invalidate")) {
         emitter.emit("invalidate", { key, source: "log" });
       }

@@ -1,16 +1,17 @@
-import type { ReadAnswer } from "../adapter/adapter.ts";
+import type { CallOptions, ReadAnswer } from "../adapter/adapter.ts";
 import type { CacheEntry } from "../cache/cache.ts";
 import { WarpError } from "../errors.ts";
 import type { Position } from "../protocol/position.ts";
-import type { RegistrationSettings } from "../protocol/registration.ts";
 import { defaultTimeoutMs } from "../runtime/limits.ts";
-import { type Call, tooLong } from "./call.ts";
+import { abortedError, type Call, tooLong } from "./call.ts";
 import { toCacheEntry } from "./entry.ts";
 import type { Follower } from "./follower.ts";
 import { HeldErrors, isStorageTrouble } from "./held-errors.ts";
 import type { L1 } from "./l1.ts";
+import type { Lives } from "./lives.ts";
 import type { Moment } from "./moment.ts";
 import type { Parts } from "./parts.ts";
+import type { Policy } from "./policy.ts";
 import { SingleFlight } from "./single-flight.ts";
 
 /** How often an answer that was overtaken by a change is asked for again before it is given as it is. */
@@ -19,7 +20,7 @@ const maxRounds = 3;
 /** A key to load, and its policy. */
 export interface Need {
   readonly key: string;
-  readonly settings: RegistrationSettings;
+  readonly settings: Policy;
 }
 
 /** What a load gave. */
@@ -43,18 +44,21 @@ interface Wait {
 export class Loader {
   readonly #parts: Parts;
   readonly #l1: L1;
+  readonly #lives: Lives;
   readonly #follower: Follower;
   readonly #flights: SingleFlight<Loaded>;
+  readonly #errors = new HeldErrors();
 
-  constructor(parts: Parts, l1: L1, follower: Follower) {
+  constructor(parts: Parts, l1: L1, follower: Follower, lives: Lives) {
     this.#parts = parts;
+    this.#lives = lives;
     this.#l1 = l1;
     this.#follower = follower;
     this.#flights = new SingleFlight({
       clock: parts.clock,
       background: parts.background,
       lostAfterMs: parts.joinTimeoutMs,
-      errors: new HeldErrors(),
+      errors: this.#errors,
       holds: isStorageTrouble,
     });
   }
@@ -62,6 +66,11 @@ export class Loader {
   /** Readers to come don't join what is on its way for `key` now. */
   detach(key: string): void {
     this.#flights.detach(key);
+  }
+
+  /** Whether the last load of `key` failed a moment ago, so that none is begun now. */
+  isHeld(key: string): boolean {
+    return this.#errors.isHeld(key, this.#parts.clock.now());
   }
 
   detachPrefix(prefix: string): void {
@@ -132,6 +141,20 @@ export class Loader {
     return this.#parts.clock.now() - settings.maxStalenessMs;
   }
 
+  /**
+   * Loads keys for this caller alone, in one call on its own signal, into L1; gives which of them are there. What the call throws is the
+   * caller's. A call that was given up lets nothing in.
+   */
+  async fill(needs: readonly Need[], options: CallOptions): Promise<readonly boolean[]> {
+    const begun = this.#parts.moments.mark();
+    this.#parts.counters.loads += needs.length;
+    const keys = needs.map(({ key }) => key);
+    const answers = await this.#parts.adapter.getMany(keys, options);
+    if (options.signal?.aborted === true) throw abortedError(options.signal);
+    const landed = await Promise.all(needs.map((need, i) => this.#land(need, answers[i], begun)));
+    return landed.map(({ entry }) => entry !== undefined);
+  }
+
   #startOne(need: Need, call: Call): Promise<Loaded> {
     const [start] = this.#start([need], call);
     return start ?? Promise.reject(new WarpError("internal", "a load was not begun"));
@@ -163,7 +186,9 @@ export class Loader {
     if (answer === undefined) throw new WarpError("internal", "the storage left a key unanswered");
     const { asOf: position } = answer;
     const current = await this.#follower.observe(position, begun);
-    const entry = answer.entry && toCacheEntry(answer.entry, position, begun.atMs, settings.cacheTtlMs);
+    const entry =
+      answer.entry &&
+      toCacheEntry(answer.entry, position, begun.atMs, this.#lives.ofCopy(key, settings, "load"));
     // A strong key is never served from L1, so it has no business there.
     if (!current || settings.mode === "strong") return { entry, position, begun, overtaken: false };
     const admission =
@@ -171,7 +196,12 @@ export class Loader {
         ? await this.#l1.admitAbsence(key, position.shard, position.revision, begun)
         : await this.#l1.admit(key, position.shard, entry, begun);
     if (admission.as === "held") return { entry: admission.entry, position, begun, overtaken: false };
-    return { entry, position, begun, overtaken: admission.as === "refused" };
+    const loaded = { entry, position, begun, overtaken: admission.as === "refused" };
+    const negativeTtlMs = settings.extra?.negativeTtlMs;
+    if (entry === undefined && negativeTtlMs !== undefined && admission.as === "kept") {
+      this.#l1.absences.set(key, loaded, begun.atMs + negativeTtlMs);
+    }
+    return loaded;
   }
 }
 

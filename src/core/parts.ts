@@ -27,6 +27,8 @@ export interface Parts {
 export interface Counters {
   hits: number;
   misses: number;
+  stale: number;
+  refreshes: number;
   bypasses: number;
   loads: number;
   joins: number;
@@ -40,6 +42,8 @@ export function newCounters(): Counters {
   return {
     hits: 0,
     misses: 0,
+    stale: 0,
+    refreshes: 0,
     bypasses: 0,
     loads: 0,
     joins: 0,

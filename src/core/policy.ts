@@ -8,7 +8,8 @@ import {
   minCacheTtlMs,
   minMaxStalenessMs,
 } from "../runtime/limits.ts";
-import type { RegistrationOptions } from "./types.ts";
+import { checkFields, readFields, wrong } from "./policy-fields.ts";
+import type { RegistrationOptions, ScopeOptions } from "./types.ts";
 
 /** go-warp's names beside Warp's own. */
 const modes: ReadonlyMap<string, Mode> = new Map([
@@ -29,6 +30,7 @@ export const defaultSettings: RegistrationSettings = Object.freeze({
 
 /** Options with their defaults. Throws `invalid_registration` or, for a life out of range, `invalid_ttl`; both name field and range. */
 export function resolveSettings(options: RegistrationOptions): RegistrationSettings {
+  checkFields(options);
   const mode = options.mode === undefined ? defaultSettings.mode : modes.get(options.mode);
   if (mode === undefined) {
     throw new WarpError(
@@ -40,8 +42,99 @@ export function resolveSettings(options: RegistrationOptions): RegistrationSetti
   const { cacheTtlMs = defaultCacheTtlMs, maxStalenessMs = defaultMaxStalenessMs } = options;
   checkRange("invalid_ttl", "cacheTtlMs", cacheTtlMs, minCacheTtlMs, maxCacheTtlMs);
   checkRange("invalid_registration", "maxStalenessMs", maxStalenessMs, minMaxStalenessMs, maxMaxStalenessMs);
-  return { mode, cacheTtlMs, maxStalenessMs };
+  const settings = { mode, cacheTtlMs, maxStalenessMs, ...readFields(options) };
+  checkTogether(settings);
+  return settings;
 }
+
+/** The policy among a scope's options; undefined where there is none. */
+export function policyOf<T>(options: ScopeOptions<T>): RegistrationOptions | undefined {
+  const { codec: _codec, schema: _schema, ...policy } = options;
+  return Object.values(policy).every((value) => value === undefined) ? undefined : policy;
+}
+
+/** What a strong key can't have: L1 never serves it, so nothing can be said about copies. */
+const forCopiesOnly = [
+  "graceMs",
+  "softTimeoutMs",
+  "eagerRefresh",
+  "sliding",
+  "maxLifeMs",
+  "adaptive",
+  "frequency",
+  "jitter",
+  "negativeTtlMs",
+  "allowStale",
+  "kvTtlMs",
+] as const;
+
+/** Throws `invalid_registration` for settings that contradict each other. */
+function checkTogether(settings: RegistrationSettings): void {
+  const { cacheTtlMs, softTimeoutMs, hardTimeoutMs, sliding, maxLifeMs, adaptive, frequency } = settings;
+  if (settings.mode === "strong") {
+    const field = forCopiesOnly.find((name) => settings[name] !== undefined);
+    if (field !== undefined) throw wrong(field, `${field} says how copies live; a strong key has none`);
+  }
+  const needs = (
+    field: "softTimeoutMs" | "allowStale" | "sliding" | "maxLifeMs",
+    other: keyof RegistrationSettings,
+  ) => {
+    if (settings[field] !== undefined && settings[other] === undefined)
+      throw wrong(field, `${field} needs ${other}`);
+  };
+  needs("softTimeoutMs", "graceMs");
+  needs("allowStale", "graceMs");
+  needs("sliding", "maxLifeMs");
+  needs("maxLifeMs", "sliding");
+  if (softTimeoutMs !== undefined && hardTimeoutMs !== undefined && hardTimeoutMs < softTimeoutMs) {
+    throw wrong("hardTimeoutMs", `hardTimeoutMs is ${hardTimeoutMs}, below softTimeoutMs, ${softTimeoutMs}`, {
+      min: softTimeoutMs,
+    });
+  }
+  if (sliding === true && adaptive !== undefined)
+    throw wrong("sliding", "sliding and adaptive both set the TTL");
+  if (adaptive !== undefined && frequency !== undefined) {
+    throw wrong("frequency", "frequency and adaptive both set the TTL");
+  }
+  if (settings.jitter !== undefined && (adaptive !== undefined || frequency !== undefined)) {
+    throw wrong("jitter", "jitter does not go with adaptive or frequency, whose TTLs differ by themselves");
+  }
+  const longestMs = Math.max(cacheTtlMs, frequency?.maxTtlMs ?? 0);
+  if (maxLifeMs !== undefined && maxLifeMs < longestMs) {
+    throw wrong("maxLifeMs", `maxLifeMs is ${maxLifeMs}, below the longest TTL, ${longestMs}`, {
+      min: longestMs,
+    });
+  }
+  const start = frequency ?? (adaptive?.kind === "multiplicative" ? adaptive : undefined);
+  if (start !== undefined && (cacheTtlMs < start.minTtlMs || cacheTtlMs > start.maxTtlMs)) {
+    throw wrong(
+      "cacheTtlMs",
+      `cacheTtlMs, the TTL to begin with, is ${cacheTtlMs}; it must be from ${start.minTtlMs} to ${start.maxTtlMs}`,
+      { min: start.minTtlMs, max: start.maxTtlMs },
+    );
+  }
+}
+
+/** A policy as the parts of a node work with it: made once per registration, looked at on every read. */
+export interface Policy {
+  readonly mode: Mode;
+  readonly cacheTtlMs: number;
+  readonly maxStalenessMs: number;
+  /** All of it, if copies live by more than a plain TTL; undefined for most: a hit then costs one look at this field. */
+  readonly extra: RegistrationSettings | undefined;
+  readonly settings: RegistrationSettings;
+}
+
+export function toPolicy(settings: RegistrationSettings): Policy {
+  const { mode, cacheTtlMs, maxStalenessMs } = settings;
+  const plain =
+    settings.hardTimeoutMs === undefined &&
+    forCopiesOnly.every((f) => f === "kvTtlMs" || settings[f] === undefined);
+  return { mode, cacheTtlMs, maxStalenessMs, extra: plain ? undefined : settings, settings };
+}
+
+/** The policy of {@link defaultSettings}. */
+export const defaultPolicy: Policy = Object.freeze(toPolicy(defaultSettings));
 
 /** Throws `code` unless `value` is a whole number from `min` to `max`. */
 export function checkRange(

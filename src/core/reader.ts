@@ -1,19 +1,22 @@
-import type { CallOptions } from "../adapter/adapter.ts";
 import type { CacheEntry } from "../cache/cache.ts";
 import { WarpError } from "../errors.ts";
 import { checkKey } from "../protocol/key.ts";
 import { formatCursor } from "../protocol/position.ts";
-import type { RegistrationSettings } from "../protocol/registration.ts";
 import { checkCallLimits } from "../runtime/call-limits.ts";
 import { maxBatchOperations } from "../runtime/limits.ts";
 import { Call } from "./call.ts";
 import { type Reading, readValue, toEntry } from "./entry.ts";
 import type { Follower } from "./follower.ts";
+import { Freshness } from "./freshness.ts";
 import type { L1 } from "./l1.ts";
+import type { Lives } from "./lives.ts";
 import type { Loaded, Loader, Need, Settled } from "./loader.ts";
 import type { Parts } from "./parts.ts";
+import type { Policy } from "./policy.ts";
+import type { Refresher } from "./refresher.ts";
 import type { Registry } from "./registry.ts";
-import type { CacheOutcome, Lookup } from "./types.ts";
+import { Rescue } from "./rescue.ts";
+import type { CacheOutcome, Lookup, ReadCall } from "./types.ts";
 
 /** A key's copy, from L1 or from the storage. */
 export interface Found {
@@ -31,8 +34,29 @@ export class Reader {
   readonly #l1: L1;
   readonly #follower: Follower;
   readonly #loader: Loader;
+  readonly #lives: Lives;
+  readonly #refresher: Refresher;
+  readonly #rescue: Rescue;
+  readonly #freshness: Freshness;
 
-  constructor(parts: Parts, registry: Registry, l1: L1, follower: Follower, loader: Loader) {
+  constructor(
+    parts: Parts,
+    registry: Registry,
+    l1: L1,
+    follower: Follower,
+    loader: Loader,
+    lives: Lives,
+    refresher: Refresher,
+  ) {
+    this.#lives = lives;
+    this.#freshness = new Freshness(parts, l1, follower, lives);
+    this.#refresher = refresher;
+    this.#rescue = new Rescue(parts, refresher, {
+      resolve: (needs, call, counts) => this.#findMissed(needs, call, counts),
+      held: (need) => this.#held(need),
+      isGraced: ({ key, settings }, entry) => lives.isGraced(key, entry, settings, parts.clock.now()),
+      countMiss: (need) => this.#countMiss(need),
+    });
     this.#parts = parts;
     this.#registry = registry;
     this.#l1 = l1;
@@ -48,7 +72,7 @@ export class Reader {
   }
 
   /** {@link peek} of an open, ready node, under the key's policy. */
-  peekUnder<T>(settings: RegistrationSettings, key: string, reading: Reading<T>): T | undefined {
+  peekUnder<T>(settings: Policy, key: string, reading: Reading<T>): T | undefined {
     const entry = this.#serve(key, settings);
     if (entry === undefined) {
       // Only here: what is in L1 came in under a valid key.
@@ -68,8 +92,8 @@ export class Reader {
   async get<T>(
     key: string,
     reading: Reading<T>,
-    options: CallOptions | undefined,
-    policy?: RegistrationSettings,
+    options: ReadCall | undefined,
+    policy?: Policy,
   ): Promise<T | undefined> {
     const { entry } = await this.find(key, options, policy);
     return entry === undefined ? undefined : readValue(entry, reading);
@@ -78,8 +102,8 @@ export class Reader {
   async lookup<T>(
     key: string,
     reading: Reading<T>,
-    options: CallOptions | undefined,
-    policy?: RegistrationSettings,
+    options: ReadCall | undefined,
+    policy?: Policy,
   ): Promise<Lookup<T>> {
     return await this.#toLookup(await this.find(key, options, policy), reading);
   }
@@ -88,7 +112,7 @@ export class Reader {
   async each<T>(
     keys: readonly string[],
     reading: Reading<T>,
-    options: CallOptions | undefined,
+    options: ReadCall | undefined,
   ): Promise<Map<string, Settled<Lookup<T>>>> {
     if (keys.length > maxBatchOperations) throw tooMany(keys.length);
     const found = await this.#findEach([...new Set(keys)], options);
@@ -105,7 +129,7 @@ export class Reader {
   }
 
   /** The copy of one key. */
-  async find(key: string, options: CallOptions | undefined, policy?: RegistrationSettings): Promise<Found> {
+  async find(key: string, options: ReadCall | undefined, policy?: Policy): Promise<Found> {
     this.#parts.lifetime.check();
     checkCallLimits(options);
     const call = this.#registry.isReady ? undefined : new Call(this.#parts, options);
@@ -117,15 +141,32 @@ export class Reader {
       return { key, entry, cache: "hit", loaded: undefined };
     }
     checkKey(key);
-    const [settled] = await this.#findMissed([{ key, settings }], call ?? new Call(this.#parts, options));
+    const absence = this.#absent(key, settings);
+    if (absence !== undefined) return absence;
+    const [settled] = await this.#rescue.find(
+      [{ key, settings }],
+      call ?? new Call(this.#parts, options),
+      options?.allowStale,
+    );
     if (settled === undefined) throw new WarpError("internal", "a key was left unanswered");
     if (!("value" in settled)) throw settled.error;
     return settled.value;
   }
 
+  /** The stale copy of a key, if there is one to give: it counts as given. */
+  async stale(need: Need): Promise<CacheEntry | undefined> {
+    const settled = await this.#rescue.stale(need);
+    return settled?.value?.entry;
+  }
+
+  /** Whether {@link stale} has one. */
+  haveStale(need: Need): Promise<boolean> {
+    return this.#rescue.haveStale([need]);
+  }
+
   async #findEach(
     keys: readonly string[],
-    options: CallOptions | undefined,
+    options: ReadCall | undefined,
   ): Promise<Map<string, Settled<Found>>> {
     this.#parts.lifetime.check();
     const call = new Call(this.#parts, options);
@@ -138,7 +179,9 @@ export class Reader {
         checkKey(key);
         const settings = this.#registry.resolve(key);
         const entry = this.#serve(key, settings);
-        if (entry === undefined) missed.push({ key, settings });
+        const absence = entry === undefined ? this.#absent(key, settings) : undefined;
+        if (absence !== undefined) found.set(key, { value: absence });
+        else if (entry === undefined) missed.push({ key, settings });
         else {
           this.#countHit(key);
           found.set(key, { value: { key, entry, cache: "hit", loaded: undefined } });
@@ -147,7 +190,7 @@ export class Reader {
         found.set(key, { error });
       }
     }
-    const loaded = await this.#findMissed(missed, call);
+    const loaded = await this.#rescue.find(missed, call, options?.allowStale);
     for (const [i, { key }] of missed.entries()) {
       const settled = loaded[i];
       if (settled !== undefined) found.set(key, settled);
@@ -156,9 +199,9 @@ export class Reader {
   }
 
   /** What L1 did not give at once: after catching up with the log, where that may help, else loaded. */
-  async #findMissed(needs: readonly Need[], call: Call): Promise<readonly Settled<Found>[]> {
+  async #findMissed(needs: readonly Need[], call: Call, counts: boolean): Promise<readonly Settled<Found>[]> {
     const results: (Settled<Found> | undefined)[] = needs.map(() => undefined);
-    await this.#catchUp(needs, call);
+    await this.#freshness.catchUp(needs, call);
     const misses: { readonly need: Need; readonly at: number }[] = [];
     for (const [at, need] of needs.entries()) {
       const entry = await this.#serveLate(need);
@@ -168,7 +211,7 @@ export class Reader {
         results[at] = { value: { key: need.key, entry, cache: "hit", loaded: undefined } };
       }
     }
-    for (const { need } of misses) this.#countMiss(need);
+    if (counts) for (const { need } of misses) this.#countMiss(need);
     const loads = await this.#loader.load(
       misses.map(({ need }) => need),
       call,
@@ -187,76 +230,61 @@ export class Reader {
   }
 
   /** The copy that may be served now. Allocates nothing on a hit. */
-  #serve(key: string, settings: RegistrationSettings): CacheEntry | undefined {
+  #serve(key: string, settings: Policy): CacheEntry | undefined {
     if (this.#mayServe(settings)) {
       const nowMs = this.#parts.clock.now();
+      const { extra } = settings;
+      if (extra !== undefined) this.#lives.note(key, extra, nowMs);
       const entry = this.#parts.cache.peek(key, nowMs);
-      if (entry !== undefined && this.#isFresh(key, entry, settings, nowMs)) return entry;
+      if (entry !== undefined && this.#freshness.isFresh(key, entry, settings, nowMs)) {
+        if (extra !== undefined) this.#afterHit(key, entry, settings, nowMs);
+        return entry;
+      }
     }
     return undefined;
   }
 
   /** The same after a wait: from a cache that can't be peeked into, or once the log was caught up with. */
-  async #serveLate({ key, settings }: Need): Promise<CacheEntry | undefined> {
+  async #serveLate(need: Need): Promise<CacheEntry | undefined> {
+    const { key, settings } = need;
+    const entry = await this.#held(need);
+    const nowMs = this.#parts.clock.now();
+    if (entry === undefined || !this.#freshness.isFresh(key, entry, settings, nowMs)) return undefined;
+    if (settings.extra !== undefined) this.#afterHit(key, entry, settings, nowMs);
+    return entry;
+  }
+
+  /** The copy as the cache has it, also one that must wait, unless a change has outdated it. */
+  async #held({ key, settings }: Need): Promise<CacheEntry | undefined> {
     if (!this.#mayServe(settings)) return undefined;
     const { cache, clock } = this.#parts;
-    const entry = cache.supports.peek ? this.#l1.inspect(key) : await cache.get(key, clock.now());
-    if (entry === undefined || !this.#isFresh(key, entry, settings, clock.now())) return undefined;
+    if (cache.supports.peek) return this.#l1.inspect(key);
+    const entry = await cache.get(key, clock.now());
+    if (entry === undefined) return undefined;
     const epoch = this.#follower.epoch(entry.shard ?? this.#parts.adapter.shardOf(key));
-    return cache.supports.peek || this.#l1.isStanding(key, entry, epoch) ? entry : undefined;
+    return this.#l1.isStanding(key, entry, epoch) ? entry : undefined;
   }
 
-  #mayServe(settings: RegistrationSettings): boolean {
+  #afterHit(key: string, entry: CacheEntry, settings: Policy, nowMs: number): void {
+    if (this.#lives.afterHit(key, entry, settings, nowMs)) this.#refresher.refresh({ key, settings });
+  }
+
+  /** What L1 knows not to be there, if that is fresh enough. */
+  #absent(key: string, settings: Policy): Found | undefined {
+    if (settings.extra?.negativeTtlMs === undefined) return undefined;
+    const nowMs = this.#parts.clock.now();
+    const loaded = this.#l1.absences.of(key, nowMs);
+    if (loaded === undefined) return undefined;
+    const { position, begun } = loaded;
+    if (settings.mode !== "local" && !this.#freshness.isProven(position.shard, begun.atMs, settings, nowMs))
+      return undefined;
+    this.#countHit(key);
+    return { key, entry: undefined, cache: "hit", loaded };
+  }
+
+  #mayServe(settings: Policy): boolean {
     // Without a storage behind it L1 is all there is: no other place is more right.
     return settings.mode !== "strong" || !this.#parts.adapter.supports.storage;
-  }
-
-  #isFresh(key: string, entry: CacheEntry, settings: RegistrationSettings, nowMs: number): boolean {
-    // The policy may have changed since the copy was made.
-    if (nowMs >= entry.storedAtMs + settings.cacheTtlMs) return false;
-    const { adapter } = this.#parts;
-    if (settings.mode === "local" || !adapter.supports.storage) return true;
-    const bound = settings.maxStalenessMs;
-    let ageMs = nowMs - entry.storedAtMs;
-    if (ageMs * 2 <= bound) return true;
-    if (!adapter.supports.changes) return ageMs <= bound;
-    const shard = entry.shard ?? adapter.shardOf(key);
-    ageMs = Math.min(ageMs, nowMs - this.#follower.provenAtMs(shard));
-    if (ageMs > bound) return false;
-    if (ageMs * 2 > bound) this.#follower.kick(shard);
-    return true;
-  }
-
-  /** Catches up with the logs of all shards of which a copy is held that is too old to be served as it is. */
-  async #catchUp(needs: readonly Need[], call: Call): Promise<void> {
-    const { adapter, cache, clock, joinTimeoutMs } = this.#parts;
-    if (!adapter.supports.changes || !adapter.supports.storage) return;
-    const bounds = new Map<number, number>();
-    for (const { key, settings } of needs) {
-      if (settings.mode !== "eventual") continue;
-      const held = this.#l1.inspect(key);
-      // A cache that can't be looked into may hold a copy.
-      if (
-        cache.supports.peek &&
-        (held === undefined || clock.now() >= held.storedAtMs + settings.cacheTtlMs)
-      ) {
-        continue;
-      }
-      const shard = held?.shard ?? adapter.shardOf(key);
-      if (this.#follower.epoch(shard) === undefined) continue;
-      if (clock.now() - this.#follower.provenAtMs(shard) <= settings.maxStalenessMs) continue;
-      bounds.set(shard, Math.min(bounds.get(shard) ?? settings.maxStalenessMs, settings.maxStalenessMs));
-    }
-    if (bounds.size === 0) return;
-    const works = [...bounds].map(async ([shard, boundMs]) => {
-      try {
-        await this.#follower.catchUp(shard, clock.now() - boundMs);
-      } catch {
-        // The follower told of it. These keys are read at the authority, which will say what is wrong.
-      }
-    });
-    // One that takes too long is left to itself, too: what L1 can't prove then is read at the authority.
-    await call.wait(Promise.all(works), joinTimeoutMs);
   }
 
   async #toLookup<T>({ key, entry, cache, loaded }: Found, reading: Reading<T>): Promise<Lookup<T>> {

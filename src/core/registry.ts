@@ -11,7 +11,7 @@ import type { SpaceSettings } from "../protocol/space.ts";
 import { Call, tooLong } from "./call.ts";
 import { HeldErrors, isStorageTrouble } from "./held-errors.ts";
 import type { Parts } from "./parts.ts";
-import { checkRange, defaultSettings, resolveSettings } from "./policy.ts";
+import { checkRange, defaultPolicy, type Policy, resolveSettings, toPolicy } from "./policy.ts";
 import { SingleFlight } from "./single-flight.ts";
 import type { RegistrationOptions } from "./types.ts";
 
@@ -28,6 +28,7 @@ export class Registry {
   readonly #own = new Map<string, StoredRegistration>();
   readonly #flight: SingleFlight<Snapshot>;
   #index = new PatternIndex<StoredRegistration>();
+  #policies = new PatternIndex<Policy>();
   #list: readonly StoredRegistration[] = [];
   #space: SpaceSettings | undefined;
   /** The newest registration version that the table takes into account. */
@@ -88,25 +89,23 @@ export class Registry {
   }
 
   /** The policy of `key`. Throws `unregistered` for a key without one in a strict space. */
-  resolve(key: string): RegistrationSettings {
-    const found = this.#index.match(key);
-    if (found !== undefined) return found.settings;
+  resolve(key: string): Policy {
+    const found = this.#policies.match(key);
+    if (found !== undefined) return found;
     if (this.#space?.strict === true) {
       throw new WarpError("unregistered", "no registration covers this key, and the space is strict", {
         details: { key },
       });
     }
-    return defaultSettings;
+    return defaultPolicy;
   }
 
   /** The one policy of all keys that begin with `prefix`, or undefined where they may differ or have none. */
-  resolvePrefix(prefix: string): RegistrationSettings | undefined {
+  resolvePrefix(prefix: string): Policy | undefined {
     const pattern = `${prefix}*`;
     if (this.#list.some((other) => other.pattern !== pattern && other.pattern.startsWith(prefix)))
       return undefined;
-    return (
-      this.#index.match(prefix)?.settings ?? (this.#space?.strict === true ? undefined : defaultSettings)
-    );
+    return this.#policies.match(prefix) ?? (this.#space?.strict === true ? undefined : defaultPolicy);
   }
 
   /** What is known now about exactly this pattern, without asking. */
@@ -239,7 +238,11 @@ export class Registry {
     const own = list.filter((registration) => !this.#static.has(registration.pattern));
     this.#list = [...this.#static.values(), ...own];
     this.#index = new PatternIndex();
-    for (const registration of this.#list) this.#index.set(registration.pattern, registration);
+    this.#policies = new PatternIndex();
+    for (const registration of this.#list) {
+      this.#index.set(registration.pattern, registration);
+      this.#policies.set(registration.pattern, toPolicy(registration.settings));
+    }
     this.#revision++;
   }
 }
@@ -261,6 +264,24 @@ async function listOf(adapter: Adapter): Promise<FetchedList> {
 export function conflict(known: StoredRegistration): WarpError {
   const where = known.source === "static" ? "in the deployment's configuration" : "in the space";
   return new WarpError("registration_conflict", `the pattern is registered ${where} with other settings`, {
-    details: { pattern: known.pattern, version: known.version, source: known.source, ...known.settings },
+    details: {
+      pattern: known.pattern,
+      version: known.version,
+      source: known.source,
+      ...shown(known.settings),
+    },
   });
+}
+
+/** A policy among an error's details: its parts with members of their own as JSON. */
+function shown(settings: RegistrationSettings): Record<string, string | number | boolean> {
+  const fields = Object.entries(settings as unknown as Record<string, unknown>);
+  return Object.fromEntries(
+    fields.map(([field, value]) => [
+      field,
+      typeof value === "string" || typeof value === "number" || typeof value === "boolean"
+        ? value
+        : JSON.stringify(value),
+    ]),
+  );
 }

@@ -4,17 +4,23 @@ import type { Codec } from "../runtime/codec.ts";
 import type { Core } from "./core.ts";
 import { checkValue, type Reading } from "./entry.ts";
 import { KeyRing } from "./key-ring.ts";
+import type { Policy } from "./policy.ts";
 import type { GetOrSetOptions, Source } from "./sourcing.ts";
 import type {
   DeleteOptions,
   Entry,
+  HistoryOptions,
+  HistoryPage,
   InvalidateResult,
+  KeptEntry,
   ListPage,
   Lookup,
   MutationOptions,
   MutationResult,
+  ReadCall,
   SetManyOptions,
   SetManyResult,
+  VersionEntry,
   WriteOptions,
 } from "./types.ts";
 
@@ -40,7 +46,7 @@ export class Scope<T> {
   readonly #keys: KeyRing;
   readonly #reading: Reading<T>;
   #registered: boolean;
-  #policy: RegistrationSettings | undefined;
+  #policy: Policy | undefined;
   #generation = -1;
 
   constructor(parts: ScopeParts<T>) {
@@ -67,25 +73,25 @@ export class Scope<T> {
   }
 
   /** The value, or undefined where there is none. */
-  async get(id: string, options?: CallOptions): Promise<T | undefined> {
+  async get(id: string, options?: ReadCall): Promise<T | undefined> {
     if (!this.#usable()) await this.#prepare(options);
     return await this.#core.reader.get(this.#keys.key(id), this.#reading, options, this.#policyNow());
   }
 
   /** The value with its version, age and origin, or undefined where there is none. */
-  async getEntry(id: string, options?: CallOptions): Promise<Entry<T> | undefined> {
+  async getEntry(id: string, options?: ReadCall): Promise<Entry<T> | undefined> {
     const found = await this.lookup(id, options);
     return found.value === undefined ? undefined : (found as Entry<T>);
   }
 
   /** {@link getEntry}, that also tells of a key that isn't there. */
-  async lookup(id: string, options?: CallOptions): Promise<Lookup<T>> {
+  async lookup(id: string, options?: ReadCall): Promise<Lookup<T>> {
     if (!this.#usable()) await this.#prepare(options);
     return await this.#core.reader.lookup(this.#keys.key(id), this.#reading, options, this.#policyNow());
   }
 
   /** The values of those ids that have one, by id. At most 1,000 (`batch_too_large`). Throws the first error of any. */
-  async getMany(ids: readonly string[], options?: CallOptions): Promise<Map<string, T>> {
+  async getMany(ids: readonly string[], options?: ReadCall): Promise<Map<string, T>> {
     if (!this.#usable()) await this.#prepare(options);
     const keys = ids.map((id) => this.#keys.key(id));
     const lookups = await this.#core.reader.each(keys, this.#reading, options);
@@ -124,8 +130,8 @@ export class Scope<T> {
   async set(id: string, value: T, options?: Omit<WriteOptions<T>, "codec">): Promise<MutationResult> {
     if (!this.#usable()) await this.#prepare(options);
     const payload = this.#reading.codec.encode(await checkValue(value, this.#reading.schema));
-    const { expiresInMs, when } = options ?? {};
-    const wish = { kind: "set", key: this.#keys.key(id), payload, expiresInMs, when } as const;
+    const { expiresInMs, tags, when } = options ?? {};
+    const wish = { kind: "set", key: this.#keys.key(id), payload, expiresInMs, tags, when } as const;
     return (await this.#core.writer.one(wish, options)).result;
   }
 
@@ -161,6 +167,30 @@ export class Scope<T> {
     return await this.#parts.list({ ...options, prefix: this.#parts.prefix + (options.prefix ?? "") });
   }
 
+  /** The value that was present at a time. See `Warp.getAt`. */
+  async getAt(id: string, time: number | Date, options?: CallOptions): Promise<KeptEntry<T> | undefined> {
+    if (!this.#usable()) await this.#prepare(options);
+    return await this.#core.versions.at(this.#keys.key(id), time, this.#reading, options);
+  }
+
+  /** One kept version. See `Warp.getVersion`. */
+  async getVersion(id: string, version: number, options?: CallOptions): Promise<VersionEntry<T>> {
+    if (!this.#usable()) await this.#prepare(options);
+    return await this.#core.versions.numbered(this.#keys.key(id), version, this.#reading, options);
+  }
+
+  async history(id: string, options?: HistoryOptions): Promise<HistoryPage> {
+    if (!this.#usable()) await this.#prepare(options);
+    return await this.#core.versions.history(this.#keys.key(id), options);
+  }
+
+  /** Makes a kept version the present value, as a new version. */
+  async restore(id: string, version: number, options?: DeleteOptions): Promise<MutationResult> {
+    if (!this.#usable()) await this.#prepare(options);
+    const wish = { kind: "restore", key: this.#keys.key(id), version, when: options?.when } as const;
+    return (await this.#core.writer.one(wish, options)).result;
+  }
+
   #target(ids: readonly string[] | undefined) {
     return ids === undefined ? { prefix: this.#parts.prefix } : { keys: ids.map((id) => this.#keys.key(id)) };
   }
@@ -180,7 +210,7 @@ export class Scope<T> {
   }
 
   /** The one policy of all keys of the scope; undefined where a longer pattern may speak for some of them. */
-  #policyNow(): RegistrationSettings | undefined {
+  #policyNow(): Policy | undefined {
     const { registry } = this.#core;
     if (this.#generation !== registry.generation) {
       this.#generation = registry.generation;
@@ -206,15 +236,15 @@ export class KeyScope<T> {
     return this.#scope.peek("");
   }
 
-  get(options?: CallOptions): Promise<T | undefined> {
+  get(options?: ReadCall): Promise<T | undefined> {
     return this.#scope.get("", options);
   }
 
-  getEntry(options?: CallOptions): Promise<Entry<T> | undefined> {
+  getEntry(options?: ReadCall): Promise<Entry<T> | undefined> {
     return this.#scope.getEntry("", options);
   }
 
-  lookup(options?: CallOptions): Promise<Lookup<T>> {
+  lookup(options?: ReadCall): Promise<Lookup<T>> {
     return this.#scope.lookup("", options);
   }
 
@@ -230,6 +260,22 @@ export class KeyScope<T> {
 
   delete(options?: DeleteOptions): Promise<MutationResult> {
     return this.#scope.delete("", options);
+  }
+
+  getAt(time: number | Date, options?: CallOptions): Promise<KeptEntry<T> | undefined> {
+    return this.#scope.getAt("", time, options);
+  }
+
+  getVersion(version: number, options?: CallOptions): Promise<VersionEntry<T>> {
+    return this.#scope.getVersion("", version, options);
+  }
+
+  history(options?: HistoryOptions): Promise<HistoryPage> {
+    return this.#scope.history("", options);
+  }
+
+  restore(version: number, options?: DeleteOptions): Promise<MutationResult> {
+    return this.#scope.restore("", version, options);
   }
 
   invalidate(options?: MutationOptions): Promise<InvalidateResult> {

@@ -1,18 +1,22 @@
 import type { CacheEntry } from "../cache/cache.ts";
-import { isWarpError } from "../errors.ts";
+import { isWarpError, WarpError } from "../errors.ts";
 import type { RegistrationSettings } from "../protocol/registration.ts";
 import { Call, tooLong } from "./call.ts";
+import { Claims } from "./claims.ts";
 import { checkValue, type Reading, readValue } from "./entry.ts";
 import { HeldErrors, isStorageTrouble } from "./held-errors.ts";
 import type { L1 } from "./l1.ts";
+import type { Loader, Need } from "./loader.ts";
 import type { Parts } from "./parts.ts";
+import type { Policy } from "./policy.ts";
 import type { Found, Reader } from "./reader.ts";
+import type { Registry } from "./registry.ts";
 import { SingleFlight } from "./single-flight.ts";
-import type { WriteOptions } from "./types.ts";
+import type { ReadCall, WriteOptions } from "./types.ts";
 import type { Writer } from "./writer.ts";
 
 /** Options of `getOrSet`. */
-export type GetOrSetOptions<T> = Omit<WriteOptions<T>, "ifVersion" | "when">;
+export type GetOrSetOptions<T> = Omit<WriteOptions<T>, "ifVersion" | "when"> & Pick<ReadCall, "allowStale">;
 
 /** Gives the value of a key that nobody has yet; undefined: there is none. */
 export type Source<T> = () => T | undefined | Promise<T | undefined>;
@@ -25,11 +29,19 @@ export class Sourcing {
   readonly #parts: Parts;
   readonly #reader: Reader;
   readonly #writer: Writer;
+  readonly #loader: Loader;
   readonly #l1: L1;
+  readonly #registry: Registry;
+  readonly #claims: Claims;
+  /** Errors of sources whose callers were given a stale copy instead. */
+  readonly #rescued = new HeldErrors();
   readonly #flights: SingleFlight<Sourced>;
 
-  constructor(parts: Parts, reader: Reader, writer: Writer, l1: L1) {
+  constructor(parts: Parts, registry: Registry, reader: Reader, writer: Writer, loader: Loader, l1: L1) {
     this.#parts = parts;
+    this.#registry = registry;
+    this.#loader = loader;
+    this.#claims = new Claims(parts);
     this.#reader = reader;
     this.#writer = writer;
     this.#l1 = l1;
@@ -57,14 +69,26 @@ export class Sourcing {
     source: Source<T>,
     reading: Reading<T>,
     options: GetOrSetOptions<T> | undefined,
-    policy?: RegistrationSettings,
+    policy?: Policy,
   ): Promise<T | undefined> {
     const found = await this.#reader.find(key, options, policy);
     if (found.entry !== undefined) return readValue(found.entry, reading);
+    const settings = policy ?? this.#registry.resolve(key);
     const call = new Call(this.#parts, options);
+    const run = (): Promise<Sourced> => this.#run(found, settings, source, reading, options);
+    const { extra } = settings;
+    const sourced =
+      extra === undefined
+        ? await this.#shared(key, run, call)
+        : await this.#bounded({ key, settings }, extra, () => this.#shared(key, run, call), call);
+    return "entry" in sourced ? readValue(sourced.entry, reading) : (sourced.value as T | undefined);
+  }
+
+  /** What the one run of a key's source gives to all who wait. */
+  async #shared(key: string, run: () => Promise<Sourced>, call: Call): Promise<Sourced> {
     const start = (): Promise<Sourced> => {
       const begun = this.#parts.moments.mark();
-      return this.#flights.begin(key, begun, this.#run(found, source, reading, options));
+      return this.#flights.begin(key, begun, run());
     };
     const joined = this.#flights.join(key, Number.NEGATIVE_INFINITY, start);
     let sourced: Sourced | typeof tooLong;
@@ -73,11 +97,84 @@ export class Sourcing {
       this.#parts.counters.joins++;
       sourced = await call.wait(joined, this.#parts.joinTimeoutMs);
     }
-    if (sourced === tooLong) sourced = await call.wait(start());
-    return "entry" in sourced ? readValue(sourced.entry, reading) : (sourced.value as T | undefined);
+    return sourced === tooLong ? await call.wait(start()) : sourced;
   }
 
+  /** The same within a policy's time-outs, and with the stale copy, where there is one, for a source that fails or is slow. */
+  async #bounded(
+    need: Need,
+    { graceMs, softTimeoutMs, hardTimeoutMs }: RegistrationSettings,
+    shared: () => Promise<Sourced>,
+    call: Call,
+  ): Promise<Sourced> {
+    const { background, clock } = this.#parts;
+    const { key } = need;
+    if (graceMs !== undefined && this.#rescued.isHeld(key, clock.now())) {
+      const stale = await this.#reader.stale(need);
+      if (stale !== undefined) return { entry: stale };
+    }
+    const begunAtMs = clock.now();
+    const work = shared();
+    background.run(
+      work.then(
+        () => this.#rescued.release(key),
+        () => undefined,
+      ),
+    );
+    try {
+      if (softTimeoutMs !== undefined && (await this.#reader.haveStale(need))) {
+        const early = await call.wait(work, softTimeoutMs);
+        if (early !== tooLong) return early;
+        const stale = await this.#reader.stale(need);
+        if (stale !== undefined) return { entry: stale };
+      }
+      const late =
+        hardTimeoutMs === undefined
+          ? await call.wait(work)
+          : await call.wait(work, Math.max(0, begunAtMs + hardTimeoutMs - clock.now()));
+      if (late !== tooLong) return late;
+      throw new WarpError(
+        "deadline_exceeded",
+        `the source gave nothing within hardTimeoutMs, ${hardTimeoutMs} ms`,
+      );
+    } catch (error) {
+      const gaveUp = isWarpError(error, "aborted") || isWarpError(error, "warp_closed");
+      const stale = graceMs === undefined || gaveUp ? undefined : await this.#reader.stale(need);
+      if (stale === undefined) throw error;
+      if (!this.#rescued.isHeld(key, clock.now())) this.#rescued.hold(key, error, clock.now());
+      return { entry: stale };
+    }
+  }
+
+  /** Runs the source, or waits for another node of the space that does. */
   async #run<T>(
+    found: Found,
+    settings: Policy,
+    source: Source<T>,
+    reading: Reading<T>,
+    options: GetOrSetOptions<T> | undefined,
+  ): Promise<Sourced> {
+    const { loadSharing, hardTimeoutMs } = settings.settings;
+    if (loadSharing !== "space") return await this.#store(found, source, reading, options);
+    const { key } = found;
+    let latest = found;
+    return await this.#claims.share(
+      key,
+      hardTimeoutMs,
+      () => this.#store(latest, source, reading, options),
+      async () => {
+        // What was known before the other's load says nothing about what it stored.
+        this.#loader.detach(key);
+        const [settled] = await this.#loader.load([{ key, settings }], new Call(this.#parts, undefined));
+        if (settled === undefined || !("value" in settled)) throw settled?.error;
+        const { entry } = settled.value;
+        latest = { key, entry, cache: "miss", loaded: settled.value };
+        return entry === undefined ? undefined : { entry };
+      },
+    );
+  }
+
+  async #store<T>(
     { key, loaded }: Found,
     source: Source<T>,
     reading: Reading<T>,
@@ -89,7 +186,15 @@ export class Sourcing {
     // A change that came while the source was asked makes its answer old: it is given, but not kept.
     if (loaded !== undefined) {
       const { position, begun } = loaded;
-      if (!this.#l1.stands(key, position.shard, position.revision, begun)) return { value };
+      const { shard, revision } = position;
+      if (
+        !this.#l1.stands(key, shard, revision, begun) ||
+        !this.#l1.tagsStand(options?.tags, shard, revision)
+      ) {
+        // Nor is what was known of the key before it.
+        this.#l1.absences.drop(key);
+        return { value };
+      }
     }
     // Under nobody's signal: others wait for it too.
     const write = {
@@ -98,7 +203,13 @@ export class Sourcing {
       ifVersion: 0,
     };
     try {
-      const wish = { kind: "set", key, payload, expiresInMs: options?.expiresInMs } as const;
+      const wish = {
+        kind: "set",
+        key,
+        payload,
+        expiresInMs: options?.expiresInMs,
+        tags: options?.tags,
+      } as const;
       const { copy } = await this.#writer.one(wish, write);
       const held = this.#l1.inspect(key);
       if (held !== undefined && held.version === copy?.version) return { entry: held };

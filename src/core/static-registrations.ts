@@ -2,9 +2,8 @@ import { WarpError } from "../errors.ts";
 import { checkPattern } from "../protocol/key.ts";
 import type { StoredRegistration } from "../protocol/registration.ts";
 import { resolveSettings } from "./policy.ts";
+import { policyFields } from "./policy-fields.ts";
 import type { RegistrationOptions } from "./types.ts";
-
-const fields: ReadonlySet<string> = new Set(["mode", "cacheTtlMs", "maxStalenessMs"]);
 
 /**
  * Registrations from configuration: `WARP_REGISTRATIONS`, a JSON object from pattern to options, e.g.
@@ -32,7 +31,7 @@ export function parseStaticRegistrations(text: string | undefined): StoredRegist
         `WARP_REGISTRATIONS: ${pattern}: the options are an object`,
       );
     }
-    const unknown = Object.keys(options).find((field) => !fields.has(field));
+    const unknown = Object.keys(options).find((field) => !policyFields.has(field));
     if (unknown !== undefined) {
       throw new WarpError("invalid_registration", `WARP_REGISTRATIONS: ${pattern}: ${unknown} is no option`, {
         details: { field: unknown },

@@ -1,6 +1,13 @@
 /** What the core's callers see: options, answers and events. The classes behind them are in the files beside this one. */
 
-import type { Adapter, CallOptions, ListedKey, Precondition, StoredEntry } from "../adapter/adapter.ts";
+import type {
+  Adapter,
+  CallOptions,
+  KeptVersion,
+  ListedKey,
+  Precondition,
+  StoredEntry,
+} from "../adapter/adapter.ts";
 import type { Cache, CacheStats } from "../cache/cache.ts";
 import type { ErrorData } from "../errors.ts";
 import type {
@@ -17,7 +24,15 @@ import type { Codec } from "../runtime/codec.ts";
 import type { Random } from "../runtime/random.ts";
 import type { StandardSchemaV1 } from "../runtime/standard-schema.ts";
 
-export type { AdaptiveTtl, CallOptions, FrequencyTtl, HistoryPolicy, Mode, RegistrationSettings, StoredRegistration };
+export type {
+  AdaptiveTtl,
+  CallOptions,
+  FrequencyTtl,
+  HistoryPolicy,
+  Mode,
+  RegistrationSettings,
+  StoredRegistration,
+};
 
 /** What a `Warp` is made of. Presets fill it in. */
 export interface WarpOptions {
@@ -201,6 +216,73 @@ export type SetManyResult =
   | { readonly key: string; readonly result: MutationResult; readonly error?: undefined }
   | { readonly key: string; readonly error: unknown; readonly result?: undefined };
 
+/** A kept version that has a value. */
+export interface KeptEntry<T> {
+  readonly key: string;
+  readonly version: number;
+  /** Entity tag of that version, without quotes. */
+  readonly etag: string;
+  readonly kind: "set";
+  readonly value: T;
+  /** Wall-clock ms of its commit at the authority. */
+  readonly atMs: number;
+  readonly sizeBytes: number;
+  readonly contentType: string;
+  readonly tags?: readonly string[];
+}
+
+/** A kept version: a value, or the end of one (rule VE4). */
+export type VersionEntry<T> =
+  | KeptEntry<T>
+  | {
+      readonly key: string;
+      readonly version: number;
+      readonly etag: string;
+      readonly kind: "delete" | "expire";
+      readonly value: undefined;
+      readonly atMs: number;
+    };
+
+export interface HistoryOptions extends CallOptions {
+  /** Only versions below this one. Default: from the newest on. */
+  readonly before?: number;
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number;
+}
+
+export interface HistoryPage {
+  /** Newest first. */
+  readonly versions: readonly KeptVersion[];
+  readonly more: boolean;
+  /** The oldest version that is kept; what is below it is `version_compacted`. */
+  readonly floor: number;
+  /** `epoch.revision` of the answer. */
+  readonly cursor: string;
+}
+
+/** Options of `warp.warmup`. */
+export interface WarmupOptions {
+  /** Default: every registered pattern. Keys of strong mode are left out, since L1 never serves them. */
+  readonly patterns?: readonly string[];
+  /** Loads at a time, 1 to 64. Default 8. */
+  readonly width?: number;
+  /** Most keys to load. Default: all. */
+  readonly limit?: number;
+  /** Ends the warm-up with `aborted`; what has not come in by then stays out. */
+  readonly signal?: AbortSignal;
+}
+
+/** How far a warm-up is. */
+export interface WarmupProgress {
+  /** Keys brought into L1 so far. */
+  readonly loaded: number;
+  readonly failed: number;
+  /** `loaded` and `failed` together: with the last progress, when all is listed. */
+  readonly total?: number;
+  /** Failed keys since the progress before this one. */
+  readonly errors: readonly { readonly key: string; readonly code: string }[];
+}
+
 /** Figures of a node since it was made. */
 export interface WarpStats {
   /** Reads answered from L1. */
@@ -259,7 +341,12 @@ export interface WarpEvents {
   readonly set: { readonly key: string; readonly version: number };
   readonly delete: { readonly key: string };
   /** Copies dropped, by this node's call or by the log. */
-  readonly invalidate: { readonly key?: string; readonly prefix?: string; readonly tag?: string; readonly source: "local" | "log" };
+  readonly invalidate: {
+    readonly key?: string;
+    readonly prefix?: string;
+    readonly tag?: string;
+    readonly source: "local" | "log";
+  };
   /** A whole shard's copies dropped because its log could not say what changed. */
   readonly drop: { readonly shard: number; readonly reason: "compacted" | "epoch" };
   /** Background trouble: a catch-up that failed, a listener that threw. */

@@ -10,7 +10,7 @@ import { callOptions } from "./call.ts";
 import { Core } from "./core.ts";
 import { checkPrefix } from "./draft.ts";
 import type { Reading } from "./entry.ts";
-import { checkRange, resolveSettings } from "./policy.ts";
+import { checkRange, policyOf, resolveSettings } from "./policy.ts";
 import { conflict } from "./registry.ts";
 import { KeyScope, Scope, scopeReading } from "./scope.ts";
 import type { GetOrSetOptions, Source } from "./sourcing.ts";
@@ -20,8 +20,11 @@ import type {
   BatchResult,
   DeleteOptions,
   Entry,
+  HistoryOptions,
+  HistoryPage,
   InvalidateResult,
   InvalidateTarget,
+  KeptEntry,
   ListPage,
   Lookup,
   MutationOptions,
@@ -32,11 +35,15 @@ import type {
   ScopeOptions,
   SetManyOptions,
   SetManyResult,
+  VersionEntry,
+  WarmupOptions,
+  WarmupProgress,
   WarpEvents,
   WarpOptions,
   WarpStats,
   WriteOptions,
 } from "./types.ts";
+import { Warmup } from "./warmup.ts";
 
 /**
  * One node of Warp: a cache (L1) over a storage. The same class everywhere; presets put it together. `docs/core.md` tells what its
@@ -64,9 +71,8 @@ export class Warp {
   scope<T>(pattern: string, options: ScopeOptions<T> = {}): Scope<T> | KeyScope<T> {
     this.#core.parts.lifetime.check();
     checkPattern(pattern);
-    const { mode, cacheTtlMs, maxStalenessMs } = options;
-    const follows = mode === undefined && cacheTtlMs === undefined && maxStalenessMs === undefined;
-    const settings = follows ? undefined : resolveSettings(options);
+    const policy = policyOf(options);
+    const settings = policy === undefined ? undefined : resolveSettings(policy);
     if (settings !== undefined) this.#claim(pattern, settings);
     const isPrefix = pattern.endsWith("*");
     const parts = {
@@ -156,6 +162,7 @@ export class Warp {
       key,
       payload,
       expiresInMs: options?.expiresInMs,
+      tags: options?.tags,
       when: options?.when,
     } as const;
     return (await this.#core.writer.one(wish, options)).result;
@@ -183,7 +190,46 @@ export class Warp {
     return await runBatch(parts, reader, writer, operations, options);
   }
 
-  /** Drops every node's copies of up to 1,000 keys, or of a prefix; what is stored stays. */
+  /** The value that was present at `time` (a Date, or wall-clock ms of the authority); undefined: there was none. Beyond the kept history: `version_compacted`. */
+  async getAt<T = unknown>(
+    key: string,
+    time: number | Date,
+    options?: ReadOptions<T>,
+  ): Promise<KeptEntry<T> | undefined> {
+    return await this.#core.versions.at(key, time, readingOf(options), options);
+  }
+
+  /** One kept version. `not_found` where the key never had it, `version_compacted` where it is no longer kept. */
+  async getVersion<T = unknown>(
+    key: string,
+    version: number,
+    options?: ReadOptions<T>,
+  ): Promise<VersionEntry<T>> {
+    return await this.#core.versions.numbered(key, version, readingOf(options), options);
+  }
+
+  /** A page of a key's kept versions, newest first, without their values. */
+  async history(key: string, options?: HistoryOptions): Promise<HistoryPage> {
+    return await this.#core.versions.history(key, options);
+  }
+
+  /** Makes a kept version the present value, as a new version. */
+  async restore(key: string, version: number, options?: DeleteOptions): Promise<MutationResult> {
+    return (await this.#core.writer.one({ kind: "restore", key, version, when: options?.when }, options))
+      .result;
+  }
+
+  /**
+   * Loads into L1 what storage has under the registered patterns, or under those named; tells how far it is. A key that can't be loaded is
+   * named and the others go on; a list that fails, or the signal, ends it. Nothing runs until it is iterated over.
+   */
+  warmup(options: WarmupOptions = {}): AsyncGenerator<WarmupProgress, void, void> {
+    const { parts, registry, loader, lives } = this.#core;
+    parts.lifetime.check();
+    return new Warmup(parts, registry, loader, lives.demand, options).run();
+  }
+
+  /** Drops every node's copies of up to 1,000 keys, of a prefix, or of all values with any of up to 16 tags; what is stored stays. */
   async invalidate(target: InvalidateTarget, options?: MutationOptions): Promise<InvalidateResult> {
     return await this.#core.invalidate(target, options);
   }
@@ -243,7 +289,13 @@ export class Warp {
 
   /** Figures since this node was made; also after {@link close}. */
   stats(): WarpStats {
-    return { ...this.#core.parts.counters, cache: this.#core.parts.cache.stats() };
+    const { adjustments, hotKeys } = this.#core.lives.demand;
+    return {
+      ...this.#core.parts.counters,
+      ttlAdjustments: adjustments,
+      hotKeys,
+      cache: this.#core.parts.cache.stats(),
+    };
   }
 
   /** Ends this node: who waits gets `warp_closed`, L1 is emptied, the adapter is closed unless it is shared. Idempotent. */

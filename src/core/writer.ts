@@ -1,8 +1,7 @@
-import type { CallOptions, MutationAnswer, Precondition } from "../adapter/adapter.ts";
+import type { CallOptions, Mutation, MutationAnswer, Precondition } from "../adapter/adapter.ts";
 import type { CacheEntry } from "../cache/cache.ts";
 import { isWarpError, WarpError } from "../errors.ts";
 import { formatCursor, formatETag } from "../protocol/position.ts";
-import type { RegistrationSettings } from "../protocol/registration.ts";
 import { checkCallLimits } from "../runtime/call-limits.ts";
 import { maxBatchOperations } from "../runtime/limits.ts";
 import { Call, callOptions } from "./call.ts";
@@ -10,9 +9,11 @@ import { checkCondition, type Draft, OpIds, toMutation, versionCondition, type W
 import { toCacheEntry } from "./entry.ts";
 import type { Follower } from "./follower.ts";
 import type { L1 } from "./l1.ts";
+import type { Lives } from "./lives.ts";
 import type { Loader, Settled } from "./loader.ts";
 import type { Moment } from "./moment.ts";
 import type { Parts } from "./parts.ts";
+import type { Policy } from "./policy.ts";
 import { tooMany } from "./reader.ts";
 import type { Registry } from "./registry.ts";
 import type { MutationOptions, MutationResult } from "./types.ts";
@@ -27,7 +28,8 @@ export interface WriterHooks {
 export interface Written {
   readonly result: MutationResult;
   readonly copy: CacheEntry | undefined;
-  readonly position: MutationAnswer["asOf"];
+  /** The positions of all shards that took part. */
+  readonly positions: readonly MutationAnswer["asOf"][];
 }
 
 /** Writes through to the storage, then brings this node's L1 in line, so that it reads its own writes (rule CO4). */
@@ -36,6 +38,7 @@ export class Writer {
   readonly #registry: Registry;
   readonly #l1: L1;
   readonly #follower: Follower;
+  readonly #lives: Lives;
   readonly #loader: Loader;
   readonly #hooks: WriterHooks;
 
@@ -45,8 +48,10 @@ export class Writer {
     l1: L1,
     follower: Follower,
     loader: Loader,
+    lives: Lives,
     hooks: WriterHooks,
   ) {
+    this.#lives = lives;
     this.#parts = parts;
     this.#registry = registry;
     this.#l1 = l1;
@@ -137,6 +142,9 @@ export class Writer {
     if (mutation.kind === "invalidatePrefix") {
       this.#hooks.outdated(undefined, mutation.prefix);
       await this.#l1.forgetPrefix(mutation.prefix);
+    } else if (mutation.kind === "invalidateTag") {
+      this.#hooks.outdated(undefined, "");
+      await this.#l1.forgetTags([mutation.tag]);
     } else {
       this.#hooks.outdated(mutation.key, undefined);
       await this.#l1.forget(mutation.key);
@@ -159,7 +167,7 @@ export class Writer {
     const current = await this.#follower.observe(asOf, begun);
     const copy = await this.#align(draft, answer, begun, current);
     if (verdict.outcome === "fail") return { error: WarpError.fromData(verdict.error) };
-    const key = mutation.kind === "invalidatePrefix" ? mutation.prefix : mutation.key;
+    const key = targetOf(mutation);
     const result: MutationResult = {
       key,
       opId,
@@ -170,23 +178,30 @@ export class Writer {
       replayed: verdict.replayed === true,
     };
     this.#tell(draft, result);
-    return { value: { result, copy, position: asOf } };
+    return {
+      value: { result, copy, positions: [asOf, ...(answer.others ?? []).map((other) => other.asOf)] },
+    };
   }
 
   /** Brings L1 in line with an answer; gives the copy of what was written. */
   async #align(
     { mutation, settings, fill }: Draft,
-    { verdict, asOf }: MutationAnswer,
+    answer: MutationAnswer,
     begun: Moment,
     current: boolean,
   ): Promise<CacheEntry | undefined> {
     const { adapter, clock } = this.#parts;
+    const { verdict, asOf } = answer;
     if (mutation.kind === "invalidatePrefix") {
       this.#hooks.outdated(undefined, mutation.prefix);
       if (current && verdict.outcome === "ok")
         await this.#l1.outdatePrefix(mutation.prefix, asOf.shard, verdict.revision);
       // The answer speaks for one shard, the prefix for all.
       await this.#l1.forgetPrefix(mutation.prefix);
+      return undefined;
+    }
+    if (mutation.kind === "invalidateTag") {
+      await this.#alignTag(mutation.tag, answer, begun);
       return undefined;
     }
     const { key } = mutation;
@@ -205,10 +220,11 @@ export class Writer {
               version: verdict.version,
               modifiedAtMs: clock.now(),
               ...(mutation.expiresInMs === undefined ? {} : { expiresInMs: mutation.expiresInMs }),
+              ...(mutation.tags === undefined ? {} : { tags: mutation.tags }),
             },
             { ...asOf, revision: verdict.revision },
             begun.atMs,
-            settings.cacheTtlMs,
+            this.#lives.ofCopy(key, settings, "write"),
           )
         : undefined;
     if (!current) {
@@ -226,14 +242,27 @@ export class Writer {
     return copy;
   }
 
-  #policyOf(wish: Wish): RegistrationSettings | undefined {
-    return wish.kind === "invalidatePrefix" ? undefined : this.#registry.resolve(wish.key);
+  /** A tag was invalidated in all shards: each answer raises the tag's floor in its own. */
+  async #alignTag(tag: string, { asOf, verdict, others = [] }: MutationAnswer, begun: Moment): Promise<void> {
+    this.#hooks.outdated(undefined, "");
+    let certain = this.#parts.adapter.supports.storage;
+    for (const one of [{ asOf, verdict }, ...others]) {
+      if ((await this.#follower.observe(one.asOf, begun)) && one.verdict.outcome === "ok") {
+        this.#l1.outdateTag(tag, one.asOf.shard, one.verdict.revision);
+      } else certain = false;
+    }
+    // Positions tell nothing where nothing is stored, or where a shard's answer is of another life.
+    if (!certain) await this.#l1.forgetTags([tag]);
+  }
+
+  #policyOf(wish: Wish): Policy | undefined {
+    return "key" in wish ? this.#registry.resolve(wish.key) : undefined;
   }
 
   /** The precondition that `ifVersion` means. The shard's epoch is part of it, so that the shard may have to be asked first. */
   async #condition(
     wish: Wish,
-    settings: RegistrationSettings | undefined,
+    settings: Policy | undefined,
     options: (CallOptions & { readonly ifVersion?: number }) | undefined,
   ): Promise<Precondition | undefined> {
     const ifVersion = options?.ifVersion;
@@ -251,13 +280,24 @@ export class Writer {
 
   #tell({ mutation }: Draft, { key, version }: MutationResult): void {
     const { emitter } = this.#parts;
-    if (mutation.kind === "set") {
+    if (mutation.kind === "set" || mutation.kind === "restore") {
       if (emitter.has("set")) emitter.emit("set", { key, version });
     } else if (mutation.kind === "delete") {
       if (emitter.has("delete")) emitter.emit("delete", { key });
     } else if (emitter.has("invalidate")) {
-      const what = mutation.kind === "invalidate" ? { key } : { prefix: key };
+      const what =
+        mutation.kind === "invalidatePrefix"
+          ? { prefix: key }
+          : mutation.kind === "invalidateTag"
+            ? { tag: key }
+            : { key };
       emitter.emit("invalidate", { ...what, source: "local" });
     }
   }
+}
+
+/** The key that a mutation is about; the prefix or the tag of one that is about many. */
+function targetOf(mutation: Mutation): string {
+  if (mutation.kind === "invalidatePrefix") return mutation.prefix;
+  return mutation.kind === "invalidateTag" ? mutation.tag : mutation.key;
 }
