@@ -23,7 +23,7 @@ import { version } from "./version.ts";
 export { WarpMeter } from "./objects/warp-meter.ts";
 export { WarpShard } from "./objects/warp-shard.ts";
 
-type Env = WarpShardEnv & HttpEnvironment;
+type Env = WarpShardEnv & HttpEnvironment & Required<Pick<WarpShardEnv, "METER">>;
 
 /** One app for the isolate's life: the environment does not change while it lives. */
 let app: Hono | undefined;

@@ -8,14 +8,17 @@ import type { WarpMeter } from "./warp-meter.ts";
 
 /** The bindings that a shard needs to report. */
 export interface ShardMetricsEnv extends MetricsEnvironment {
-  readonly METER: DurableObjectNamespace<WarpMeter>;
+  /** Absent: nothing is reported. */
+  readonly METER?: DurableObjectNamespace<WarpMeter>;
 }
 
 /** Reports what a shard counts to the meter, behind the shard's own calls. One that commits nothing is silent. */
 export class ShardMetrics {
-  readonly #flusher: Flusher;
+  readonly #flusher: Flusher | undefined;
 
   constructor(shard: Shard, env: ShardMetricsEnv) {
+    const { METER } = env;
+    if (METER === undefined) return;
     const registry = new Registry({ reporter: randomHex(workersRandom, 16), kind: "shard" });
     registry.readFrom("warp_shard_log_entries_total", shard.figures.logHead);
     this.#flusher = new Flusher({
@@ -26,7 +29,7 @@ export class ShardMetrics {
         registry.read("warp_shard_works_total", works);
         registry.read("warp_shard_log_entries_total", logHead);
       },
-      send: (report) => env.METER.get(env.METER.idFromName(meterName)).report(report),
+      send: (report) => METER.get(METER.idFromName(meterName)).report(report),
       clock: workersClock,
       // An object lives on while it waits for an answer: nothing has to hold the work.
       background: { run: (work) => void work.catch(tell) },
@@ -39,7 +42,7 @@ export class ShardMetrics {
     try {
       return await work;
     } finally {
-      this.#flusher.touch();
+      this.#flusher?.touch();
     }
   }
 }

@@ -7,7 +7,7 @@ import type { WarpShardEnv } from "../../src/objects/warp-shard.ts";
 import { shardName } from "../../src/protocol/space.ts";
 import { samplesOf } from "../metrics/samples.ts";
 
-const { METER, SHARDS } = env as unknown as WarpShardEnv;
+const { METER, SHARDS } = env as unknown as Required<WarpShardEnv>;
 const meters = (name: string) => METER.get(METER.idFromName(name));
 
 const report = (seq: number, changes: Partial<Report> = {}): Report => ({
