@@ -2,7 +2,9 @@ import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
 /** Suites that must pass in Node and in workerd alike; `#host` gives each its own clock, SQLite and randomness. */
-const portable = ["test/{runtime,protocol,metrics,cache,adapter,connection,shard,core,http}/**/*.test.ts"];
+const portable = [
+  "test/{runtime,protocol,metrics,cache,adapter,connection,shard,core,http,client}/**/*.test.ts",
+];
 
 const host = (name: string) => ({
   alias: { "#host": new URL(`./test/support/host/${name}.ts`, import.meta.url).pathname },
@@ -13,7 +15,7 @@ export default defineConfig({
     projects: [
       {
         resolve: host("node"),
-        test: { name: "node", include: portable, isolate: false },
+        test: { name: "node", include: [...portable, "test/cli/**/*.test.ts"], isolate: false },
       },
       {
         resolve: host("workerd"),

@@ -193,6 +193,10 @@ export class HttpClient {
 
   /** What a call that got no whole answer comes to. */
   #failure(error: unknown, call: HttpCall, deadline: Deadline): WarpError {
+    return named(this.#lost(error, call, deadline), call.opId);
+  }
+
+  #lost(error: unknown, call: HttpCall, deadline: Deadline): WarpError {
     if (isWarpError(error)) return error;
     const mutation = isMutation(call);
     if (deadline.passed) {
@@ -211,6 +215,13 @@ export class HttpClient {
       { cause: error, outcome: mutation && !neverSent ? "unknown" : "fail" },
     );
   }
+}
+
+/** An unknown outcome names its op id: the call can be repeated with it. */
+function named(error: WarpError, opId: string | undefined): WarpError {
+  if (error.outcome !== "unknown" || opId === undefined) return error;
+  const { code, message, ...data } = error.toData();
+  return new WarpError(code, message, { ...data, cause: error.cause, details: { ...data.details, opId } });
 }
 
 function isMutation(call: HttpCall): boolean {

@@ -170,12 +170,16 @@ function onlyOf(results: readonly Verdict[]): Verdict {
   return verdict;
 }
 
-async function inBatch(client: HttpClient, space: string, operation: object): Promise<object> {
+async function inBatch(
+  client: HttpClient,
+  space: string,
+  operation: { readonly opId: string } & Readonly<Record<string, unknown>>,
+): Promise<object> {
   const { results } = await client.json<BatchAnswer>({
     method: "POST",
     path: `${spacePath(space)}/batch`,
     json: { operations: [operation] },
-    mutation: true,
+    opId: operation.opId,
   });
   const verdict = onlyOf(results);
   if (!verdict.ok) throw WarpError.fromData(verdict.error);

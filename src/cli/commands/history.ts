@@ -24,7 +24,7 @@ export const history: Command = {
   examples: [{ line: "warp history config" }, { line: "warp history config --limit 1 --json" }],
   async run({ client, space, host, json }, args) {
     const query = queryText({ before: args.wholeNumber("before", 1), limit: args.wholeNumber("limit", 1) });
-    const answer = await client.json<{ readonly versions: readonly Version[] }>({
+    const answer = await client.json<{ readonly versions: readonly Version[]; readonly more?: boolean }>({
       method: "GET",
       path: resourcePath(space, "history", args.at(0)) + query,
     });
@@ -37,6 +37,10 @@ export const history: Command = {
         kind === "set" ? `${sizeBytes} bytes of ${shownName(contentType ?? "unknown type")}` : "",
       ]);
       await host.stdout.write(table([["VERSION", "KIND", "TIME", "VALUE"], ...rows]));
+    }
+    const oldest = answer.versions.at(-1)?.version;
+    if (answer.more === true && oldest !== undefined) {
+      await host.stderr.write(`there is more: --before ${oldest}\n`);
     }
     return undefined;
   },
