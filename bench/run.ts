@@ -8,6 +8,10 @@ const questions: Readonly<Record<string, { readonly file: string; readonly asks:
     file: "group-commit.ts",
     asks: "what group commit gains for 128 clients with durable puts",
   },
+  "hit-ratio": {
+    file: "hit-ratio/hit-ratio.ts",
+    asks: "how often each eviction policy hits on zipf, scan, loop and drift loads",
+  },
   l1: { file: "l1/peek.ts", asks: "what a hit in the memory cache costs beside a bare Map" },
 };
 

@@ -72,12 +72,12 @@ function readHead(sealed: ArrayBuffer): { readonly length: number; readonly fiel
   if (sealed.byteLength < fixedBytes) return undefined;
   const view = new DataView(sealed);
   const length = view.getUint32(4);
-  if (view.getUint32(0) !== magic || length > sealed.byteLength - fixedBytes) return undefined;
+  if (view.getUint32(0) !== magic) return undefined;
   let fields: unknown;
   try {
     fields = JSON.parse(fromUtf8(new Uint8Array(sealed, fixedBytes, length)));
   } catch {
-    // Not JSON, not UTF-8: not an envelope. Whoever asked hears that.
+    // Cut off, not UTF-8, not JSON: not an envelope. Whoever asked hears that.
     return undefined;
   }
   return isHead(fields) ? { length, fields } : undefined;
