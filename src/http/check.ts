@@ -26,7 +26,10 @@ const policyFields: ReadonlySet<string> = new Set([
 
 function codeOf(path: readonly string[], where: "query" | "body"): ErrorCode {
   if (where === "body" && policyFields.has(path[0] ?? "")) return "invalid_registration";
-  return codes[path.at(-1) ?? ""] ?? "invalid_argument";
+  const last = path.at(-1) ?? "";
+  // Of pages; the limit of a warmup is another matter.
+  if (where === "body" && last === "limit") return "invalid_argument";
+  return codes[last] ?? "invalid_argument";
 }
 
 /**

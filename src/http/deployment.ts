@@ -6,8 +6,11 @@ import type {
   BatchResult,
   CallOptions,
   DeleteOptions,
+  HistoryOptions,
+  HistoryPage,
   InvalidateResult,
   InvalidateTarget,
+  KeptEntry,
   ListPage,
   Lookup,
   MutationOptions,
@@ -15,38 +18,18 @@ import type {
   ReadOptions,
   RegistrationOptions,
   StoredRegistration,
+  VersionEntry,
+  WarmupOptions,
+  WarmupProgress,
   WriteOptions,
 } from "../core/types.ts";
-import type { ErrorCode } from "../errors.ts";
 import type { AnsweredRequest } from "../metrics/isolate-metrics.ts";
 import type { Format } from "../metrics/report.ts";
-import type { KeptVersion, UsageReply } from "../protocol/shard-api.ts";
+import type { UsageReply } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import type { HttpConfig } from "./config.ts";
-
-/** Kept versions of a key, newest first. */
-export interface HistoryPage {
-  readonly versions: readonly KeptVersion[];
-  readonly more: boolean;
-  readonly floor: number;
-  readonly cursor: string;
-}
-
-export interface WarmupOptions {
-  readonly patterns?: readonly string[];
-  readonly width?: number;
-  readonly limit?: number;
-  readonly signal?: AbortSignal;
-}
-
-export interface WarmupProgress {
-  readonly loaded: number;
-  readonly failed: number;
-  readonly total?: number;
-  readonly errors: readonly { readonly key: string; readonly code: ErrorCode }[];
-}
 
 /** The part of `Warp` that HTTP calls; the class itself satisfies it. */
 export interface SpaceWarp {
@@ -56,12 +39,9 @@ export interface SpaceWarp {
   batch(operations: readonly BatchOperation[], options?: MutationOptions): Promise<readonly BatchResult[]>;
   invalidate(target: InvalidateTarget, options?: MutationOptions): Promise<InvalidateResult>;
   invalidateLocal(target: InvalidateTarget): unknown;
-  getAt<T>(key: string, atMs: number, options?: ReadOptions<T>): Promise<Lookup<T>>;
-  getVersion<T>(key: string, version: number, options?: ReadOptions<T>): Promise<Lookup<T>>;
-  history(
-    key: string,
-    options?: CallOptions & { readonly before?: number; readonly limit?: number },
-  ): Promise<HistoryPage>;
+  getAt<T>(key: string, atMs: number, options?: ReadOptions<T>): Promise<KeptEntry<T> | undefined>;
+  getVersion<T>(key: string, version: number, options?: ReadOptions<T>): Promise<VersionEntry<T>>;
+  history(key: string, options?: HistoryOptions): Promise<HistoryPage>;
   restore(key: string, version: number, options?: DeleteOptions): Promise<MutationResult>;
   warmup(options?: WarmupOptions): AsyncIterable<WarmupProgress>;
   list(options?: ListOptions): Promise<ListPage>;

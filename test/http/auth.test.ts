@@ -32,6 +32,8 @@ const bodies: Record<string, string> = {
     '{"operations":[{"op":"get","key":"in/a"},{"op":"set","key":"in/a","text":"v"},{"op":"delete","key":"in/a"},{"op":"invalidate","key":"in/a"}]}',
   "POST /v1/{space}/invalidate": '{"keys":["in/a"]}',
   "POST /v1/{space}/import": '{"key":"in/a","text":"v"}',
+  "POST /v1/{space}/restore/{key+}": '{"version":1}',
+  "POST /v1/{space}/warmup": '{"patterns":["in/*"]}',
   "POST /tokens": '{"subject":"x","spaces":["mine"],"prefixes":["in/"],"verbs":["read"],"expiresInMs":1000}',
 };
 const queries: Record<string, string> = {

@@ -2,18 +2,17 @@ import type {
   BatchOperation,
   BatchResult,
   InvalidateTarget,
+  KeptEntry,
   Lookup,
   MutationOptions,
   MutationResult,
   ReadOptions,
-} from "../../src/core/types.ts";
-import { WarpError } from "../../src/errors.ts";
-import type {
-  SpaceAdministration,
-  SpaceWarp,
+  VersionEntry,
   WarmupOptions,
   WarmupProgress,
-} from "../../src/http/deployment.ts";
+} from "../../src/core/types.ts";
+import { WarpError } from "../../src/errors.ts";
+import type { SpaceAdministration, SpaceWarp } from "../../src/http/deployment.ts";
 import type { Payload } from "../../src/protocol/payload.ts";
 import type { StoredRegistration } from "../../src/protocol/registration.ts";
 import type { KeptVersion, ListedKey, Precondition } from "../../src/protocol/shard-api.ts";
@@ -26,6 +25,7 @@ interface Kept {
   readonly version: number;
   readonly atMs: number;
   readonly payload: Payload | undefined;
+  readonly tags: readonly string[] | undefined;
 }
 
 /** A space in memory with what HTTP needs of it: a stand-in where a test wants faults, or nothing but HTTP. */
@@ -86,42 +86,34 @@ export class FakeWarp implements SpaceWarp {
     };
   }
 
-  #kept<T>(key: string, kept: Kept | undefined): Lookup<T> {
-    const { cursor } = this;
-    if (kept?.payload === undefined) return { key, value: undefined, version: 0, cursor, cache: "bypass" };
-    const { payload, version, atMs } = kept;
-    return {
-      key,
-      value: payload as T,
-      version,
-      etag: `${epoch}.${version}`,
-      cursor,
-      contentType: payload.contentType,
-      modifiedAtMs: atMs,
-      ageMs: 0,
-      expiresInMs: undefined,
-      stale: false,
-      cache: "bypass",
-    };
+  #kept<T>(kept: Kept): VersionEntry<T> {
+    const { key, version, atMs, payload, tags } = kept;
+    const about = { key, version, etag: `${epoch}.${version}`, atMs };
+    if (payload === undefined) return { ...about, kind: "delete", value: undefined };
+    const { bytes, contentType } = payload;
+    const tagged = tags === undefined ? {} : { tags };
+    return { ...about, kind: "set", value: payload as T, sizeBytes: bytes.length, contentType, ...tagged };
   }
 
-  async getAt<T>(key: string, atMs: number): Promise<Lookup<T>> {
+  async getAt<T>(key: string, atMs: number): Promise<KeptEntry<T> | undefined> {
     this.#fault();
-    return this.#kept(key, this.kept.filter((one) => one.key === key && one.atMs <= atMs).at(-1));
+    const kept = this.kept.filter((one) => one.key === key && one.atMs <= atMs).at(-1);
+    const entry = kept === undefined ? undefined : this.#kept<T>(kept);
+    return entry?.kind === "set" ? entry : undefined;
   }
 
-  async getVersion<T>(key: string, version: number): Promise<Lookup<T>> {
+  async getVersion<T>(key: string, version: number): Promise<VersionEntry<T>> {
     this.#fault();
     const kept = this.kept.find((one) => one.key === key && one.version === version);
     if (kept === undefined) throw new WarpError("version_compacted", "no longer kept");
-    return this.#kept(key, kept);
+    return this.#kept(kept);
   }
 
   async history(key: string, options: { readonly before?: number; readonly limit?: number } = {}) {
     this.#fault();
     const { before = Number.POSITIVE_INFINITY, limit = 100 } = options;
     const all = this.kept.filter((one) => one.key === key && one.version < before).reverse();
-    const versions = all.slice(0, limit).map(({ version, atMs, payload }): KeptVersion => {
+    const versions = all.slice(0, limit).map(({ version, atMs, payload, tags }): KeptVersion => {
       if (payload === undefined) return { version, kind: "delete", atMs, sizeBytes: 0 };
       return {
         version,
@@ -129,9 +121,10 @@ export class FakeWarp implements SpaceWarp {
         atMs,
         sizeBytes: payload.bytes.length,
         contentType: payload.contentType,
+        ...(tags === undefined ? {} : { tags }),
       };
     });
-    return { key, versions, more: all.length > limit, floor: 1, cursor: this.cursor };
+    return { versions, more: all.length > limit, floor: 1, cursor: this.cursor };
   }
 
   async restore(key: string, version: number, options: Parameters<SpaceWarp["restore"]>[2] = {}) {
@@ -171,7 +164,7 @@ export class FakeWarp implements SpaceWarp {
     const version = ++this.revision;
     const payload = value as Payload;
     this.entries.set(key, { payload, version, expiresInMs: options.expiresInMs, tags: options.tags });
-    this.kept.push({ key, version, atMs: version * 1_000, payload });
+    this.kept.push({ key, version, atMs: version * 1_000, payload, tags: options.tags });
     return this.#result(key, version, existed, options);
   }
 
@@ -186,7 +179,13 @@ export class FakeWarp implements SpaceWarp {
     const existed = this.entries.delete(key);
     if (existed) {
       this.revision++;
-      this.kept.push({ key, version: this.revision, atMs: this.revision * 1_000, payload: undefined });
+      this.kept.push({
+        key,
+        version: this.revision,
+        atMs: this.revision * 1_000,
+        payload: undefined,
+        tags: undefined,
+      });
     }
     return this.#result(key, 0, existed, options);
   }

@@ -174,7 +174,7 @@ describe("warmup over HTTP", () => {
     [{ patterns: [] }, "invalid_argument"],
     [{ patterns: [""] }, "invalid_pattern"],
     [{ width: 0 }, "invalid_argument"],
-    [{ limit: 0 }, "invalid_limit"],
+    [{ limit: 0 }, "invalid_argument"],
     [{ keys: ["a"] }, "invalid_argument"],
   ])("refuses %j with %s", async (body, code) => {
     const { call } = fakeBed();

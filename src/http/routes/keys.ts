@@ -1,5 +1,5 @@
 import type { Lookup, MutationResult } from "../../core/types.ts";
-import { type ErrorCode, WarpError } from "../../errors.ts";
+import type { ErrorCode } from "../../errors.ts";
 import { checkKey } from "../../protocol/key.ts";
 import type { Payload } from "../../protocol/payload.ts";
 import { payloadCodec } from "../../runtime/codec.ts";
@@ -7,11 +7,12 @@ import { requireKey } from "../auth/grant.ts";
 import { readBody } from "../body.ts";
 import type { Call } from "../call.ts";
 import { mutationCondition, readCondition } from "../conditions.ts";
-import { checkContentType, isContentType } from "../content-type.ts";
+import { checkContentType } from "../content-type.ts";
 import { problemResponse } from "../problem.ts";
 import type { Route } from "../route.ts";
 import { getKeyQuery, putKeyQuery } from "../schemas/keys.ts";
 import { decodeKey } from "../target.ts";
+import { bytesHeaders, getKept } from "./kept.ts";
 
 /** The key in the path: everything after the resource's name, decoded once. */
 export function keyOf(call: Call): string {
@@ -48,28 +49,12 @@ function refusal(call: Call, answer: Lookup<Payload>, code: ErrorCode, message: 
   return response;
 }
 
-/** The answer to a read whose query says which version, or how old it may be. */
-async function askedFor(call: Call, key: string): Promise<Lookup<Payload>> {
-  const { version, at, allowStale } = call.query(getKeyQuery);
-  const options = { ...call.callOptions, codec: payloadCodec };
-  if (version === undefined && at === undefined) {
-    return await call.warp.lookup(key, allowStale === undefined ? options : { ...options, allowStale });
-  }
-  if ((version !== undefined && at !== undefined) || allowStale !== undefined) {
-    throw new WarpError("invalid_argument", 'name only one of "version", "at" and "allowStale"');
-  }
-  return version === undefined
-    ? await call.warp.getAt(key, at ?? 0, options)
-    : await call.warp.getVersion(key, version, options);
-}
-
 async function getKey(call: Call): Promise<Response> {
   const key = keyOf(call);
-  const options = call.callOptions;
-  const answer =
-    call.target.search === ""
-      ? await call.warp.lookup(key, { ...options, codec: payloadCodec })
-      : await askedFor(call, key);
+  const query = call.target.search === "" ? undefined : call.query(getKeyQuery);
+  if (query?.version !== undefined || query?.at !== undefined) return await getKept(call, key, query);
+  const allowStale = query?.allowStale === undefined ? {} : { allowStale: query.allowStale };
+  const answer = await call.warp.lookup(key, { ...call.callOptions, ...allowStale, codec: payloadCodec });
   const { headers: sent } = call.request;
   const match = sent.get("If-Match");
   const noneMatch = sent.get("If-None-Match");
@@ -83,10 +68,7 @@ async function getKey(call: Call): Promise<Response> {
   if (answer.value === undefined) return refusal(call, answer, "not_found", "the key does not exist");
   const headers = keyHeaders(answer);
   const { bytes, contentType } = answer.value;
-  // A value written through a library may claim to be anything; a header can't carry that.
-  headers["Content-Type"] = isContentType(contentType) ? contentType : "application/octet-stream";
-  // A stored page must not run as a page of this origin.
-  headers["Content-Security-Policy"] = "default-src 'none'; sandbox";
+  Object.assign(headers, bytesHeaders(contentType));
   call.stamp(headers);
   if (call.request.method !== "HEAD") return new Response(bytes as Uint8Array<ArrayBuffer>, { headers });
   headers["Content-Length"] = String(bytes.byteLength);

@@ -7,12 +7,15 @@ import { json, type Route } from "../route.ts";
 
 /** The description of `routes` and of itself, for programs and for people. */
 export function referenceRoutes(routes: readonly Route[]): readonly Route[] {
-  const described = (call: Call) => {
-    const { secrets, open, version } = call.deployment.config;
+  const refuseIfClosed = (call: Call): void => {
+    const { secrets, open } = call.deployment.config;
     if (secrets.length === 0 && !open) {
       throw new WarpError("deployment_closed", "this deployment has no WARP_SECRET and answers health only");
     }
-    return openApiOf([...routes, ...own], version);
+  };
+  const described = (call: Call) => {
+    refuseIfClosed(call);
+    return openApiOf([...routes, ...own], call.deployment.config.version);
   };
   const own: readonly Route[] = [
     {
@@ -47,7 +50,10 @@ export function referenceRoutes(routes: readonly Route[]): readonly Route[] {
       path: "/errors",
       summary: "Where the type of a problem points: the table of codes in the page.",
       access: "public",
-      run: () => new Response(null, { status: 302, headers: { Location: "/docs" } }),
+      run: (call) => {
+        refuseIfClosed(call);
+        return new Response(null, { status: 302, headers: { Location: "/docs" } });
+      },
     },
   ];
   return own;

@@ -1,3 +1,4 @@
+import { formatETag, parseCursor } from "../../protocol/position.ts";
 import type { Call } from "../call.ts";
 import { mutationCondition } from "../conditions.ts";
 import { json, type Route } from "../route.ts";
@@ -12,12 +13,19 @@ async function getHistory(call: Call): Promise<Response> {
     ...(before === undefined ? {} : { before }),
     ...(limit === undefined ? {} : { limit }),
   });
+  const { versions, more, floor, cursor } = page;
+  const { epoch } = parseCursor(cursor);
   return json({
     key,
-    versions: page.versions,
-    more: page.more,
-    floor: page.floor,
-    revision: page.cursor,
+    versions: versions.map(({ version, ...facts }) => ({
+      version,
+      // What is not there has no tag.
+      ...(facts.kind === "set" ? { etag: formatETag(epoch, version) } : {}),
+      ...facts,
+    })),
+    more,
+    floor,
+    revision: cursor,
   });
 }
 

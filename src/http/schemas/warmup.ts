@@ -15,5 +15,5 @@ export const warmupBody = v.strictObject({
   /** Loads at once. */
   width: v.optional(integer(1, 64)),
   /** Most keys. */
-  limit: v.optional(integer(1, 1_000_000)),
+  limit: v.optional(integer(1, Number.MAX_SAFE_INTEGER)),
 });

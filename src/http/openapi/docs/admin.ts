@@ -137,7 +137,7 @@ export const adminDocs: Readonly<Record<string, RouteDoc>> = {
     text: "What this is, and where to look next.",
     gives: "json",
     statuses: { 200: "A few words as JSON." },
-    problems: [],
+    problems: ["deployment_closed"],
     example: { path: "/" },
   },
   "GET /openapi.json": {
@@ -161,7 +161,7 @@ export const adminDocs: Readonly<Record<string, RouteDoc>> = {
     text: "Where the `type` of a problem points: leads to the table of codes in the page.",
     gives: "none",
     statuses: { 302: "To `/docs`; browsers keep the code as the fragment." },
-    problems: [],
+    problems: ["deployment_closed"],
     example: { path: "/errors" },
   },
   "GET /metrics": {
