@@ -14,7 +14,7 @@ export const exportCommand: Command = {
       line: "warp export --prefix user:1",
       prints: ['{"key":"user:1","contentType":"application/json","json":{"name":"Ada"}}'],
     },
-    { line: "warp export | warp --space copy import -", prints: ["6 lines read, 6 imported, 0 failed"] },
+    { line: "warp export | warp --space copy import -", prints: ["4 lines read, 4 imported, 0 failed"] },
   ],
   async run({ client, space, host }, args) {
     const path = `${spacePath(space)}/export${queryText({ prefix: args.text("prefix") })}`;

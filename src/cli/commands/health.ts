@@ -7,7 +7,7 @@ export const health: Command = {
   arguments: [],
   flags: [],
   notes: ["A deployment without a secret that is not open answers but is not ready: exit code 5."],
-  examples: [{ line: "warp health" }, { line: "warp health --url http://127.0.0.1:9", exit: 6 }],
+  examples: [{ line: "warp health" }, { line: "warp health --url http://127.0.0.1:65000", exit: 6 }],
   async run({ client, host, json }) {
     const { version } = await client.json<{ version: string }>({ method: "GET", path: "/healthz" });
     const ready = await client.json<{ open: boolean }>({ method: "GET", path: "/readyz" });
