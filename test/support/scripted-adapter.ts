@@ -9,7 +9,10 @@ export type ScriptedMethod =
   | "space"
   | "registrations"
   | "register"
-  | "unregister";
+  | "unregister"
+  | "readVersion"
+  | "history"
+  | "claimLoad";
 
 /** A call that a test decides about. What the storage does and when the caller hears of it are two things. */
 export interface HeldCall {
@@ -131,6 +134,18 @@ export class ScriptedAdapter implements Adapter {
 
   unregister(...args: Parameters<Adapter["unregister"]>): ReturnType<Adapter["unregister"]> {
     return this.#call("unregister", args, () => this.inner.unregister(...args));
+  }
+
+  readVersion(...args: Parameters<Adapter["readVersion"]>): ReturnType<Adapter["readVersion"]> {
+    return this.#call("readVersion", args, () => this.inner.readVersion(...args));
+  }
+
+  history(...args: Parameters<Adapter["history"]>): ReturnType<Adapter["history"]> {
+    return this.#call("history", args, () => this.inner.history(...args));
+  }
+
+  claimLoad(...args: Parameters<Adapter["claimLoad"]>): ReturnType<Adapter["claimLoad"]> {
+    return this.#call("claimLoad", args, () => this.inner.claimLoad(...args));
   }
 
   async close(): Promise<void> {
