@@ -4,7 +4,20 @@ export type { Adapter, AdapterSupports, CallOptions, ListOptions } from "./adapt
 export { memoryAdapter } from "./adapter/memory/memory-adapter.ts";
 export { nullAdapter } from "./adapter/null/null-adapter.ts";
 export type { Cache, CacheEntry, CacheStats, CacheSupports } from "./cache/cache.ts";
-export { memoryCache } from "./cache/memory/memory-cache.ts";
+export { type KvCacheOptions, kvCache } from "./cache/kv/kv-cache.ts";
+export type { KvNamespace, KvPage } from "./cache/kv/namespace.ts";
+export {
+  type EvictionPolicyName,
+  type MemoryCacheOptions,
+  memoryCache,
+} from "./cache/memory/memory-cache.ts";
+export { resilientCache } from "./cache/resilient/resilient-cache.ts";
+export { tieredCache } from "./cache/tiered/tiered-cache.ts";
+export {
+  type VersionedCache,
+  type VersionedCacheOptions,
+  versionedCache,
+} from "./cache/versioned/versioned-cache.ts";
 export type { KeyScope, Scope } from "./core/scope.ts";
 export type { GetOrSetOptions, Source } from "./core/sourcing.ts";
 export type {
