@@ -1,5 +1,6 @@
 import type { Only } from "../client/keys.ts";
-import type { Arguments } from "./arguments.ts";
+import { uuidv7Time } from "../runtime/ids.ts";
+import { type Arguments, usageError } from "./arguments.ts";
 import type { Flag } from "./command.ts";
 
 /** Flags that several commands share. */
@@ -17,10 +18,19 @@ export const ifVersionFlag: Flag = {
 
 export const prefixFlag: Flag = { name: "prefix", value: "P", help: "only keys that begin with it" };
 
+/** The op id of {@link opIdFlag}. Throws a usage error where it is none. */
+export function opIdOf(args: Arguments): string | undefined {
+  const opId = args.text("op-id");
+  if (opId !== undefined && uuidv7Time(opId) === undefined) {
+    throw usageError("--op-id takes a UUIDv7 in lower case, as an error named it");
+  }
+  return opId;
+}
+
 /** The options of a change that {@link opIdFlag}, {@link ifVersionFlag} and `--if-absent` stand for. */
 export function changeOptions(args: Arguments): { readonly opId?: string; readonly only?: Only } {
   args.atMostOne("if-version", "if-absent");
-  const opId = args.text("op-id");
+  const opId = opIdOf(args);
   const ifVersion = args.wholeNumber("if-version", 1);
   const only: Only | undefined =
     ifVersion !== undefined ? { ifVersion } : args.has("if-absent") ? { ifAbsent: true } : undefined;

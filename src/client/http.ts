@@ -209,9 +209,7 @@ export class HttpClient {
     const neverSent = why !== undefined && unsent.has(why);
     return new WarpError(
       "unavailable",
-      neverSent
-        ? `the server can't be reached (${why})`
-        : `the connection broke off${why === undefined ? "" : ` (${why})`}`,
+      neverSent ? `the server can't be reached (${why})` : `the call broke off (${why ?? causeText(error)})`,
       { cause: error, outcome: mutation && !neverSent ? "unknown" : "fail" },
     );
   }
@@ -245,6 +243,12 @@ function networkCode(error: unknown): string | undefined {
     at = "cause" in at ? at.cause : undefined;
   }
   return undefined;
+}
+
+/** What a host says of a failed fetch, where there is no system's code. */
+function causeText(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 /** A body on its way: the deadline rests while its source is the one that is waited for. */

@@ -48,7 +48,7 @@ describe("over the real routes", () => {
     expect(JSON.parse(ended.stderr)).toMatchObject({ code: "not_found", status: 404 });
   });
 
-  test("TX2 --if-absent and --if-version that don't hold are exit code 4", async () => {
+  test("--if-absent and --if-version that don't hold are exit code 4", async () => {
     const bed = open();
     const first = JSON.parse((await warp(["set", "a", "1", "--if-absent", "--json"], bed)).stdout) as {
       version: number;

@@ -49,7 +49,7 @@ describe("keys", () => {
     }
   });
 
-  test.each([["a"], ["../a"]])("TX2 a version decides at the authority, under %j", async (key) => {
+  test.each([["a"], ["../a"]])("a version decides at the authority, under %j", async (key) => {
     const { client } = appClient();
     const first = await setKey(client, "app", key, text("1"), { only: { ifAbsent: true } });
     const refused = { code: "precondition_failed", outcome: "fail" };

@@ -2,7 +2,7 @@ import { type ImportCounts, type ImportFailure, importLines } from "../../client
 import { WarpError } from "../../errors.ts";
 import type { Command } from "../command.ts";
 import { exitCodeOf } from "../exit-code.ts";
-import { opIdFlag } from "../flags.ts";
+import { opIdFlag, opIdOf } from "../flags.ts";
 import type { CliHost } from "../host.ts";
 import { openSource } from "../input.ts";
 import { oneLine } from "../text.ts";
@@ -66,7 +66,7 @@ export const importCommand: Command = {
   ],
   async run({ client, space, host, json, timeoutMs }, args) {
     const report = new ImportReport(host);
-    const opId = args.text("op-id");
+    const opId = opIdOf(args);
     try {
       // The server gives a chunk two times the time-out before it says anything about it.
       const { stopped, ...counts } = await importLines(

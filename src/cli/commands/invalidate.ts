@@ -1,7 +1,7 @@
 import { spacePath } from "../../client/path.ts";
 import { usageError } from "../arguments.ts";
 import type { Command } from "../command.ts";
-import { opIdFlag } from "../flags.ts";
+import { opIdFlag, opIdOf } from "../flags.ts";
 
 export const invalidate: Command = {
   name: "invalidate",
@@ -28,7 +28,7 @@ export const invalidate: Command = {
       method: "POST",
       path: `${spacePath(space)}/invalidate`,
       json: prefix !== undefined ? { prefix } : tags.length > 0 ? { tags } : { keys },
-      opId: args.text("op-id") ?? client.newOpId(),
+      opId: opIdOf(args) ?? client.newOpId(),
     });
     await host.stdout.write(json ? `${JSON.stringify(answer)}\n` : "invalidated\n");
     return undefined;

@@ -1,7 +1,7 @@
 import { resourcePath } from "../../client/path.ts";
 import { wholeNumber } from "../arguments.ts";
 import type { Command } from "../command.ts";
-import { opIdFlag } from "../flags.ts";
+import { opIdFlag, opIdOf } from "../flags.ts";
 import { shownName } from "../text.ts";
 
 export const restore: Command = {
@@ -19,7 +19,7 @@ export const restore: Command = {
       method: "POST",
       path: resourcePath(space, "restore", args.at(0)),
       json: { version },
-      opId: args.text("op-id") ?? client.newOpId(),
+      opId: opIdOf(args) ?? client.newOpId(),
     });
     await host.stdout.write(
       json ? `${JSON.stringify(answer)}\n` : `${shownName(answer.key)} is at version ${answer.version}\n`,

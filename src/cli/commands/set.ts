@@ -11,12 +11,15 @@ const shortTypes: Readonly<Record<string, string>> = {
   bytes: "application/octet-stream",
 };
 
+/** Roughly, and what a header can carry; the server looks closer. */
+const mediaType = /^[\x21-\x7e]+\/[\x20-\x7e]+$/;
+
 function typeOf(args: Arguments, input: Input): string {
   const type = args.text("type");
   if (type === undefined) {
     return (input.from === "argument" ? shortTypes.text : shortTypes.bytes) ?? "application/octet-stream";
   }
-  const known = shortTypes[type] ?? (type.includes("/") ? type : undefined);
+  const known = shortTypes[type] ?? (mediaType.test(type) ? type : undefined);
   if (known === undefined) throw usageError("--type takes a media type, or json, text or bytes");
   return known;
 }
