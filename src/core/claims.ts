@@ -40,7 +40,7 @@ export class Claims {
     // Twice: the first to have it may die, and the next one too.
     const untilMs = clock.now() + 2 * ttlMs;
     for (;;) {
-      const waitMs = Math.min(untilMs - clock.now(), maxClaimWaitMs);
+      const waitMs = Math.min(Math.floor(untilMs - clock.now()), maxClaimWaitMs);
       if (waitMs <= 0) return await load();
       let reply: Awaited<ReturnType<typeof adapter.claimLoad>>;
       try {

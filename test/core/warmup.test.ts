@@ -129,7 +129,7 @@ describe("warm-up", () => {
     const { warp } = coreBed().node();
     expect(() => warp.warmup({ width: 0 })).toThrow(/width/);
     expect(() => warp.warmup({ limit: 0 })).toThrow(/limit/);
-    expect(() => warp.warmup({ patterns: ["a*b"] })).toThrow();
+    expect(() => warp.warmup({ patterns: [""] })).toThrow();
     expect(await run(warp, { patterns: [] })).toEqual([{ loaded: 0, failed: 0, total: 0, errors: [] }]);
   });
 });

@@ -36,6 +36,7 @@ export function coreBed(
   const newStorage = (): MemoryStorage =>
     new MemoryStorage({
       clock,
+      timers: clock,
       random,
       ...(options.strict === undefined ? {} : { strict: options.strict }),
       ...(options.logMaxEntries === undefined ? {} : { logMaxEntries: options.logMaxEntries }),
