@@ -21,23 +21,33 @@ export {
 export type { KeyScope, Scope } from "./core/scope.ts";
 export type { GetOrSetOptions, Source } from "./core/sourcing.ts";
 export type {
+  AdaptiveTtl,
   BatchOperation,
   BatchOptions,
   BatchResult,
   CacheOutcome,
   DeleteOptions,
   Entry,
+  FrequencyTtl,
+  HistoryOptions,
+  HistoryPage,
+  HistoryPolicy,
   InvalidateResult,
   InvalidateTarget,
+  KeptEntry,
   ListPage,
   Lookup,
   MutationOptions,
   MutationResult,
+  ReadCall,
   ReadOptions,
   RegistrationOptions,
   ScopeOptions,
   SetManyOptions,
   SetManyResult,
+  VersionEntry,
+  WarmupOptions,
+  WarmupProgress,
   WarpEvents,
   WarpOptions,
   WarpStats,
@@ -57,7 +67,7 @@ export {
 export { type StandaloneOptions, standalone } from "./presets/standalone.ts";
 export type { Payload } from "./protocol/payload.ts";
 export type { Mode, RegistrationSettings, StoredRegistration } from "./protocol/registration.ts";
-export type { ListedKey, Precondition } from "./protocol/shard-api.ts";
+export type { KeptVersion, ListedKey, Precondition } from "./protocol/shard-api.ts";
 export type { Background } from "./runtime/background.ts";
 export type { Clock, Timers } from "./runtime/clock.ts";
 export { bytesCodec, type Codec, jsonCodec, payloadCodec, textCodec } from "./runtime/codec.ts";
