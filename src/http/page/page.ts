@@ -52,7 +52,7 @@ function anchor(name: string): string {
 }
 
 function link({ method, path, operation }: Placed): string {
-  return `<li><a href="#${operation.operationId}" title="${escaped(operation.summary)}"><b class="m ${method}">${method}</b><span>&#8206;${escaped(path)}&#8206;</span></a></li>`;
+  return `<li><a href="#${operation.operationId}" title="${escaped(operation.summary)}"><b class="m ${method}">${method}</b><span>${escaped(path.replace("/v1/{space}/", ""))}</span></a></li>`;
 }
 
 function headerTables(api: OpenApi): string {

@@ -12,27 +12,27 @@ nav{position:sticky;top:0;height:100vh;overflow-y:auto;border-right:1px solid va
 nav summary{font-weight:700;font-size:1.05rem;list-style:none}nav summary::-webkit-details-marker{display:none}
 nav h2{font-size:.75rem;text-transform:uppercase;letter-spacing:.06em;color:var(--mute);margin:1.1rem 0 .3rem}
 nav ul{list-style:none;margin:0;padding:0}nav li a{display:flex;gap:.5rem;align-items:baseline;padding:.15rem 0;color:inherit}
-nav li span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap;direction:rtl;text-align:left}
+nav li span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 main{padding:2rem clamp(1rem,4vw,3.5rem) 6rem;max-width:62rem}
 h1{font-size:2rem;margin:0 0 .25rem}h2{font-size:1.4rem;margin:3rem 0 .5rem;padding-bottom:.3rem;border-bottom:1px solid var(--line)}
 h3{font-size:1.05rem;margin:2.25rem 0 .4rem;display:flex;flex-wrap:wrap;gap:.6rem;align-items:baseline;font-family:var(--mono);font-weight:600;overflow-wrap:anywhere}
 h4{font-size:.8rem;text-transform:uppercase;letter-spacing:.05em;color:var(--mute);margin:1.1rem 0 .35rem}
 p{margin:.4rem 0;max-width:46rem}.mute{color:var(--mute)}
 .m{font:700 .7rem/1.5 var(--mono);text-transform:uppercase;min-width:3.6rem;flex:none}
-.get{color:var(--get)}.put{color:var(--put)}.post{color:var(--post)}.delete{color:var(--delete)}
+h3 .m{min-width:0;font-size:.8rem}.get{color:var(--get)}.put{color:var(--put)}.post{color:var(--post)}.delete{color:var(--delete)}
 code{font:.875em var(--mono);background:var(--soft);border-radius:4px;padding:.08em .3em;overflow-wrap:anywhere}
 figure{margin:.6rem 0;border:1px solid var(--line);border-radius:8px;overflow:hidden;background:var(--soft)}
 figcaption{display:flex;justify-content:space-between;align-items:center;padding:.3rem .4rem .3rem .8rem;font-size:.78rem;color:var(--mute);border-bottom:1px solid var(--line)}
 pre{margin:0;padding:.7rem .8rem;overflow-x:auto;font:13px/1.5 var(--mono)}pre code{font:inherit;background:none;padding:0;overflow-wrap:normal}
 button.copy{font:inherit;color:var(--link);background:var(--bg);border:1px solid var(--line);border-radius:6px;padding:.15rem .6rem;cursor:pointer}
 table{border-collapse:collapse;width:100%;font-size:.9rem}th{text-align:left;color:var(--mute);font-weight:600;font-size:.8rem}
-th,td{padding:.4rem .6rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
+th,td{padding:.4rem .6rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:break-word}
 td:first-child{white-space:nowrap}tr:target td{background:var(--soft)}
 details.more{margin:.6rem 0}details.more>summary{cursor:pointer;color:var(--mute);font-size:.9rem}
 @media (max-width:52rem){body{display:block}nav{position:static;height:auto;border-right:0;border-bottom:1px solid var(--line);padding:.8rem 1rem}
 nav summary{cursor:pointer}nav summary::after{content:" \\2193";color:var(--mute)}nav details[open] summary::after{content:" \\2191"}
 main{padding-top:1.25rem}h1{font-size:1.6rem}
-table,tbody,tr,td{display:block}thead{display:none}td{border:0;padding:.1rem 0}td:first-child{white-space:normal;font-weight:600}tr{border-bottom:1px solid var(--line);padding:.5rem 0;display:block}}
+table,tbody,tr,td{display:block}thead{display:none}td{border:0;padding:.1rem 0}td:first-child{white-space:normal;font-weight:600}td:not(:first-child):not(:last-child){display:inline;color:var(--mute);margin-right:.6rem}tr{border-bottom:1px solid var(--line);padding:.5rem 0;display:block}}
 @media (min-width:52.01rem){nav summary{pointer-events:none}}
 `;
 
