@@ -1,8 +1,10 @@
 import { DurableObject } from "cloudflare:workers";
-import { workersClock, workersRandom, workersSql } from "../platform/workers.ts";
+import { workersClock, workersRandom, workersSql, workersTimers } from "../platform/workers.ts";
 import type {
   CallScope,
   ChangesRequest,
+  ClaimRequest,
+  HistoryRequest,
   ListRequest,
   MutateRequest,
   ReadRequest,
@@ -10,6 +12,7 @@ import type {
   ShardApi,
   SpaceOptionsData,
   UnregisterRequest,
+  VersionRequest,
 } from "../protocol/shard-api.ts";
 import { shardName } from "../protocol/space.ts";
 import { Shard } from "../shard/shard.ts";
@@ -37,6 +40,7 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements ShardApi {
       sql: workersSql(storage),
       clock: workersClock,
       random: workersRandom,
+      timers: workersTimers,
       // Part of the transaction it is set in: an alarm is as durable as what it is for.
       alarm: { set: (atMs) => void storage.setAlarm(atMs) },
       durable: () => storage.sync(),
@@ -68,6 +72,18 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements ShardApi {
 
   usage(request: CallScope) {
     return this.#shard.usage(request);
+  }
+
+  readVersion(request: VersionRequest) {
+    return this.#metrics.after(this.#shard.readVersion(request));
+  }
+
+  history(request: HistoryRequest) {
+    return this.#metrics.after(this.#shard.history(request));
+  }
+
+  claimLoad(request: ClaimRequest) {
+    return this.#shard.claimLoad(request);
   }
 
   getSpace(space: string) {

@@ -4,6 +4,9 @@ import type { Ledger } from "./ledger.ts";
 import { stale } from "./refusal.ts";
 import type { Residence } from "./residence.ts";
 
+/** What a call is about to do. To tell a key's versions takes its present policy, as a write does; a read of its value does not. */
+export type Intent = "read" | "versions" | "write";
+
 /** The home shard (0) of a space, asked by the others for what it alone knows. */
 export type Home = Pick<ShardApi, "getSpace" | "getRegistrations">;
 
@@ -23,7 +26,7 @@ export class Admission {
   }
 
   /** The ledger; a refusal; or undefined for a read of a shard that was never written to. */
-  async admit(request: CallScope, intent: "read" | "write"): Promise<Ledger | Refusal | undefined> {
+  async admit(request: CallScope, intent: Intent): Promise<Ledger | Refusal | undefined> {
     if (request.shard === 0) return this.#residence.admit(request);
     let ledger = this.#residence.open();
     if (ledger !== undefined && ledger.space.id !== request.spaceId) {
@@ -34,13 +37,13 @@ export class Admission {
       ledger = undefined;
     }
     if (ledger === undefined) {
-      if (intent === "read") return undefined;
+      if (intent !== "write") return undefined;
       const home = await this.#home(request.space).getSpace(request.space);
       if (isRefusal(home)) return home;
       if (home.space.id !== request.spaceId) return stale();
       ledger = await this.#commit.submit(() => this.#residence.open() ?? this.#residence.found(home.space));
     }
-    if (intent === "write" && request.registrations > ledger.registrationVersion) {
+    if (intent !== "read" && request.registrations > ledger.registrationVersion) {
       const refused = await this.#fetchRegistrations(request);
       if (refused !== undefined) return refused;
     }
@@ -53,7 +56,7 @@ export class Admission {
     await this.#commit.submit(() => {
       const ledger = this.#residence.open();
       if (ledger === undefined || home.registrations <= ledger.registrationVersion) return;
-      ledger.registrations.replaceAll(home.list);
+      ledger.registered(ledger.registrations.replaceAll(home.list));
       ledger.registrationVersion = home.registrations;
     });
     return undefined;

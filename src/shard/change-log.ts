@@ -67,11 +67,16 @@ export class ChangeLog {
     return this.#head - this.#floor;
   }
 
+  /** The time of an entry added at `nowMs`: times never run backwards along the log, whatever the host's clock does. */
+  timeOf(nowMs: number): number {
+    return Math.max(Math.floor(nowMs), this.#newestAtMs);
+  }
+
   /** Adds an entry at the next revision, which it gives. */
   append(entry: LogEntry): number {
     const revision = this.#head + 1;
-    // Times never run backwards along the log, whatever the host's clock does: retention by age depends on it.
-    const at = Math.max(Math.floor(entry.atMs), this.#newestAtMs);
+    // Retention by age depends on times that never run backwards.
+    const at = this.timeOf(entry.atMs);
     this.#sql.run(
       "INSERT INTO log VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?)",
       revision,

@@ -7,8 +7,20 @@ import { blob, type Sql, type SqlRow } from "../runtime/sql.ts";
 export interface KeyState {
   readonly version: number;
   readonly sizeBytes: number;
+  readonly modifiedAtMs: number;
+  /** When its life ends; undefined: never. */
+  readonly expiresAtMs: number | undefined;
   /** Its end has come: it counts as absent, but its row and its log entry are still to be written. */
   readonly due: boolean;
+}
+
+/** A key's row. */
+export interface KeyRow {
+  readonly version: number;
+  readonly payload: Payload;
+  readonly tags: readonly string[] | undefined;
+  readonly modifiedAtMs: number;
+  readonly expiresAtMs: number | undefined;
 }
 
 /** Figures about all keys. */
@@ -46,10 +58,7 @@ export class KeyTable {
   /** Takes the state from the database again: after a start, and after a transaction that was undone. */
   reload(): void {
     this.#totals = undefined;
-    const [row] = this.#sql.all<{ at: number | null }>(
-      "SELECT min(expires_at) AS at FROM keys WHERE expires_at IS NOT NULL",
-    );
-    this.#nextExpiryMs = row?.at ?? undefined;
+    this.measureExpiry();
   }
 
   get nextExpiryMs(): number | undefined {
@@ -68,22 +77,17 @@ export class KeyTable {
 
   /** What is known of a key that has a row; undefined: it has none. */
   state(key: string, nowMs: number): KeyState | undefined {
-    const [row] = this.#sql.all<{ version: number; size: number; expires_at: number | null }>(
-      "SELECT version, length(value) AS size, expires_at FROM keys WHERE key = ?",
+    const [row] = this.#sql.all<StateRow>(
+      "SELECT version, length(value) AS size, modified_at, expires_at FROM keys WHERE key = ?",
       utf8(key),
     );
-    if (row === undefined) return undefined;
-    return {
-      version: row.version,
-      sizeBytes: row.size,
-      due: row.expires_at !== null && row.expires_at <= nowMs,
-    };
+    return row === undefined ? undefined : stateOf(row, nowMs);
   }
 
   /** A live key with its value; undefined: absent. */
   get(key: string, nowMs: number): StoredEntry | undefined {
     const [row] = this.#sql.all(
-      "SELECT version, value, content_type, modified_at, expires_at FROM keys WHERE key = ?",
+      "SELECT version, value, content_type, modified_at, expires_at, tags FROM keys WHERE key = ?",
       utf8(key),
     );
     if (row === undefined) return undefined;
@@ -95,26 +99,22 @@ export class KeyTable {
       modifiedAtMs: row.modified_at as number,
       payload: { bytes: blob(row.value), contentType: row.content_type as string },
       ...(expiresAt === null ? {} : { expiresInMs: expiresAt - nowMs }),
+      ...readTags(row.tags as string | null),
     };
   }
 
   /** Writes a key. `before` is its state as {@link state} gave it in the same stretch. */
-  put(
-    key: string,
-    version: number,
-    payload: Payload,
-    modifiedAtMs: number,
-    expiresAtMs: number | undefined,
-    before: KeyState | undefined,
-  ): void {
+  put(key: string, row: KeyRow, before: KeyState | undefined): void {
+    const { payload, expiresAtMs, tags = [] } = row;
     this.#sql.run(
-      "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)",
       utf8(key),
-      version,
+      row.version,
       payload.bytes,
       payload.contentType,
-      Math.floor(modifiedAtMs),
+      row.modifiedAtMs,
       expiresAtMs ?? null,
+      tags.length === 0 ? null : JSON.stringify(tags),
     );
     if (this.#totals !== undefined) {
       if (before === undefined) this.#totals.keys++;
@@ -134,27 +134,24 @@ export class KeyTable {
     }
   }
 
-  /**
-   * Removes at most `chunk` keys that are due at `nowMs`, earliest first, telling each to `removed`. Gives how many it
-   * removed. Afterwards `nextExpiryMs` is exact again.
-   */
-  expireDue(nowMs: number, chunk: number, removed: (key: string) => void): number {
-    if (this.#nextExpiryMs === undefined || this.#nextExpiryMs > nowMs) return 0;
-    const due = this.#sql.all<SqlRow & { size: number }>(
-      "SELECT key, length(value) AS size FROM keys WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?",
-      nowMs,
-      chunk,
-    );
-    for (const row of due) {
-      const key = fromUtf8(blob(row.key));
-      this.remove(key, row.size);
-      removed(key);
-    }
-    const [next] = this.#sql.all<{ at: number | null }>(
+  /** At most `chunk` keys that are due at `nowMs`, earliest first. */
+  due(nowMs: number, chunk: number): readonly { readonly key: string; readonly state: KeyState }[] {
+    if (this.#nextExpiryMs === undefined || this.#nextExpiryMs > nowMs) return [];
+    return this.#sql
+      .all<SqlRow & StateRow>(
+        "SELECT key, version, length(value) AS size, modified_at, expires_at FROM keys WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?",
+        nowMs,
+        chunk,
+      )
+      .map((row) => ({ key: fromUtf8(blob(row.key)), state: stateOf(row, nowMs) }));
+  }
+
+  /** Finds the earliest end again, after keys that were due have been removed. */
+  measureExpiry(): void {
+    const [row] = this.#sql.all<{ at: number | null }>(
       "SELECT min(expires_at) AS at FROM keys WHERE expires_at IS NOT NULL",
     );
-    this.#nextExpiryMs = next?.at ?? undefined;
-    return due.length;
+    this.#nextExpiryMs = row?.at ?? undefined;
   }
 
   /**
@@ -174,7 +171,7 @@ export class KeyTable {
     // One lower bound only, the larger one: with two, SQLite would walk from the prefix's start for each page.
     const resume = last !== undefined && compareBytes(last, start) >= 0;
     const rows = this.#sql.all(
-      `SELECT key, version, length(value) AS size, content_type, modified_at, expires_at FROM keys WHERE key ${resume ? ">" : ">="} ? ${end === undefined ? "" : "AND key < ?"} AND (expires_at IS NULL OR expires_at > ?) ORDER BY key LIMIT ?`,
+      `SELECT key, version, length(value) AS size, content_type, modified_at, expires_at, tags FROM keys WHERE key ${resume ? ">" : ">="} ? ${end === undefined ? "" : "AND key < ?"} AND (expires_at IS NULL OR expires_at > ?) ORDER BY key LIMIT ?`,
       resume ? last : start,
       ...(end === undefined ? [] : [end]),
       nowMs,
@@ -199,6 +196,7 @@ export class KeyTable {
         sizeBytes,
         contentType: row.content_type as string,
         ...(expiresAt === null ? {} : { expiresInMs: expiresAt - nowMs }),
+        ...readTags(row.tags as string | null),
         ...(valueBytes === undefined
           ? {}
           : {
@@ -213,4 +211,21 @@ export class KeyTable {
     const [row] = this.#sql.all("SELECT value FROM keys WHERE key = ?", key);
     return blob(row?.value);
   }
+}
+
+type StateRow = { version: number; size: number; modified_at: number; expires_at: number | null };
+
+function stateOf(row: StateRow, nowMs: number): KeyState {
+  return {
+    version: row.version,
+    sizeBytes: row.size,
+    modifiedAtMs: row.modified_at,
+    expiresAtMs: row.expires_at ?? undefined,
+    due: row.expires_at !== null && row.expires_at <= nowMs,
+  };
+}
+
+/** A `tags` column as a member of what is described: absent where there are none. */
+export function readTags(column: string | null): { readonly tags?: readonly string[] } {
+  return column === null ? {} : { tags: JSON.parse(column) as string[] };
 }

@@ -6,6 +6,9 @@ import { housekeepingChunk, opIdSkewMs, opIdWindowMs } from "../runtime/limits.t
 import type { Sql } from "../runtime/sql.ts";
 import { type AlarmPort, Alarms, type DueSource } from "./alarms.ts";
 import { ChangeLog, type Retention } from "./change-log.ts";
+import { History } from "./history.ts";
+import { HistoryTable } from "./history-table.ts";
+import { KeyChanges } from "./key-changes.ts";
 import { KeyTable } from "./key-table.ts";
 import { Meta } from "./meta.ts";
 import { Mutator } from "./mutator.ts";
@@ -36,15 +39,19 @@ export class Ledger {
   readonly keys: KeyTable;
   readonly log: ChangeLog;
   readonly registrations: RegistrationTable;
+  readonly history: History;
   readonly mutator: Mutator;
   readonly alarms: Alarms;
+  readonly #changes: KeyChanges;
   readonly #verdicts: VerdictTable;
   readonly #retention: Retention;
+  readonly #clock: Clock;
   #registrationVersion: number;
   #deleting: boolean;
 
   constructor(sql: Sql, space: SpaceSettings, options: LedgerOptions) {
     this.meta = new Meta(sql);
+    this.#clock = options.clock;
     this.epoch = this.meta.epoch;
     this.space = space;
     this.#registrationVersion = this.meta.registrations;
@@ -53,14 +60,24 @@ export class Ledger {
     this.log = new ChangeLog(sql);
     this.#verdicts = new VerdictTable(sql);
     this.registrations = new RegistrationTable(sql, options.statics);
+    const { keys, log, registrations, meta } = this;
+    const table = new HistoryTable(sql);
+    this.history = new History(
+      { table, keys, log, registrations, meta },
+      options.clock.now(),
+      space.createdAtMs,
+    );
+    this.#changes = new KeyChanges(keys, log, this.history);
     this.mutator = new Mutator({
       epoch: this.epoch,
       strict: space.strict,
       maxValueBytes: options.maxValueBytes,
-      keys: this.keys,
-      log: this.log,
+      keys,
+      log,
+      history: this.history,
+      changes: this.#changes,
       verdicts: this.#verdicts,
-      registrations: this.registrations,
+      registrations,
     });
     this.#retention = {
       maxEntries: options.logMaxEntries,
@@ -93,12 +110,22 @@ export class Ledger {
     this.#deleting = true;
   }
 
-  /** Writes an `expire` entry for keys whose end has come, a bounded number of them. Gives whether there were any. */
-  expireDue(nowMs: number): boolean {
-    const expired = this.keys.expireDue(nowMs, housekeepingChunk, (key) => {
-      this.log.append({ kind: "expire", key, version: 0, existed: true, atMs: nowMs });
-    });
-    return expired > 0;
+  /** Ends keys whose end has come, a bounded number of them. */
+  expireDue(nowMs: number): void {
+    const due = this.keys.due(nowMs, housekeepingChunk);
+    for (const { key, state } of due) this.#changes.expire(key, state, nowMs);
+    if (due.length > 0) this.keys.measureExpiry();
+  }
+
+  /** Ends `key` if its end has come, also where more are due than one stretch takes. */
+  expireKey(key: string, nowMs: number): void {
+    const state = this.keys.state(key, nowMs);
+    if (state?.due) this.#changes.expire(key, state, nowMs);
+  }
+
+  /** Tells the history that registrations have changed; `moved` as their table said. */
+  registered(moved: boolean): void {
+    this.history.registered(moved, this.log.timeOf(this.#clock.now()));
   }
 
   /** Keeps the log within its count; called with each commit, it works in chunks, so that no commit grows long. */
@@ -110,7 +137,8 @@ export class Ledger {
 
   #sources(): DueSource[] {
     return [
-      { nextMs: () => this.keys.nextExpiryMs, run: (nowMs) => void this.expireDue(nowMs) },
+      { nextMs: () => this.keys.nextExpiryMs, run: (nowMs) => this.expireDue(nowMs) },
+      this.history,
       {
         nextMs: () => this.log.trimDueMs(this.#retention),
         run: (nowMs) => void this.log.trim(this.#retention, nowMs, housekeepingChunk),

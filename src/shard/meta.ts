@@ -46,6 +46,27 @@ export class Meta {
     this.#write("deleting", 1);
   }
 
+  /** Since when history has been kept as the present registrations ask, and what the static ones among them ask. */
+  get historySince(): { readonly atMs: number; readonly statics: string } | undefined {
+    const text = this.#read("history_since");
+    return text === undefined ? undefined : JSON.parse(String(text));
+  }
+
+  set historySince(value: { readonly atMs: number; readonly statics: string }) {
+    this.#write("history_since", JSON.stringify(value));
+  }
+
+  /** When kept versions are to be looked through next; undefined: not. */
+  get historyDueMs(): number | undefined {
+    const value = this.#read("history_due");
+    return value === undefined ? undefined : Number(value);
+  }
+
+  set historyDueMs(value: number | undefined) {
+    if (value === undefined) this.#sql.run("DELETE FROM meta WHERE name = 'history_due'");
+    else this.#write("history_due", value);
+  }
+
   #read(name: string): string | number | undefined {
     const [row] = this.#sql.all<{ value: string | number }>("SELECT value FROM meta WHERE name = ?", name);
     return row?.value;

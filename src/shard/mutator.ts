@@ -1,8 +1,10 @@
 import { type ErrorData, WarpError } from "../errors.ts";
-import { checkMutation, mutationPrint, preconditionHolds } from "../protocol/mutation.ts";
+import { checkMutation, mutationPrint, preconditionHolds, subjectOf } from "../protocol/mutation.ts";
 import { formatETag } from "../protocol/position.ts";
-import type { Mutation, Verdict } from "../protocol/shard-api.ts";
+import type { Mutation, Verdict, VersionReply } from "../protocol/shard-api.ts";
 import type { ChangeLog } from "./change-log.ts";
+import type { History } from "./history.ts";
+import type { KeyChanges, Note } from "./key-changes.ts";
 import type { KeyState, KeyTable } from "./key-table.ts";
 import type { RegistrationTable } from "./registration-table.ts";
 import type { VerdictTable } from "./verdict-table.ts";
@@ -14,12 +16,14 @@ export interface MutatorParts {
   readonly maxValueBytes: number;
   readonly keys: KeyTable;
   readonly log: ChangeLog;
+  readonly history: History;
+  readonly changes: KeyChanges;
   readonly verdicts: VerdictTable;
   readonly registrations: RegistrationTable;
 }
 
 /**
- * Carries out one mutation at a time, inside the transaction of its caller: checks, compares, gives the revision, writes key, log and
+ * Carries out one mutation at a time, inside the transaction of its caller: checks, compares, gives the revision, writes key, log, history and
  * verdict. A refusal is a verdict; what it throws is trouble with the storage.
  */
 export class Mutator {
@@ -48,24 +52,12 @@ export class Mutator {
     return verdict;
   }
 
-  /** Writes down that the key's life ended. */
-  expire(key: string, state: KeyState, nowMs: number): void {
-    this.#parts.keys.remove(key, state.sizeBytes);
-    this.#parts.log.append({ kind: "expire", key, version: 0, existed: true, atMs: nowMs });
-  }
-
   #carryOut(mutation: Mutation, print: string, nowMs: number): Verdict {
-    const { keys, log, registrations, strict } = this.#parts;
+    const { keys, log, changes, registrations, strict } = this.#parts;
     const note = { atMs: nowMs, opId: mutation.opId, fingerprint: print };
-    if (mutation.kind === "invalidatePrefix") {
-      const revision = log.append({
-        kind: "invalidatePrefix",
-        key: mutation.prefix,
-        version: 0,
-        existed: false,
-        ...note,
-      });
-      return { outcome: "ok", version: 0, revision, existed: false };
+    if (mutation.kind === "invalidatePrefix" || mutation.kind === "invalidateTag") {
+      const subject = { kind: mutation.kind, key: subjectOf(mutation), version: 0, existed: false };
+      return { outcome: "ok", version: 0, revision: log.append({ ...subject, ...note }), existed: false };
     }
     const { key } = mutation;
     if (strict && !registrations.covers(key)) {
@@ -73,7 +65,7 @@ export class Mutator {
     }
     let before = keys.state(key, nowMs);
     if (before?.due) {
-      this.expire(key, before, nowMs);
+      changes.expire(key, before, nowMs);
       before = undefined;
     }
     const version = before?.version ?? 0;
@@ -96,14 +88,38 @@ export class Mutator {
     }
     if (mutation.kind === "delete") {
       if (before === undefined) return { outcome: "ok", version: 0, revision: 0, existed };
-      keys.remove(key, before.sizeBytes);
-      const revision = log.append({ kind: "delete", key, version: 0, existed, ...note });
-      return { outcome: "ok", version: 0, revision, existed };
+      return { outcome: "ok", version: 0, revision: changes.delete(key, before, note), existed };
     }
-    const revision = log.append({ kind: "set", key, version: log.head + 1, existed, ...note });
-    const end = mutation.expiresInMs === undefined ? undefined : Math.floor(nowMs) + mutation.expiresInMs;
-    keys.put(key, revision, mutation.payload, nowMs, end, before);
-    return { outcome: "ok", version: revision, revision, existed };
+    if (mutation.kind === "set") {
+      const { payload, tags, expiresInMs: lifeMs } = mutation;
+      const revision = changes.put(key, { payload, tags, lifeMs }, before, note);
+      return { outcome: "ok", version: revision, revision, existed };
+    }
+    return this.#restore(mutation, before, note);
+  }
+
+  #restore(
+    mutation: Extract<Mutation, { kind: "restore" }>,
+    before: KeyState | undefined,
+    note: Note,
+  ): Verdict {
+    const { changes, history } = this.#parts;
+    let kept: VersionReply["found"];
+    try {
+      kept = history.read(mutation.key, { version: mutation.version }, note.atMs);
+    } catch (error) {
+      if (error instanceof WarpError) return { outcome: "fail", error: error.toData() };
+      throw error;
+    }
+    const payload = kept?.payload;
+    if (payload === undefined) return fail("not_found", "the key has no value of this version");
+    const revision = changes.put(
+      mutation.key,
+      { payload, tags: kept?.tags, lifeMs: undefined },
+      before,
+      note,
+    );
+    return { outcome: "ok", version: revision, revision, existed: before !== undefined };
   }
 }
 

@@ -1,10 +1,12 @@
 import { WarpError } from "../errors.ts";
 import { PatternIndex } from "../protocol/pattern-index.ts";
 import {
+  type HistoryPolicy,
   type RegistrationSettings,
   type StoredRegistration,
   sameSettings,
 } from "../protocol/registration.ts";
+import { coverageMoves } from "../protocol/versions.ts";
 import { maxRegistrations } from "../runtime/limits.ts";
 import type { Sql } from "../runtime/sql.ts";
 
@@ -15,11 +17,15 @@ import type { Sql } from "../runtime/sql.ts";
 export class RegistrationTable {
   readonly #sql: Sql;
   readonly #statics: readonly StoredRegistration[];
+  /** What the static ones say about history: tells whether another deployment's say something else. */
+  readonly staticHistory: string;
   #index: PatternIndex<StoredRegistration> | undefined;
+  #keepsHistory = false;
 
   constructor(sql: Sql, statics: readonly StoredRegistration[]) {
     this.#sql = sql;
     this.#statics = statics;
+    this.staticHistory = JSON.stringify(statics.map(({ pattern, settings }) => [pattern, settings.history]));
   }
 
   /** Forgets what was read, after a transaction that was undone. */
@@ -44,6 +50,17 @@ export class RegistrationTable {
   /** Whether any registration speaks for `key`. */
   covers(key: string): boolean {
     return this.#patterns().match(key) !== undefined;
+  }
+
+  /** Whether any registration keeps versions. */
+  get keepsHistory(): boolean {
+    this.#patterns();
+    return this.#keepsHistory;
+  }
+
+  /** What is to be kept of `key`'s versions; undefined: none. */
+  history(key: string): HistoryPolicy | undefined {
+    return this.keepsHistory ? this.#patterns().match(key)?.settings.history : undefined;
   }
 
   get(pattern: string): StoredRegistration | undefined {
@@ -92,14 +109,12 @@ export class RegistrationTable {
     return undefined;
   }
 
-  put(registration: StoredRegistration): void {
-    this.#sql.run(
-      "INSERT OR REPLACE INTO registrations VALUES (?, ?, ?)",
-      registration.pattern,
-      JSON.stringify(registration.settings),
-      registration.version,
-    );
+  /** Gives whether what history is kept moves with it: see `coverageMoves`. */
+  put(registration: StoredRegistration): boolean {
+    const before = this.get(registration.pattern)?.settings;
+    this.#write(registration);
     this.#index = undefined;
+    return coverageMoves(before, registration.settings);
   }
 
   /** Removes a pattern of the space's own; gives whether it was there. Static ones: `registration_conflict`. */
@@ -114,18 +129,38 @@ export class RegistrationTable {
     return true;
   }
 
-  /** Puts `list` in the place of all. */
-  replaceAll(list: readonly StoredRegistration[]): void {
-    this.#sql.run("DELETE FROM registrations");
-    for (const registration of list) if (registration.source === "space") this.put(registration);
+  /** Puts `list` in the place of all. Gives whether what history is kept moves with it. */
+  replaceAll(list: readonly StoredRegistration[]): boolean {
+    const before = this.stored();
+    const patterns = new Set(list.map(({ pattern }) => pattern));
+    const gone = before.filter(({ pattern }) => !patterns.has(pattern));
+    for (const { pattern } of gone) this.#sql.run("DELETE FROM registrations WHERE pattern = ?", pattern);
+    let moved = gone.length > 0;
+    const settings = new Map(before.map((registration) => [registration.pattern, registration.settings]));
+    for (const registration of list) {
+      if (registration.source !== "space") continue;
+      this.#write(registration);
+      if (coverageMoves(settings.get(registration.pattern), registration.settings)) moved = true;
+    }
     this.#index = undefined;
+    return moved;
+  }
+
+  #write({ pattern, settings, version }: StoredRegistration): void {
+    this.#sql.run(
+      "INSERT OR REPLACE INTO registrations VALUES (?, ?, ?)",
+      pattern,
+      JSON.stringify(settings),
+      version,
+    );
   }
 
   #patterns(): PatternIndex<StoredRegistration> {
     if (this.#index === undefined) {
+      const all = [...this.stored(), ...this.#statics];
       this.#index = new PatternIndex();
-      for (const registration of this.stored()) this.#index.set(registration.pattern, registration);
-      for (const registration of this.#statics) this.#index.set(registration.pattern, registration);
+      for (const registration of all) this.#index.set(registration.pattern, registration);
+      this.#keepsHistory = all.some(({ settings }) => settings.history !== undefined);
     }
     return this.#index;
   }

@@ -84,6 +84,7 @@ export class Residence {
       const result = work();
       const ledger = this.#ledger;
       ledger?.trimCount(nowMs);
+      ledger?.history.settle();
       ledger?.alarms.arm();
       return result;
     });

@@ -29,6 +29,14 @@ export const migrations: readonly Migration[] = [
       "CREATE TABLE registrations (pattern TEXT PRIMARY KEY, settings TEXT NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID",
     );
   },
+  (sql) => {
+    // JSON text; null where there are none.
+    sql.run("ALTER TABLE keys ADD COLUMN tags TEXT");
+    // Superseded versions and deletions, by key; the value stands last, so that what is before it is read without it.
+    sql.run(
+      "CREATE TABLE history (key BLOB NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL, content_type TEXT, tags TEXT, value BLOB, PRIMARY KEY (key, version)) WITHOUT ROWID",
+    );
+  },
 ];
 
 /** The schema version of a database; 0 where nothing was ever written. Reads only. */
@@ -62,7 +70,7 @@ export function migrate(sql: Sql, steps: readonly Migration[] = migrations): voi
 /** Removes everything, so that the database is as before its first write. */
 export function dropAll(sql: Sql): void {
   sql.transaction(() => {
-    for (const table of ["keys", "log", "verdicts", "registrations", "meta"]) {
+    for (const table of ["keys", "history", "log", "verdicts", "registrations", "meta"]) {
       sql.run(`DROP TABLE IF EXISTS ${table}`);
     }
   });

@@ -1,9 +1,15 @@
 import { WarpError } from "../errors.ts";
 import { checkPattern, checkSpace } from "../protocol/key.ts";
+import { LoadClaims } from "../protocol/load-claims.ts";
+import { endsClaims } from "../protocol/mutation.ts";
 import {
   type CallScope,
   type ChangesReply,
   type ChangesRequest,
+  type ClaimReply,
+  type ClaimRequest,
+  type HistoryReply,
+  type HistoryRequest,
   isRefusal,
   type ListReply,
   type ListRequest,
@@ -22,12 +28,16 @@ import {
   type StoredEntry,
   type UnregisterRequest,
   type UsageReply,
+  type VersionReply,
+  type VersionRequest,
 } from "../protocol/shard-api.ts";
+import { checkHistoryPage, checkWhich } from "../protocol/versions.ts";
+import type { Timers } from "../runtime/clock.ts";
 import { maxChangesLimit, maxGroupMutations, maxListBytes, maxReplyBytes } from "../runtime/limits.ts";
 import { Admission, type Home } from "./admission.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { Ledger } from "./ledger.ts";
-import { deleting, notFound, refusing } from "./refusal.ts";
+import { deleting, notFound, refuse, refusing } from "./refusal.ts";
 import { Residence, type ResidenceOptions } from "./residence.ts";
 import { newSpace, spaceConflict } from "./space.ts";
 
@@ -38,6 +48,8 @@ export interface ShardOptions extends ResidenceOptions {
   /** Bytes that the database takes. */
   readonly databaseBytes: () => number;
   readonly home: (space: string) => Home;
+  /** For those who wait for another's load. */
+  readonly timers: Timers;
   /** See `GroupCommitOptions`. */
   readonly groupCommit?: boolean;
 }
@@ -55,6 +67,7 @@ export class Shard implements ShardApi {
   readonly #residence: Residence;
   readonly #commit: GroupCommit;
   readonly #admission: Admission;
+  readonly #claims: LoadClaims;
 
   constructor(options: ShardOptions) {
     this.#options = options;
@@ -68,6 +81,7 @@ export class Shard implements ShardApi {
       { grouping: options.groupCommit ?? true, maxWeight: maxGroupMutations },
     );
     this.#admission = new Admission(this.#residence, this.#commit, options.home);
+    this.#claims = new LoadClaims(options.clock, options.timers);
   }
 
   async read(request: ReadRequest): Promise<ReadReply | Refusal> {
@@ -146,13 +160,52 @@ export class Shard implements ShardApi {
   async mutate(request: MutateRequest): Promise<MutateReply | Refusal> {
     const admitted = await this.#admission.admit(request, "write");
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
-    return await this.#commit.submit(() => {
+    const reply = await this.#commit.submit(() => {
       const ledger = this.#residence.admit(request);
       if (isRefusal(ledger)) return ledger;
       const nowMs = this.#options.clock.now();
       const verdicts = request.mutations.map((mutation) => ledger.mutator.apply(mutation, nowMs));
       return { ...ledger.stamp(), verdicts };
     }, request.mutations.length);
+    if (!isRefusal(reply)) this.#endClaims(request, reply);
+    return reply;
+  }
+
+  async readVersion(request: VersionRequest): Promise<VersionReply | Refusal> {
+    const { key, which } = request;
+    const ledger = await this.#admission.admit(request, "versions");
+    if (ledger !== undefined && isRefusal(ledger)) return ledger;
+    return refusing(() => {
+      if (ledger === undefined) {
+        checkWhich(which, 0, this.#options.clock.now());
+        return { ...unwritten, found: null };
+      }
+      const nowMs = this.#expireForRead(ledger, key);
+      return { ...ledger.stamp(), found: ledger.history.read(key, which, nowMs) };
+    });
+  }
+
+  async history(request: HistoryRequest): Promise<HistoryReply | Refusal> {
+    const ledger = await this.#admission.admit(request, "versions");
+    if (ledger !== undefined && isRefusal(ledger)) return ledger;
+    return refusing(() => {
+      checkHistoryPage(request);
+      if (ledger === undefined) return { ...unwritten, versions: [], more: false, floor: 1 };
+      const nowMs = this.#expireForRead(ledger, request.key);
+      return { ...ledger.stamp(), ...ledger.history.page(request, nowMs) };
+    });
+  }
+
+  async claimLoad(request: ClaimRequest): Promise<ClaimReply | Refusal> {
+    const ledger = await this.#admission.admit(request, "read");
+    if (ledger !== undefined && isRefusal(ledger)) return ledger;
+    try {
+      const claim = await this.#claims.claim(request);
+      return { ...(this.#residence.open()?.stamp() ?? unwritten), claim };
+    } catch (error) {
+      if (error instanceof WarpError) return refuse(error);
+      throw error;
+    }
   }
 
   async getSpace(_space: string): Promise<SpaceReply | Refusal> {
@@ -197,6 +250,7 @@ export class Shard implements ShardApi {
     }
     const existed = this.#residence.open() !== undefined;
     await this.#residence.wipe();
+    this.#claims.clear();
     return { deleted: existed };
   }
 
@@ -223,7 +277,7 @@ export class Shard implements ShardApi {
         }
         const version = this.#noteRegistration(ledger, pattern, existed);
         const registration = { pattern, settings, version, source: "space" as const };
-        ledger.registrations.put(registration);
+        ledger.registered(ledger.registrations.put(registration));
         return { registration, registrations: version, created: !existed };
       }),
     );
@@ -239,7 +293,10 @@ export class Shard implements ShardApi {
         const ledger = this.#residence.admit(request);
         if (isRefusal(ledger)) return ledger;
         const removed = ledger.registrations.remove(request.pattern);
-        if (removed) this.#noteRegistration(ledger, request.pattern, true);
+        if (removed) {
+          this.#noteRegistration(ledger, request.pattern, true);
+          ledger.registered(true);
+        }
         return { removed, registrations: ledger.registrationVersion };
       }),
     );
@@ -256,6 +313,13 @@ export class Shard implements ShardApi {
     return { ...this.#commit.stats, logHead: this.#residence.open()?.log.head ?? 0 };
   }
 
+  /** Only now, when it is durable: who waited for a load reads what it brought. */
+  #endClaims({ mutations }: MutateRequest, { verdicts }: MutateReply): void {
+    for (const [at, mutation] of mutations.entries()) {
+      if (verdicts[at]?.outcome === "ok" && endsClaims(mutation)) this.#claims.end(mutation.key);
+    }
+  }
+
   #noteRegistration(ledger: Ledger, pattern: string, existed: boolean): number {
     const atMs = this.#options.clock.now();
     const version = ledger.log.append({ kind: "register", key: pattern, version: 0, existed, atMs });
@@ -263,13 +327,18 @@ export class Shard implements ShardApi {
     return version;
   }
 
-  /** Before a read: keys whose end has come are gone for it, and the log says so. Gives the time that the read works with. */
-  #expireForRead(ledger: Ledger): number {
+  /**
+   * Before a read: keys whose end has come are gone for it, and the log says so; `key` in any case, others a bounded number. Gives
+   * the time that the read works with.
+   */
+  #expireForRead(ledger: Ledger, key?: string): number {
     const nowMs = this.#options.clock.now();
     const due = ledger.keys.nextExpiryMs;
     if (due !== undefined && due <= nowMs) {
       try {
-        this.#residence.transaction(() => undefined);
+        this.#residence.transaction(() => {
+          if (key !== undefined) ledger.expireKey(key, nowMs);
+        });
       } catch (cause) {
         this.#residence.forget();
         throw new WarpError("storage_unavailable", "the storage refused a write", { cause });

@@ -22,7 +22,7 @@ adapterContract({
   run: (work, { strict = false, ...options } = {}) =>
     host.withSql(async (sql) => {
       const time = new ManualTime();
-      const bed = new ShardBed(sql, { clock: time, ...options });
+      const bed = new ShardBed(sql, { clock: time, timers: time, ...options });
       if (strict) await bed.create({ strict });
       const open = () =>
         shardAdapter(

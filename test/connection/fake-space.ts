@@ -112,6 +112,9 @@ export class FakeSpace {
           return { ...stamp(), ...this.storage(index).list({ prefix, after, limit, values }) };
         }),
       changes: unused,
+      readVersion: unused,
+      history: unused,
+      claimLoad: unused,
       usage: async (request) =>
         admitted(request, () => {
           const keys = this.storage(index).list({

@@ -2,10 +2,13 @@ import { describe } from "vitest";
 import type { AdapterUnderTest } from "./adapter-bed.ts";
 import { callCases } from "./adapter-calls.ts";
 import { changesCases } from "./adapter-changes.ts";
+import { claimCases } from "./adapter-claims.ts";
+import { historyCases } from "./adapter-history.ts";
 import { listCases } from "./adapter-lists.ts";
 import { mutationCases } from "./adapter-mutations.ts";
 import { opIdCases } from "./adapter-op-ids.ts";
 import { registrationCases } from "./adapter-registrations.ts";
+import { tagCases } from "./adapter-tags.ts";
 
 export type { AdapterBed, AdapterUnderTest, BedOptions } from "./adapter-bed.ts";
 
@@ -18,5 +21,8 @@ export function adapterContract(driver: AdapterUnderTest): void {
     listCases(driver);
     changesCases(driver);
     registrationCases(driver);
+    tagCases(driver);
+    historyCases(driver);
+    claimCases(driver);
   });
 }

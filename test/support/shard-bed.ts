@@ -43,6 +43,8 @@ export class ShardBed {
       sql: this.sql,
       clock: { now: () => this.nowMs },
       random: this.random,
+      // Nobody waits here unless a test passes timers of its own.
+      timers: { after: () => () => {} },
       alarm: {
         set: (atMs) => {
           this.alarmMs = atMs;

@@ -26,7 +26,7 @@ export async function withShardSpace(
   const open = async (): Promise<void> => {
     if (beds.length < shards) {
       await host.withSql(async (sql) => {
-        beds.push(new ShardBed(sql, { clock: time, home, ...options }, beds.length + 1));
+        beds.push(new ShardBed(sql, { clock: time, timers: time, home, ...options }, beds.length + 1));
         await open();
       });
       return;
