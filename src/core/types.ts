@@ -1,38 +1,21 @@
 /** What the core's callers see: options, answers and events. The classes behind them are in the files beside this one. */
 
-import type {
-  Adapter,
-  CallOptions,
-  KeptVersion,
-  ListedKey,
-  Precondition,
-  StoredEntry,
-} from "../adapter/adapter.ts";
+import type { Adapter, CallOptions, ListedKey, Precondition, StoredEntry } from "../adapter/adapter.ts";
 import type { Cache, CacheStats } from "../cache/cache.ts";
 import type { ErrorData } from "../errors.ts";
-import type {
-  AdaptiveTtl,
-  FrequencyTtl,
-  HistoryPolicy,
-  Mode,
-  RegistrationSettings,
-  StoredRegistration,
-} from "../protocol/registration.ts";
+import type { Mode, RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
 import type { Background } from "../runtime/background.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
 import type { Codec } from "../runtime/codec.ts";
 import type { Random } from "../runtime/random.ts";
 import type { StandardSchemaV1 } from "../runtime/standard-schema.ts";
+import type { RegistrationOptions } from "./registration-options.ts";
 
-export type {
-  AdaptiveTtl,
-  CallOptions,
-  FrequencyTtl,
-  HistoryPolicy,
-  Mode,
-  RegistrationSettings,
-  StoredRegistration,
-};
+export type { AdaptiveTtl, FrequencyTtl, HistoryPolicy } from "../protocol/registration.ts";
+export type { RegistrationOptions } from "./registration-options.ts";
+export type { HistoryOptions, HistoryPage, KeptEntry, VersionEntry } from "./version-types.ts";
+export type { WarmupOptions, WarmupProgress } from "./warmup-types.ts";
+export type { CallOptions, Mode, RegistrationSettings, StoredRegistration };
 
 /** What a `Warp` is made of. Presets fill it in. */
 export interface WarpOptions {
@@ -50,44 +33,6 @@ export interface WarpOptions {
   readonly subject?: string;
   /** The adapter is shared with others: `close()` leaves it open. Default false. */
   readonly sharedAdapter?: boolean;
-}
-
-/** The policy of a key pattern, as a caller writes it; what is left out takes its default. */
-export interface RegistrationOptions {
-  /** Default `"eventual"`. go-warp's `StrongLocal`, `EventualDistributed`, `StrongDistributed` are accepted. */
-  readonly mode?: Mode | "StrongLocal" | "EventualDistributed" | "StrongDistributed";
-  /** Life of a copy in L1, 1 to 2,592,000,000 ms (30 days). Default 300,000 (5 min). */
-  readonly cacheTtlMs?: number;
-  /** Eventual mode only, 1 to 3,600,000 ms. Default 5,000. */
-  readonly maxStalenessMs?: number;
-  /** Fail-safe: how long after its TTL a copy may still be given, marked stale, when loading fails. 1 ms to 30 days. Default off. */
-  readonly graceMs?: number;
-  /** Wants `graceMs`: a load that takes longer gives the stale copy now and goes on behind. 1 ms to 2 min. Default off. */
-  readonly softTimeoutMs?: number;
-  /** A load that takes longer counts as failed for its waiters. 1 ms to 2 min, not below `softTimeoutMs`. Default off. */
-  readonly hardTimeoutMs?: number;
-  /** Share of the TTL left, above 0 and below 1, from which on a hit starts one refresh behind. Default off. */
-  readonly eagerRefresh?: number;
-  /** Each hit begins the TTL anew. Wants `maxLifeMs`; not with `adaptive`. Default false. */
-  readonly sliding?: boolean;
-  /** Longest life of a sliding copy, `cacheTtlMs` to 30 days. */
-  readonly maxLifeMs?: number;
-  /** A TTL that follows demand. Default off. */
-  readonly adaptive?: AdaptiveTtl;
-  /** A TTL that grows with quick re-access and shrinks with slow; it begins at `cacheTtlMs`. Default off. */
-  readonly frequency?: FrequencyTtl;
-  /** Share of the TTL, above 0 and at most 0.5, by which each copy's life is shortened at random. Default off. */
-  readonly jitter?: number;
-  /** Life in L1 of "there is no such key": 1 ms to 1 h. Default off. */
-  readonly negativeTtlMs?: number;
-  /** Wants `graceMs`: reads give a copy in its grace at once, marked stale, and refresh behind. Default false. */
-  readonly allowStale?: boolean;
-  /** Versions kept at the authority, by number, age or both. Default none. */
-  readonly history?: HistoryPolicy;
-  /** Life in a second tier in Workers KV, 60 s to 30 days. Never with `strong`. Default off. */
-  readonly kvTtlMs?: number;
-  /** Who shares one run of a `getOrSet` source: this node, or all nodes of the space. Default `"node"`. */
-  readonly loadSharing?: "node" | "space";
 }
 
 /** How a value was come by. `bypass`: this mode reads at the authority. */
@@ -215,73 +160,6 @@ export interface SetManyOptions<T> extends BatchOptions {
 export type SetManyResult =
   | { readonly key: string; readonly result: MutationResult; readonly error?: undefined }
   | { readonly key: string; readonly error: unknown; readonly result?: undefined };
-
-/** A kept version that has a value. */
-export interface KeptEntry<T> {
-  readonly key: string;
-  readonly version: number;
-  /** Entity tag of that version, without quotes. */
-  readonly etag: string;
-  readonly kind: "set";
-  readonly value: T;
-  /** Wall-clock ms of its commit at the authority. */
-  readonly atMs: number;
-  readonly sizeBytes: number;
-  readonly contentType: string;
-  readonly tags?: readonly string[];
-}
-
-/** A kept version: a value, or the end of one (rule VE4). */
-export type VersionEntry<T> =
-  | KeptEntry<T>
-  | {
-      readonly key: string;
-      readonly version: number;
-      readonly etag: string;
-      readonly kind: "delete" | "expire";
-      readonly value: undefined;
-      readonly atMs: number;
-    };
-
-export interface HistoryOptions extends CallOptions {
-  /** Only versions below this one. Default: from the newest on. */
-  readonly before?: number;
-  /** 1 to 1,000; default 100. */
-  readonly limit?: number;
-}
-
-export interface HistoryPage {
-  /** Newest first. */
-  readonly versions: readonly KeptVersion[];
-  readonly more: boolean;
-  /** The oldest version that is kept; what is below it is `version_compacted`. */
-  readonly floor: number;
-  /** `epoch.revision` of the answer. */
-  readonly cursor: string;
-}
-
-/** Options of `warp.warmup`. */
-export interface WarmupOptions {
-  /** Default: every registered pattern. Keys of strong mode are left out, since L1 never serves them. */
-  readonly patterns?: readonly string[];
-  /** Loads at a time, 1 to 64. Default 8. */
-  readonly width?: number;
-  /** Most keys to load. Default: all. */
-  readonly limit?: number;
-  /** Ends the warm-up with `aborted`; what has not come in by then stays out. */
-  readonly signal?: AbortSignal;
-}
-
-/** How far a warm-up is. */
-export interface WarmupProgress {
-  /** Keys brought into L1 so far. */
-  readonly loaded: number;
-  readonly failed: number;
-  /** `loaded` and `failed` together: with the last progress, when all is listed. */
-  readonly total?: number;
-  /** Failed keys since the progress before this one. */
-  readonly errors: readonly { readonly key: string; readonly code: string }[];
-}
 
 /** Figures of a node since it was made. */
 export interface WarpStats {

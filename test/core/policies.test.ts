@@ -97,7 +97,7 @@ describe("fail-safe", () => {
     await other.setMany([
       ["k", "old"],
       ["kept", "old"],
-      ["probe", 1],
+      ["probe", "1"],
     ]);
     await warp.getMany(["k", "kept", "probe"]);
     await other.set("k", "new");
