@@ -42,6 +42,7 @@ export const problems: Readonly<Record<ErrorCode, { readonly status: number; rea
   origin_forbidden: { status: 403, title: "The origin is not allowed" },
   host_forbidden: { status: 403, title: "The host is not allowed" },
   deployment_closed: { status: 403, title: "The deployment has no secret" },
+  misconfigured: { status: 500, title: "The deployment's configuration is wrong" },
   aborted: { status: 499, title: "The caller gave up" },
   deadline_exceeded: { status: 504, title: "The deadline has passed" },
   overloaded: { status: 503, title: "Too much is asked at once" },
@@ -91,5 +92,5 @@ export function problemResponse(error: ErrorData, requestId: string): Response {
     requestId,
     ...(error.details === undefined ? {} : { details: error.details }),
   };
-  return new Response(JSON.stringify(body), { status, headers });
+  return new Response(`${JSON.stringify(body)}\n`, { status, headers });
 }
