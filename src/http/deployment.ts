@@ -1,45 +1,27 @@
 /** What the HTTP edge stands on. The Worker's entry, the tests and other hosts each make one of these. */
 
-import type { ListOptions } from "../adapter/adapter.ts";
-import type {
-  BatchOperation,
-  BatchResult,
-  CallOptions,
-  DeleteOptions,
-  InvalidateResult,
-  InvalidateTarget,
-  ListPage,
-  Lookup,
-  MutationOptions,
-  MutationResult,
-  ReadOptions,
-  RegistrationOptions,
-  StoredRegistration,
-  WriteOptions,
-} from "../core/types.ts";
+import type { CallOptions } from "../core/types.ts";
+import type { Warp } from "../core/warp.ts";
 import type { UsageReply } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import type { HttpConfig } from "./config.ts";
 
-/** The part of `Warp` that HTTP calls; the class itself satisfies it. */
-export interface SpaceWarp {
-  lookup<T>(key: string, options?: ReadOptions<T>): Promise<Lookup<T>>;
-  set<T>(key: string, value: T, options?: WriteOptions<T>): Promise<MutationResult>;
-  delete(key: string, options?: DeleteOptions): Promise<MutationResult>;
-  batch(operations: readonly BatchOperation[], options?: MutationOptions): Promise<readonly BatchResult[]>;
-  invalidate(target: InvalidateTarget, options?: MutationOptions): Promise<InvalidateResult>;
-  invalidateLocal(target: InvalidateTarget): unknown;
-  list(options?: ListOptions): Promise<ListPage>;
-  register(
-    pattern: string,
-    settings: RegistrationOptions,
-    options?: CallOptions & { readonly ifVersion?: number },
-  ): Promise<{ readonly registration: StoredRegistration; readonly created: boolean }>;
-  unregister(pattern: string, options?: CallOptions): Promise<boolean>;
-  registrations(options?: CallOptions): Promise<readonly StoredRegistration[]>;
-}
+/** The part of `Warp` that HTTP calls. */
+export type SpaceWarp = Pick<
+  Warp,
+  | "lookup"
+  | "set"
+  | "delete"
+  | "batch"
+  | "invalidate"
+  | "invalidateLocal"
+  | "list"
+  | "register"
+  | "unregister"
+  | "registrations"
+>;
 
 /** What all shards of a space hold. */
 export interface SpaceUsage {

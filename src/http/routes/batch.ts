@@ -8,8 +8,8 @@ import { type Grant, requireKey, requireVerb, type Verb } from "../auth/grant.ts
 import type { Call } from "../call.ts";
 import { check } from "../check.ts";
 import { errorData } from "../problem.ts";
-import { type JsonObject, readCondition, readExpiry, readValue, writeValue } from "../record.ts";
-import type { Route } from "../route.ts";
+import { type JsonObject, readCondition, readExpiry, readValue, remaining, writeValue } from "../record.ts";
+import { jsonText, type Route } from "../route.ts";
 import { batchBody, batchOperation } from "../schemas/batch.ts";
 
 const verbOf: Readonly<Record<BatchOperation["op"], Verb>> = {
@@ -80,12 +80,7 @@ function writeResult(result: BatchResult): string {
   };
   if (lookup.value === undefined) return JSON.stringify(facts);
   const { etag, modifiedAtMs, expiresInMs } = lookup;
-  const more = JSON.stringify({
-    ...facts,
-    etag,
-    modifiedAtMs,
-    expiresInMs: expiresInMs === undefined ? undefined : Math.max(0, Math.ceil(expiresInMs)),
-  });
+  const more = JSON.stringify({ ...facts, etag, modifiedAtMs, expiresInMs: remaining(expiresInMs) });
   return `${more.slice(0, -1)},${writeValue(lookup.value)}}`;
 }
 
@@ -143,9 +138,7 @@ async function runBatch(call: Call): Promise<Response> {
         ? writeError("get", operation.key, undefined, tooMuch)
         : writeResult(result);
   }
-  return new Response(`{"results":[${written.join(",")}]}`, {
-    headers: { "Content-Type": "application/json", "Cache-Control": "no-store" },
-  });
+  return jsonText(`{"results":[${written.join(",")}]}`);
 }
 
 /** A batch's values together are bound like its body is. */

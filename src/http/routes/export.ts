@@ -1,8 +1,8 @@
+import { checkPrefix } from "../../protocol/key.ts";
 import { utf8 } from "../../runtime/bytes.ts";
 import { maxListLimit } from "../../runtime/limits.ts";
 import { requireKey } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
-import { checkPrefix } from "../prefix.ts";
 import { errorData } from "../problem.ts";
 import { writeValue } from "../record.ts";
 import { ndjsonHeaders, type Route } from "../route.ts";

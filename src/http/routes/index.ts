@@ -1,4 +1,5 @@
 import type { Route } from "../route.ts";
+import { aboutRoutes } from "./about.ts";
 import { batchRoutes } from "./batch.ts";
 import { exportRoutes } from "./export.ts";
 import { healthRoutes } from "./health.ts";
@@ -10,8 +11,7 @@ import { registrationRoutes } from "./registrations.ts";
 import { spaceRoutes } from "./spaces.ts";
 import { tokenRoutes } from "./tokens.ts";
 
-/** All routes. */
-export const routes: readonly Route[] = [
+const resources: readonly Route[] = [
   ...keyRoutes,
   ...listRoutes,
   ...batchRoutes,
@@ -23,3 +23,6 @@ export const routes: readonly Route[] = [
   ...tokenRoutes,
   ...healthRoutes,
 ];
+
+/** All routes. */
+export const routes: readonly Route[] = [...resources, ...aboutRoutes(resources)];

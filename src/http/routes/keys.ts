@@ -9,7 +9,8 @@ import type { Call } from "../call.ts";
 import { mutationCondition, readCondition } from "../conditions.ts";
 import { checkContentType, isContentType } from "../content-type.ts";
 import { problemResponse } from "../problem.ts";
-import type { Route } from "../route.ts";
+import { remaining } from "../record.ts";
+import { jsonHeaders, type Route } from "../route.ts";
 import { putKeyQuery } from "../schemas/keys.ts";
 import { decodeKey } from "../target.ts";
 
@@ -31,9 +32,8 @@ function keyHeaders(answer: Lookup<Payload>): Record<string, string> {
   };
   if (answer.value !== undefined) {
     headers.ETag = `"${answer.etag}"`;
-    if (answer.expiresInMs !== undefined) {
-      headers["Warp-Expires-In-Ms"] = String(Math.max(0, Math.ceil(answer.expiresInMs)));
-    }
+    const expiresInMs = remaining(answer.expiresInMs);
+    if (expiresInMs !== undefined) headers["Warp-Expires-In-Ms"] = String(expiresInMs);
   }
   return headers;
 }
@@ -76,8 +76,7 @@ async function getKey(call: Call): Promise<Response> {
 /** The answer about a mutation of one key, `created` when it made the key. */
 function mutated(call: Call, result: MutationResult, status: number, extra: object): Response {
   const headers: Record<string, string> = {
-    "Content-Type": "application/json",
-    "Cache-Control": "no-store",
+    ...jsonHeaders,
     "Warp-Version": String(result.version),
     "Warp-Revision": result.cursor,
     "Warp-Cache": "bypass",
@@ -86,7 +85,7 @@ function mutated(call: Call, result: MutationResult, status: number, extra: obje
   if (result.replayed) headers["Warp-Replayed"] = "true";
   const { key, opId, version, etag, cursor, replayed } = result;
   const body = JSON.stringify({ key, version, etag, revision: cursor, opId, replayed, ...extra });
-  return new Response(body, { status, headers: call.stamp(headers) });
+  return new Response(`${body}\n`, { status, headers: call.stamp(headers) });
 }
 
 async function putKey(call: Call): Promise<Response> {
