@@ -63,7 +63,7 @@ export class Core {
       subject,
     };
     const outdated = (key: string | undefined, prefix: string | undefined): void => this.#detach(key, prefix);
-    this.registry = new Registry(this.parts, options.registrations ?? []);
+    this.registry = new Registry(this.parts, options.registrations ?? [], () => follower.forgetAll());
     this.l1 = new L1(this.parts);
     const follower = new Follower(this.parts, this.l1, {
       outdated,
@@ -123,8 +123,8 @@ export class Core {
   ): Promise<InvalidateResult> {
     const { keys, prefix } = checkTarget(target);
     if (prefix !== undefined) {
-      const { result } = await this.writer.one({ kind: "invalidatePrefix", prefix }, options);
-      return { opId: result.opId, cursors: [result.cursor] };
+      const { result, cursors } = await this.writer.one({ kind: "invalidatePrefix", prefix }, options);
+      return { opId: result.opId, cursors };
     }
     if (keys.length > maxBatchOperations) throw tooMany(keys.length);
     for (const key of keys) checkKey(key);

@@ -90,6 +90,18 @@ export class Follower {
     return false;
   }
 
+  /** The space is another one: nothing that is known of any shard's log counts, and nothing held in L1. */
+  async forgetAll(): Promise<void> {
+    const { emitter, counters } = this.#parts;
+    const shards = [...this.#views.keys()];
+    this.#views.clear();
+    counters.drops += shards.length;
+    this.#hooks.registrationsOld();
+    this.#hooks.outdated(undefined, "");
+    await this.#l1.dropAll();
+    if (emitter.has("drop")) for (const shard of shards) emitter.emit("drop", { shard, reason: "epoch" });
+  }
+
   /** Begins an exchange in the background, unless one is under way or one failed a moment ago. */
   kick(shard: number): void {
     if (this.#errors.isHeld(shard, this.#parts.clock.now())) return;

@@ -198,7 +198,8 @@ export class Reader {
 
   /** The same after a wait: from a cache that can't be peeked into, or once the log was caught up with. */
   async #serveLate({ key, settings }: Need): Promise<CacheEntry | undefined> {
-    if (!this.#mayServe(settings)) return undefined;
+    // The space may have been found to be another one while this waited.
+    if (!this.#mayServe(settings) || !this.#registry.isOfThisLife) return undefined;
     const { cache, clock } = this.#parts;
     const entry = cache.supports.peek ? this.#l1.inspect(key) : await cache.get(key, clock.now());
     if (entry === undefined || !this.#isFresh(key, entry, settings, clock.now())) return undefined;

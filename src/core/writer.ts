@@ -28,6 +28,8 @@ export interface Written {
   readonly result: MutationResult;
   readonly copy: CacheEntry | undefined;
   readonly position: MutationAnswer["asOf"];
+  /** The cursors of all shards that took part, in their order. */
+  readonly cursors: readonly string[];
 }
 
 /** Writes through to the storage, then brings this node's L1 in line, so that it reads its own writes (rule CO4). */
@@ -156,8 +158,11 @@ export class Writer {
     if (answer === undefined) return { error: new WarpError("internal", "a mutation was left unanswered") };
     const { verdict, asOf } = answer;
     const { mutation, opId } = draft;
-    const current = await this.#follower.observe(asOf, begun);
-    const copy = await this.#align(draft, answer, begun, current);
+    const parts = partsOf(answer);
+    const copy =
+      mutation.kind === "invalidatePrefix"
+        ? await this.#alignPrefix(mutation.prefix, parts, begun)
+        : await this.#align(draft, answer, begun, await this.#follower.observe(asOf, begun));
     if (verdict.outcome === "fail") return { error: WarpError.fromData(verdict.error) };
     const key = mutation.kind === "invalidatePrefix" ? mutation.prefix : mutation.key;
     const result: MutationResult = {
@@ -170,10 +175,26 @@ export class Writer {
       replayed: verdict.replayed === true,
     };
     this.#tell(draft, result);
-    return { value: { result, copy, position: asOf } };
+    return { value: { result, copy, position: asOf, cursors: parts.map((part) => formatCursor(part.asOf)) } };
   }
 
-  /** Brings L1 in line with an answer; gives the copy of what was written. */
+  /** Brings L1 in line with the answers of all shards about a prefix. */
+  async #alignPrefix(
+    prefix: string,
+    parts: readonly Pick<MutationAnswer, "verdict" | "asOf">[],
+    begun: Moment,
+  ): Promise<undefined> {
+    this.#hooks.outdated(undefined, prefix);
+    for (const { verdict, asOf } of parts) {
+      const current = await this.#follower.observe(asOf, begun);
+      if (current && verdict.outcome === "ok")
+        await this.#l1.outdatePrefix(prefix, asOf.shard, verdict.revision);
+    }
+    // Copies of shards that this node knows by another life go as well.
+    await this.#l1.forgetPrefix(prefix);
+  }
+
+  /** Brings L1 in line with an answer about a key; gives the copy of what was written. */
   async #align(
     { mutation, settings, fill }: Draft,
     { verdict, asOf }: MutationAnswer,
@@ -181,14 +202,7 @@ export class Writer {
     current: boolean,
   ): Promise<CacheEntry | undefined> {
     const { adapter, clock } = this.#parts;
-    if (mutation.kind === "invalidatePrefix") {
-      this.#hooks.outdated(undefined, mutation.prefix);
-      if (current && verdict.outcome === "ok")
-        await this.#l1.outdatePrefix(mutation.prefix, asOf.shard, verdict.revision);
-      // The answer speaks for one shard, the prefix for all.
-      await this.#l1.forgetPrefix(mutation.prefix);
-      return undefined;
-    }
+    if (mutation.kind === "invalidatePrefix") return undefined;
     const { key } = mutation;
     this.#hooks.outdated(key, undefined);
     if (verdict.outcome === "fail") {
@@ -260,4 +274,9 @@ export class Writer {
       emitter.emit("invalidate", { ...what, source: "local" });
     }
   }
+}
+
+/** What each shard that took part answered, in the order of the shards. */
+function partsOf({ verdict, asOf, others = [] }: MutationAnswer) {
+  return [{ verdict, asOf }, ...others].sort((a, b) => a.asOf.shard - b.asOf.shard);
 }

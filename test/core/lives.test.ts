@@ -1,0 +1,155 @@
+import { describe, expect, it } from "vitest";
+import { shardAdapter } from "../../src/adapter/shard/shard-adapter.ts";
+import { memoryCache } from "../../src/cache/memory/memory-cache.ts";
+import { spaceAdmin } from "../../src/connection/space-admin.ts";
+import { SpaceClient } from "../../src/connection/space-client.ts";
+import { Warp } from "../../src/core/warp.ts";
+import { shardOf } from "../../src/protocol/key.ts";
+import { directConnection } from "../support/direct-connection.ts";
+import { ManualTime } from "../support/manual-time.ts";
+import { seeded } from "../support/seeded.ts";
+import { withShardSpace } from "../support/shard-space.ts";
+
+/** Nodes over a space of four real shards, which can end and begin again with fewer. */
+async function withNodes(
+  work: (bed: {
+    readonly node: () => Warp;
+    readonly time: ManualTime;
+    readonly leaks: unknown[];
+    /** Ends the space and makes it again. */
+    readonly again: (shards: number | undefined) => Promise<void>;
+  }) => Promise<void>,
+): Promise<void> {
+  const time = new ManualTime();
+  await withShardSpace(time, { shards: 4 }, async (shards) => {
+    const connect = () =>
+      directConnection("test", (index) => {
+        const shard = shards[index];
+        if (shard === undefined) throw new Error("no such shard");
+        return shard;
+      });
+    const admin = spaceAdmin({ connect, timers: time });
+    const random = seeded(11);
+    const leaks: unknown[] = [];
+    const node = (): Warp =>
+      new Warp({
+        adapter: shardAdapter(new SpaceClient({ connection: connect(), timers: time })),
+        cache: memoryCache({}),
+        clock: time,
+        timers: time,
+        random,
+        background: { run: (flight) => void flight.catch((error: unknown) => leaks.push(error)) },
+      });
+    const again = async (count: number | undefined): Promise<void> => {
+      await admin.delete("test");
+      if (count !== undefined) await admin.create("test", { shards: count });
+    };
+    await work({ node, time, leaks, again });
+  });
+}
+
+const keys = Array.from({ length: 40 }, (_, at) => `key:${at}`);
+const keyOf = (shard: number, shards = 4): string =>
+  keys.find((key) => shardOf(key, shards) === shard) ?? "none";
+
+describe("a space that ends and is made again", () => {
+  it("SB2 a node that meets the new life in one shard serves nothing of the old one from any", () =>
+    withNodes(async ({ node, again, leaks }) => {
+      const [here, there] = [node(), node()];
+      for (const key of keys) await here.set(key, "old");
+      for (const key of keys) expect(await there.get(key)).toBe("old");
+      expect(there.peek(keyOf(3))).toBe("old");
+      await again(2);
+      for (const key of keys) await here.set(key, "new");
+      // Within the bound of staleness the old copies may still be served: nothing has told this node yet.
+      expect(there.peek(keyOf(3))).toBe("old");
+      expect(await there.get("absent")).toBeUndefined();
+      for (const key of keys) expect(there.peek(key), key).toBeUndefined();
+      for (const key of keys) expect(await there.get(key), key).toBe("new");
+      expect(leaks).toEqual([]);
+    }));
+
+  it("SB3 a shard that the new life does not have does not answer for it", () =>
+    withNodes(async ({ node, time, again }) => {
+      const [here, there] = [node(), node()];
+      const key = keyOf(3);
+      await here.set(key, "old");
+      expect(await there.get(key)).toBe("old");
+      await again(1);
+      await here.set(key, "new");
+      time.advance(5_001);
+      expect(await there.get(key)).toBe("new");
+    }));
+
+  it("SB3 a node that never held the key finds it in the new life, too", () =>
+    withNodes(async ({ node, again }) => {
+      const [here, there] = [node(), node()];
+      const key = keyOf(3);
+      // The node knows the space, and this shard was never written to.
+      expect(await there.get(keyOf(2))).toBeUndefined();
+      await here.set(keyOf(0), "old");
+      await again(1);
+      await here.set(key, "new");
+      expect(await there.get(key)).toBe("new");
+    }));
+
+  it("OU1 a write of a node that took the old life to go on makes the space anew, whatever the shard", () =>
+    withNodes(async ({ node, again }) => {
+      for (const shard of [0, 1, 2, 3]) {
+        const warp = node();
+        const key = keyOf(shard);
+        await warp.set(key, "old");
+        await again(undefined);
+        expect(await warp.set(key, "new")).toMatchObject({ existed: false });
+        expect(await warp.get(key)).toBe("new");
+        await again(4);
+      }
+    }));
+
+  it("CO3 floors of the old life do not keep the copies of the new one out", () =>
+    withNodes(async ({ node, again }) => {
+      const [here, there] = [node(), node()];
+      for (let round = 0; round < 5; round++) for (const key of keys) await there.set(key, round);
+      await again(2);
+      for (const key of keys) await here.set(key, "new");
+      expect(await there.get("absent")).toBeUndefined();
+      for (const key of keys) await there.get(key);
+      for (const key of keys) expect(there.peek(key), key).toBe("new");
+    }));
+
+  it("CO1 registrations of the new life count from the start", () =>
+    withNodes(async ({ node, again, time }) => {
+      const [here, there] = [node(), node()];
+      for (let at = 0; at < 20; at++) await here.register(`old:${at}:*`, { cacheTtlMs: 1_000 + at });
+      expect(await there.registrations()).toHaveLength(20);
+      await again(2);
+      await here.register("new:*", { maxStalenessMs: 77 });
+      time.advance(5_001);
+      await there.get("absent");
+      expect(await there.registrations()).toMatchObject([{ pattern: "new:*" }]);
+      await here.register("newer:*", { maxStalenessMs: 78 });
+      // Its next word from any shard that knows tells it.
+      await there.set(keyOf(0, 2), 1);
+      await here.set(keyOf(0, 2), 2);
+      await there.set(keyOf(0, 2), 3);
+      expect((await there.registrations()).map(({ pattern }) => pattern).sort()).toEqual([
+        "new:*",
+        "newer:*",
+      ]);
+    }));
+});
+
+describe("invalidating a prefix over several shards", () => {
+  it("CO3 gives a cursor of each shard, and raises the floor in each", () =>
+    withNodes(async ({ node }) => {
+      const [here, there] = [node(), node()];
+      for (const key of keys) await here.set(key, 1);
+      for (const key of keys) await there.get(key);
+      const { cursors } = await there.invalidate({ prefix: "key:" });
+      expect(cursors).toHaveLength(4);
+      expect(new Set(cursors.map((cursor) => cursor.split(".")[0])).size).toBe(4);
+      for (const key of keys) expect(there.peek(key)).toBeUndefined();
+      for (const key of keys) expect(await there.getEntry(key)).toMatchObject({ value: 1, cache: "miss" });
+      for (const key of keys) expect(there.peek(key)).toBe(1);
+    }));
+});
