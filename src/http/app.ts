@@ -89,7 +89,7 @@ export function createApp(deployment: Deployment): Hono {
       response = await work(call);
       if (call.stamped) return response;
     } catch (error) {
-      const data = errorData(error);
+      const data = errorData(error, request.method);
       if (data.code === "internal") {
         deployment.log.error("a request failed unexpectedly", {
           requestId: call.requestId,

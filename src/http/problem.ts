@@ -55,13 +55,14 @@ export const problems: Readonly<Record<ErrorCode, { readonly status: number; rea
   internal: { status: 500, title: "Something unexpected happened" },
 };
 
-/** The plain form of whatever was thrown; what is no WarpError becomes `internal`, whose own message never leaves. */
-export function errorData(error: unknown): ErrorData {
+/** The plain form of whatever was thrown by a call of this HTTP method; what is no WarpError becomes `internal`, whose own message never leaves. */
+export function errorData(error: unknown, method = "POST"): ErrorData {
   if (error instanceof WarpError) return error.toData();
   return {
     code: "internal",
     message: "an unexpected error; the log has it under this request id",
-    outcome: "unknown",
+    // A read changes nothing.
+    outcome: method === "GET" || method === "HEAD" ? "fail" : "unknown",
     retryable: false,
   };
 }
