@@ -1,4 +1,5 @@
 import type { ChangesAnswer } from "../adapter/adapter.ts";
+import { isWarpError } from "../errors.ts";
 import type { Position } from "../protocol/position.ts";
 import { HeldErrors, isStorageTrouble } from "./held-errors.ts";
 import type { L1 } from "./l1.ts";
@@ -122,8 +123,11 @@ export class Follower {
   #begin(shard: number): Promise<void> {
     const begun = this.#parts.moments.mark();
     const work = this.#exchange(shard, begun).catch((error: unknown) => {
-      this.#parts.counters.errors++;
-      this.#parts.emitter.emit("error", { error });
+      // A space that has ended is news, not trouble: the next read tells its caller.
+      if (!isWarpError(error, "space_not_found") && !isWarpError(error, "space_deleting")) {
+        this.#parts.counters.errors++;
+        this.#parts.emitter.emit("error", { error });
+      }
       throw error;
     });
     return this.#flights.begin(shard, begun, work);

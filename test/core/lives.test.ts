@@ -110,6 +110,23 @@ suite("a space that ends and is made again", () => {
       }
     }));
 
+  it("SB2 a node that finds the space gone in the background drops its copies and reports no trouble", () =>
+    withNodes(async ({ node, again, time, leaks }) => {
+      const warp = node();
+      const errors: unknown[] = [];
+      warp.on("error", ({ error }) => errors.push(error));
+      const key = keyOf(3);
+      await warp.set(key, "old");
+      time.advance(3_000);
+      await again(undefined);
+      // Past half of the bound the copy is still given, while the log is asked.
+      expect(warp.peek(key)).toBe("old");
+      for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+      expect(warp.peek(key)).toBeUndefined();
+      await expect(warp.get(key)).rejects.toMatchObject({ code: "space_not_found" });
+      expect([errors, leaks]).toEqual([[], []]);
+    }));
+
   it("CO3 floors of the old life do not keep the copies of the new one out", () =>
     withNodes(async ({ node, again }) => {
       const [here, there] = [node(), node()];
