@@ -29,6 +29,8 @@ export interface ImportOptions {
   readonly opIdOf: (line: number) => string;
   /** Takes one line of the report, without its newline. */
   readonly report: (line: object) => void;
+  /** Takes what nobody expected; the report says `internal` and no more. */
+  readonly onUnexpected: (error: unknown) => void;
 }
 
 /** Records on their way to the shards together. */
@@ -115,7 +117,7 @@ export class Import {
     try {
       operation = this.#parse(line);
     } catch (error) {
-      this.#fail(this.#lines, errorData(error));
+      this.#fail(this.#lines, this.#dataOf(error));
       return;
     }
     const bytes = chargeOf(operation.key, operation.payload);
@@ -144,6 +146,11 @@ export class Import {
     const expiresInMs = readExpiry(record);
     const opId = this.#options.opIdOf(this.#lines);
     return { op: "set", key, payload, opId, ...(expiresInMs === undefined ? {} : { expiresInMs }) };
+  }
+
+  #dataOf(error: unknown): ErrorData {
+    if (!isWarpError(error)) this.#options.onUnexpected(error);
+    return errorData(error);
   }
 
   #fail(line: number, error: ErrorData): void {
@@ -191,7 +198,7 @@ export class Import {
     try {
       results = await this.#batch(chunk);
     } catch (error) {
-      const data = errorData(error);
+      const data = this.#dataOf(error);
       for (const line of chunk.lines) this.#fail(line, data);
       this.#stopped ??= data;
       return;

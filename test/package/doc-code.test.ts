@@ -77,3 +77,28 @@ test("TypeScript in the pages passes the compiler, against the package's names",
   const lines = said.split("\n").filter((line) => line !== "" && !/^(\.\.\/|\s)/.test(line));
   expect(lines).toEqual([]);
 });
+
+/** The anchors of a page: its headings as GitHub names them, and explicit ones. */
+function anchorsOf(page: string): Set<string> {
+  const text = read(page).replace(/^```[\s\S]*?^```/gm, "");
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+  return new Set([...headings, ...[...text.matchAll(/<a id="([^"]+)"/g)].map(([, id = ""]) => id)]);
+}
+
+test("each anchor that a link of a page names is there", () => {
+  const pages = ["README.md", ...filesIn("docs", ".md")];
+  const missing = pages.flatMap((page) =>
+    [...read(page).matchAll(/\]\(([^)#\s:]*)#([^)\s]+)\)/g)]
+      .filter(([, file = "", anchor = ""]) => {
+        const target = file === "" ? page : new URL(file, `file:///${page}`).pathname.slice(1);
+        return !anchorsOf(target).has(anchor);
+      })
+      .map(([link]) => `${page}: ${link}`),
+  );
+  expect(missing).toEqual([]);
+});

@@ -1,13 +1,12 @@
 import type * as v from "valibot";
 import type { BatchOperation, BatchResult } from "../../core/types.ts";
-import { type ErrorData, WarpError } from "../../errors.ts";
+import { type ErrorData, isWarpError, WarpError } from "../../errors.ts";
 import { checkKey } from "../../protocol/key.ts";
 import { uuidv7Time } from "../../runtime/ids.ts";
 import { maxBatchBytes, maxBatchOperations } from "../../runtime/limits.ts";
 import { type Grant, requireKey, requireVerb, type Verb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { check } from "../check.ts";
-import { errorData } from "../problem.ts";
 import { type JsonObject, readCondition, readExpiry, readValue, remaining, writeValue } from "../record.ts";
 import { jsonText, type Route } from "../route.ts";
 import { batchBody, batchOperation } from "../schemas/batch.ts";
@@ -97,9 +96,9 @@ async function itemsOf(call: Call): Promise<Item[]> {
     try {
       return check(batchOperation, operation, "body");
     } catch (error) {
-      const data = errorData(error);
-      throw new WarpError(data.code, `operation ${index}: ${data.message}`, {
-        details: { ...data.details, operation: index },
+      if (!isWarpError(error)) throw error;
+      throw new WarpError(error.code, `operation ${index}: ${error.message}`, {
+        details: { ...error.details, operation: index },
       });
     }
   });
@@ -117,12 +116,9 @@ async function runBatch(call: Call): Promise<Response> {
       operations.push(operationOf(item, call.grant, maxValueBytes));
       places.push(index);
     } catch (error) {
-      written[index] = writeError(
-        item.op,
-        item.key,
-        "opId" in item ? item.opId : undefined,
-        errorData(error),
-      );
+      if (!isWarpError(error)) throw error;
+      const opId = "opId" in item ? item.opId : undefined;
+      written[index] = writeError(item.op, item.key, opId, error.toData());
     }
   }
   const results = operations.length === 0 ? [] : await call.warp.batch(operations, options);
