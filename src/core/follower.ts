@@ -7,6 +7,13 @@ import type { Moment } from "./moment.ts";
 import type { Parts } from "./parts.ts";
 import { SingleFlight } from "./single-flight.ts";
 
+/** The shard that keeps the registrations: its log alone tells when they change. */
+const homeShard = 0;
+/** How often a node that follows other shards looks into the home shard's log at least, in ms. */
+const homeEveryMs = 1_000;
+/** Asked from here a log answers with its head. */
+const nowhere = { epoch: "0".repeat(16), revision: 0 } as const;
+
 /** How far this node has followed one shard's log. */
 interface View {
   readonly epoch: string;
@@ -135,12 +142,19 @@ export class Follower {
 
   async #exchange(shard: number, first: Moment): Promise<void> {
     this.#parts.counters.catchUps++;
+    if (shard !== homeShard && this.provenAtMs(homeShard) < first.atMs - homeEveryMs) this.kick(homeShard);
     for (let begun = first; ; begun = this.#parts.moments.mark()) {
       const view = this.#views.get(shard);
-      if (view === undefined) return;
-      const answer = await this.#parts.adapter.changes({ shard, epoch: view.epoch, revision: view.revision });
+      // Only the home shard is followed by a node that has had no answer of it.
+      if (view === undefined && shard !== homeShard) return;
+      const { epoch, revision } = view ?? nowhere;
+      const answer = await this.#parts.adapter.changes({ shard, epoch, revision });
       // Someone else met the shard's new life meanwhile: this answer is about the old one.
       if (this.#views.get(shard) !== view) continue;
+      if (view === undefined) {
+        await this.observe(answer.to, begun);
+        return;
+      }
       if (answer.gap !== undefined || answer.to.epoch !== view.epoch) {
         await this.#restart(answer.to, begun, answer.gap ?? "epoch");
         return;

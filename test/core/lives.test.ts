@@ -160,6 +160,28 @@ suite("a space that ends and is made again", () => {
     }));
 });
 
+suite("registrations of a space of several shards", () => {
+  it("CO1 a node that only asks another shard than the first learns of a changed policy, too", () =>
+    withNodes(async ({ node, time, leaks }) => {
+      const [here, there] = [node(), node()];
+      const key = keyOf(2);
+      await here.register("key:*", { maxStalenessMs: 1_000 });
+      await here.set(key, 1);
+      expect(await there.getEntry(key)).toMatchObject({ cache: "miss" });
+      expect(await there.getEntry(key)).toMatchObject({ cache: "hit" });
+      const { registration } = await here.register("key:*", { mode: "strong" }, { ifVersion: 1 });
+      expect(registration).toMatchObject({ settings: { mode: "strong" } });
+      // Nobody writes: only the first shard's log tells of it.
+      for (let step = 0; step < 8; step++) {
+        time.advance(400);
+        await there.get(key);
+        for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+      }
+      expect(await there.getEntry(key)).toMatchObject({ cache: "bypass" });
+      expect(leaks).toEqual([]);
+    }));
+});
+
 suite("invalidating a prefix over several shards", () => {
   it("CO3 gives a cursor of each shard, and raises the floor in each", () =>
     withNodes(async ({ node }) => {
