@@ -17,16 +17,19 @@ async function withNodes(
     readonly node: () => Warp;
     readonly time: ManualTime;
     readonly leaks: unknown[];
+    /** Shards that can't be reached. */
+    readonly lost: Set<number>;
     /** Ends the space and makes it again. */
     readonly again: (shards: number | undefined) => Promise<void>;
   }) => Promise<void>,
 ): Promise<void> {
   const time = new ManualTime();
   await withShardSpace(time, { shards: 4 }, async (shards) => {
+    const lost = new Set<number>();
     const connect = () =>
       directConnection("test", (index) => {
         const shard = shards[index];
-        if (shard === undefined) throw new Error("no such shard");
+        if (shard === undefined || lost.has(index)) throw new Error("this shard can't be reached");
         return shard;
       });
     const admin = spaceAdmin({ connect, timers: time });
@@ -45,7 +48,7 @@ async function withNodes(
       await admin.delete("test");
       if (count !== undefined) await admin.create("test", { shards: count });
     };
-    await work({ node, time, leaks, again });
+    await work({ node, time, leaks, lost, again });
   });
 }
 
@@ -179,6 +182,23 @@ suite("registrations of a space of several shards", () => {
       }
       expect(await there.getEntry(key)).toMatchObject({ cache: "bypass" });
       expect(leaks).toEqual([]);
+    }));
+});
+
+suite("a shard that can't be reached", () => {
+  it("CO2 fails the reads of its own keys only, and holds its error for them only", () =>
+    withNodes(async ({ node, lost }) => {
+      const [here, there] = [node(), node()];
+      for (const key of keys) await here.set(key, 1);
+      await there.registrations();
+      lost.add(2);
+      const results = await there.batch(keys.map((key) => ({ op: "get", key })));
+      for (const [at, key] of keys.entries()) {
+        const reached = shardOf(key, 4) !== 2;
+        expect("lookup" in (results[at] ?? {}), key).toBe(reached);
+        if (reached) expect(await there.get(key)).toBe(1);
+        else await expect(there.get(key)).rejects.toMatchObject({ code: "unavailable", outcome: "fail" });
+      }
     }));
 });
 
