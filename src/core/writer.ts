@@ -6,7 +6,15 @@ import type { RegistrationSettings } from "../protocol/registration.ts";
 import { checkCallLimits } from "../runtime/call-limits.ts";
 import { maxBatchOperations } from "../runtime/limits.ts";
 import { Call, callOptions } from "./call.ts";
-import { checkCondition, type Draft, OpIds, toMutation, versionCondition, type Wish } from "./draft.ts";
+import {
+  checkCondition,
+  type Draft,
+  OpIds,
+  placesByShard,
+  toMutation,
+  versionCondition,
+  type Wish,
+} from "./draft.ts";
 import { toCacheEntry } from "./entry.ts";
 import type { Follower } from "./follower.ts";
 import type { L1 } from "./l1.ts";
@@ -16,20 +24,12 @@ import type { Parts } from "./parts.ts";
 import { tooMany } from "./reader.ts";
 import type { Registry } from "./registry.ts";
 import type { MutationOptions, MutationResult } from "./types.ts";
+import { partsOf, unanswered, type Written } from "./written.ts";
 
 /** What the writer asks of the parts beside it. */
 export interface WriterHooks {
   /** Readers to come must not join loads of these keys from before. */
   outdated(key: string | undefined, prefix: string | undefined): void;
-}
-
-/** What became of one mutation. `copy`: the written value as L1 would hold it. */
-export interface Written {
-  readonly result: MutationResult;
-  readonly copy: CacheEntry | undefined;
-  readonly position: MutationAnswer["asOf"];
-  /** The cursors of all shards that took part, in their order. */
-  readonly cursors: readonly string[];
 }
 
 /** Writes through to the storage, then brings this node's L1 in line, so that it reads its own writes (rule CO4). */
@@ -74,8 +74,7 @@ export class Writer {
     const when = await this.#condition(wish, settings, options);
     const mutation = when === undefined ? checked : toMutation({ ...wish, when } as Wish, scoped);
     const [settled] = await this.send([{ mutation, opId: opIds.callOpId, settings, fill: true }], options);
-    if (settled === undefined) throw new WarpError("internal", "a mutation was left unanswered");
-    if (!("value" in settled)) throw settled.error;
+    if (settled === undefined || !("value" in settled)) throw (settled ?? unanswered()).error;
     return settled.value;
   }
 
@@ -109,13 +108,30 @@ export class Writer {
     }
     const answers = await this.send(drafts, options);
     for (const [i, at] of places.entries()) settled[at] = answers[i];
-    return settled.map(
-      (one) => one ?? { error: new WarpError("internal", "a mutation was left unanswered") },
-    );
+    return settled.map((one) => one ?? unanswered());
+  }
+
+  /** Sends drafts, one call for each shard, so that one that fails fails its own only. */
+  async send(
+    drafts: readonly Draft[],
+    options: CallOptions | undefined,
+  ): Promise<readonly Settled<Written>[]> {
+    const groups = placesByShard(drafts, this.#parts.adapter);
+    if (groups.length <= 1) return await this.#call(drafts, options);
+    const settled: Settled<Written>[] = [];
+    const calls = groups.map(async (places) => {
+      const answers = await this.#call(
+        places.flatMap((at) => drafts[at] ?? []),
+        options,
+      );
+      for (const [i, at] of places.entries()) settled[at] = answers[i] ?? unanswered();
+    });
+    await Promise.all(calls);
+    return settled;
   }
 
   /** Sends drafts in one call and takes in the answers. What the call throws is the error of each of them. */
-  async send(
+  async #call(
     drafts: readonly Draft[],
     options: CallOptions | undefined,
   ): Promise<readonly Settled<Written>[]> {
@@ -155,7 +171,7 @@ export class Writer {
   }
 
   async #take(draft: Draft, answer: MutationAnswer | undefined, begun: Moment): Promise<Settled<Written>> {
-    if (answer === undefined) return { error: new WarpError("internal", "a mutation was left unanswered") };
+    if (answer === undefined) return unanswered();
     const { verdict, asOf } = answer;
     const { mutation, opId } = draft;
     const parts = partsOf(answer);
@@ -274,9 +290,4 @@ export class Writer {
       emitter.emit("invalidate", { ...what, source: "local" });
     }
   }
-}
-
-/** What each shard that took part answered, in the order of the shards. */
-function partsOf({ verdict, asOf, others = [] }: MutationAnswer) {
-  return [{ verdict, asOf }, ...others].sort((a, b) => a.asOf.shard - b.asOf.shard);
 }

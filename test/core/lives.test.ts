@@ -202,6 +202,22 @@ suite("a shard that can't be reached", () => {
     }));
 });
 
+suite("mutations where a shard can't be reached", () => {
+  it("OU1 only its own are of unknown fate; those of other shards have their verdicts and are read", () =>
+    withNodes(async ({ node, lost }) => {
+      const warp = node();
+      await warp.set(keyOf(0), 0);
+      lost.add(2);
+      const results = await warp.setMany(keys.map((key) => [key, 1]));
+      for (const [at, key] of keys.entries()) {
+        const { result, error } = results[at] ?? {};
+        if (shardOf(key, 4) === 2) expect(error).toMatchObject({ code: "unavailable", outcome: "unknown" });
+        else expect(result).toMatchObject({ key, replayed: false });
+      }
+      for (const key of keys) if (shardOf(key, 4) !== 2) expect(await warp.get(key)).toBe(1);
+    }));
+});
+
 suite("invalidating a prefix over several shards", () => {
   it("CO3 gives a cursor of each shard, and raises the floor in each", () =>
     withNodes(async ({ node }) => {
