@@ -25,5 +25,8 @@ if (existsSync(report)) {
   const { line, failed } = await countTests(report);
   console.log(`\n${line}`);
   if (failed > 0) process.exitCode = 1;
+} else {
+  // What broke before the tests counts as one failure, so that the last line is always true.
+  console.log("\n0 passed, 1 failed");
 }
 if (!fine) process.exitCode = 1;

@@ -52,6 +52,7 @@ export const errorCodes = [
   "origin_forbidden",
   "host_forbidden",
   "deployment_closed",
+  "misconfigured",
   // what went wrong on the way
   "aborted",
   "deadline_exceeded",

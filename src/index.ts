@@ -2,6 +2,7 @@
 
 export type { Adapter, AdapterSupports, CallOptions, ListOptions } from "./adapter/adapter.ts";
 export { memoryAdapter } from "./adapter/memory/memory-adapter.ts";
+export { MemoryStorage, type MemoryStorageOptions } from "./adapter/memory/memory-storage.ts";
 export { nullAdapter } from "./adapter/null/null-adapter.ts";
 export type { Cache, CacheEntry, CacheStats, CacheSupports } from "./cache/cache.ts";
 export { type KvCacheOptions, kvCache } from "./cache/kv/kv-cache.ts";

@@ -4,8 +4,10 @@ import type { Hono } from "hono";
 import { rpcConnection } from "./connection/rpc/rpc-connection.ts";
 import { spaceAdmin } from "./connection/space-admin.ts";
 import { spacesOf } from "./edge.ts";
+import { WarpError } from "./errors.ts";
 import { createApp } from "./http/app.ts";
 import { type HttpEnvironment, readHttpConfig } from "./http/config.ts";
+import { problemResponse } from "./http/problem.ts";
 import { routes } from "./http/routes/index.ts";
 import { meterName, parseMetricsInterval } from "./metrics/config.ts";
 import { IsolateMetrics } from "./metrics/isolate-metrics.ts";
@@ -55,9 +57,21 @@ function createEdge(env: Env): Hono {
   });
 }
 
+/** What every request is answered while the configuration is wrong: whoever deployed it must see why. */
+function misconfigured(error: unknown): Response {
+  workersLog.error("the deployment's configuration is wrong", { error });
+  // Messages about settings name the setting, never its value.
+  const why = error instanceof WarpError ? error.message : "see the log";
+  return problemResponse(new WarpError("misconfigured", why).toData(), "none");
+}
+
 export default {
   fetch(request, env) {
-    app ??= createEdge(env);
+    try {
+      app ??= createEdge(env);
+    } catch (error) {
+      return misconfigured(error);
+    }
     return app.fetch(request);
   },
 } satisfies ExportedHandler<Env>;

@@ -166,6 +166,11 @@ export interface Adapter {
 
   /** The newest registration version that any answer has mentioned. */
   readonly registrationsSeen: number;
+  /**
+   * Grows when the space turns out to be gone, or another one than before (deleted and made again): nothing that was kept from earlier
+   * answers counts any more, positions and the shards of keys included. Constant where that can't be.
+   */
+  readonly life: number;
 
   /** Ends what the driver holds open; idempotent. Calls after it are `warp_closed`. */
   close(): Promise<void>;

@@ -30,7 +30,7 @@ export class ShardCalls {
     send: Send<R>,
   ): Promise<R> {
     const reply = await this.#session.send(this.#attempt, intent, this.space, shard, send);
-    this.#session.see(reply.registrations);
+    this.#session.see(reply.registrations, this.space.id);
     return reply;
   }
 

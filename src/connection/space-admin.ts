@@ -118,14 +118,15 @@ class AdminCall {
   /** The mark on the home shard comes first and its data goes last, so that whatever fails between can be taken up again. */
   async delete(): Promise<boolean> {
     const { space } = this.#connection;
-    const shards = await this.#shardsToDelete();
-    if (shards === undefined) return false;
-    await this.ask("mutation", 0, (home) => home.deleteSpace(space, "begin"));
+    const found = await this.#toDelete();
+    if (found === undefined) return false;
+    const { shards, id } = found;
+    await this.ask("mutation", 0, (home) => home.deleteSpace(space, "begin", id));
     const others = Array.from({ length: shards - 1 }, (_, at) => shards - 1 - at);
     await Promise.all(
-      others.map((shard) => this.ask("mutation", shard, (api) => api.deleteSpace(space, "finish"))),
+      others.map((shard) => this.ask("mutation", shard, (api) => api.deleteSpace(space, "finish", id))),
     );
-    await this.ask("mutation", 0, (home) => home.deleteSpace(space, "finish"));
+    await this.ask("mutation", 0, (home) => home.deleteSpace(space, "finish", id));
     return true;
   }
 
@@ -152,16 +153,19 @@ class AdminCall {
   }
 
   /**
-   * How many shards there are to delete; undefined: there is no space. Where an earlier deletion was cut short and the home shard does not
+   * How many shards there are to delete, and of which life; undefined: there is no space. Where an earlier deletion was cut short and the home shard does not
    * say how many it had, all that there may be: ending a shard that was never used does nothing.
    */
-  async #shardsToDelete(): Promise<number | undefined> {
+  async #toDelete(): Promise<{ readonly shards: number; readonly id: string | undefined } | undefined> {
     try {
-      return (await this.get())?.space.shards;
+      return (await this.get())?.space;
     } catch (error) {
       if (!(error instanceof WarpError) || error.code !== "space_deleting") throw error;
-      const shards = error.details?.shards;
-      return typeof shards === "number" ? shards : maxShards;
+      const { shards, spaceId } = error.details ?? {};
+      return {
+        shards: typeof shards === "number" ? shards : maxShards,
+        id: typeof spaceId === "string" ? spaceId : undefined,
+      };
     }
   }
 }

@@ -64,6 +64,11 @@ export class SpaceClient {
     return this.#session.registrationsSeen;
   }
 
+  /** Grows when the space is found gone, or to be another one than before. */
+  get life(): number {
+    return this.#session.life;
+  }
+
   /** The settings as the home shard has them now; undefined: the space does not exist. */
   space(limits?: CallLimits): Promise<SpaceSettings | undefined> {
     return this.#session.fetch(limits);

@@ -38,6 +38,7 @@ export class SpaceSession {
   #settings: SpaceSettings | undefined;
   /** The life of the space that {@link registrationsSeen} counts in. */
   #spaceId: string | undefined;
+  #lives = 0;
   #registrationsSeen = 0;
   #closed = false;
 
@@ -55,9 +56,15 @@ export class SpaceSession {
     return this.#registrationsSeen;
   }
 
-  /** Notes what an answer says about registrations. */
-  see(registrations: number): void {
-    if (registrations > this.#registrationsSeen) this.#registrationsSeen = registrations;
+  /** Grows when the space is found gone, or to be another one than before. */
+  get life(): number {
+    return this.#lives;
+  }
+
+  /** Notes what an answer about the space `spaceId` says about registrations. A late one of an earlier life says nothing. */
+  see(registrations: number, spaceId: string): void {
+    if (spaceId === this.#spaceId && registrations > this.#registrationsSeen)
+      this.#registrationsSeen = registrations;
   }
 
   /**
@@ -129,16 +136,23 @@ export class SpaceSession {
     const refused = WarpError.fromData(reply.refused);
     if (refused.code !== "space_not_found") throw refused;
     this.#settings = undefined;
+    this.#enter(undefined);
     return undefined;
   }
 
   #learn(reply: SpaceReply): SpaceSettings {
-    // Another life of the space counts its registrations from the start.
-    if (this.#spaceId !== reply.space.id) this.#registrationsSeen = 0;
-    this.#spaceId = reply.space.id;
-    this.see(reply.registrations);
+    this.#enter(reply.space.id);
+    this.see(reply.registrations, reply.space.id);
     this.#settings = reply.space;
     return reply.space;
+  }
+
+  #enter(spaceId: string | undefined): void {
+    if (spaceId === this.#spaceId) return;
+    if (this.#spaceId !== undefined) this.#lives++;
+    this.#spaceId = spaceId;
+    // Another life of the space counts its registrations from the start.
+    this.#registrationsSeen = 0;
   }
 
   async #deliver<R>(

@@ -7,7 +7,8 @@ import type { Settled } from "./loader.ts";
 import type { Parts } from "./parts.ts";
 import { type Reader, tooMany } from "./reader.ts";
 import type { BatchOperation, BatchOptions, BatchResult, Lookup } from "./types.ts";
-import type { Writer, Written } from "./writer.ts";
+import type { Writer } from "./writer.ts";
+import type { Written } from "./written.ts";
 
 interface Placed {
   readonly operation: BatchOperation;

@@ -68,7 +68,7 @@ export class Core {
       subject,
     };
     const outdated = (key: string | undefined, prefix: string | undefined): void => this.#detach(key, prefix);
-    this.registry = new Registry(this.parts, options.registrations ?? []);
+    this.registry = new Registry(this.parts, options.registrations ?? [], () => follower.forgetAll());
     this.l1 = new L1(this.parts);
     const follower = new Follower(this.parts, this.l1, {
       outdated,
@@ -146,8 +146,8 @@ export class Core {
         options,
       );
     if (prefix !== undefined) {
-      const { result } = await this.writer.one({ kind: "invalidatePrefix", prefix }, options);
-      return { opId: result.opId, cursors: [result.cursor] };
+      const { result, positions } = await this.writer.one({ kind: "invalidatePrefix", prefix }, options);
+      return { opId: result.opId, cursors: positions.map(formatCursor) };
     }
     if (keys.length > maxBatchOperations) throw tooMany(keys.length);
     for (const key of keys) checkKey(key);

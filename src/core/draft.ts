@@ -1,3 +1,4 @@
+import type { Adapter } from "../adapter/adapter.ts";
 import { WarpError } from "../errors.ts";
 import { checkKey } from "../protocol/key.ts";
 import type { Payload } from "../protocol/payload.ts";
@@ -19,6 +20,21 @@ export interface Draft {
   readonly settings: Policy | undefined;
   /** Whether a written value enters L1 also where no copy is held. */
   readonly fill: boolean;
+}
+
+/** Where the drafts of each shard stand. One about a prefix concerns all shards and stands for itself. */
+export function placesByShard(
+  drafts: readonly Draft[],
+  adapter: Pick<Adapter, "shardOf">,
+): readonly (readonly number[])[] {
+  const groups = new Map<number | undefined, number[]>();
+  for (const [at, { mutation }] of drafts.entries()) {
+    const shard = "key" in mutation ? adapter.shardOf(mutation.key) : undefined;
+    const places = groups.get(shard);
+    if (places === undefined) groups.set(shard, [at]);
+    else places.push(at);
+  }
+  return [...groups.values()];
 }
 
 /** What a caller wants done. */

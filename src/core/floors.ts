@@ -74,6 +74,12 @@ export class Floors {
     if (at > this.ofShard(shard)) this.#shards.set(shard, at);
   }
 
+  clear(): void {
+    this.#keys.clear();
+    this.#shards.clear();
+    this.#prefixes = [];
+  }
+
   /** Forgets the floors of `shard`, whose positions count anew from `at` on. */
   reset(shard: number, at: number): void {
     for (const key of [...this.#keys.keys()]) if (this.#shardOf(key) === shard) this.#keys.delete(key);

@@ -1,10 +1,18 @@
 import type { ChangesAnswer } from "../adapter/adapter.ts";
+import { isWarpError } from "../errors.ts";
 import type { Position } from "../protocol/position.ts";
 import { HeldErrors, isStorageTrouble } from "./held-errors.ts";
 import type { L1 } from "./l1.ts";
 import type { Moment } from "./moment.ts";
 import type { Parts } from "./parts.ts";
 import { SingleFlight } from "./single-flight.ts";
+
+/** The shard that keeps the registrations: its log alone tells when they change. */
+const homeShard = 0;
+/** How often a node that follows other shards looks into the home shard's log at least, in ms. */
+const homeEveryMs = 1_000;
+/** Asked from here a log answers with its head. */
+const nowhere = { epoch: "0".repeat(16), revision: 0 } as const;
 
 /** How far this node has followed one shard's log. */
 interface View {
@@ -90,6 +98,18 @@ export class Follower {
     return false;
   }
 
+  /** The space is another one: nothing that is known of any shard's log counts, and nothing held in L1. */
+  async forgetAll(): Promise<void> {
+    const { emitter, counters } = this.#parts;
+    const shards = [...this.#views.keys()];
+    this.#views.clear();
+    counters.drops += shards.length;
+    this.#hooks.registrationsOld();
+    this.#hooks.outdated(undefined, "");
+    await this.#l1.dropAll();
+    if (emitter.has("drop")) for (const shard of shards) emitter.emit("drop", { shard, reason: "epoch" });
+  }
+
   /** Begins an exchange in the background, unless one is under way or one failed a moment ago. */
   kick(shard: number): void {
     if (this.#errors.isHeld(shard, this.#parts.clock.now())) return;
@@ -110,8 +130,11 @@ export class Follower {
   #begin(shard: number): Promise<void> {
     const begun = this.#parts.moments.mark();
     const work = this.#exchange(shard, begun).catch((error: unknown) => {
-      this.#parts.counters.errors++;
-      this.#parts.emitter.emit("error", { error });
+      // A space that has ended is news, not trouble: the next read tells its caller.
+      if (!isWarpError(error, "space_not_found") && !isWarpError(error, "space_deleting")) {
+        this.#parts.counters.errors++;
+        this.#parts.emitter.emit("error", { error });
+      }
       throw error;
     });
     return this.#flights.begin(shard, begun, work);
@@ -119,12 +142,19 @@ export class Follower {
 
   async #exchange(shard: number, first: Moment): Promise<void> {
     this.#parts.counters.catchUps++;
+    if (shard !== homeShard && this.provenAtMs(homeShard) < first.atMs - homeEveryMs) this.kick(homeShard);
     for (let begun = first; ; begun = this.#parts.moments.mark()) {
       const view = this.#views.get(shard);
-      if (view === undefined) return;
-      const answer = await this.#parts.adapter.changes({ shard, epoch: view.epoch, revision: view.revision });
+      // Only the home shard is followed by a node that has had no answer of it.
+      if (view === undefined && shard !== homeShard) return;
+      const { epoch, revision } = view ?? nowhere;
+      const answer = await this.#parts.adapter.changes({ shard, epoch, revision });
       // Someone else met the shard's new life meanwhile: this answer is about the old one.
       if (this.#views.get(shard) !== view) continue;
+      if (view === undefined) {
+        await this.observe(answer.to, begun);
+        return;
+      }
       if (answer.gap !== undefined || answer.to.epoch !== view.epoch) {
         await this.#restart(answer.to, begun, answer.gap ?? "epoch");
         return;

@@ -173,6 +173,15 @@ export class L1 {
     await cache.deleteWhere((key) => adapter.shardOf(key) === shard || held(key)?.shard === shard);
   }
 
+  /** Everything goes, positions included: the space is another one. What is on its way from the old one stays out. */
+  async dropAll(): Promise<void> {
+    this.#floors.clear();
+    this.#tags.clear();
+    this.#barriers.clear();
+    this.absences.dropWhere(() => true);
+    await this.forgetPrefix("");
+  }
+
   /** Applies log entries in order. All floors are raised before anything is waited for. */
   async apply(shard: number, changes: readonly Change[]): Promise<void> {
     const { emitter } = this.#parts;

@@ -160,26 +160,28 @@ export class Loader {
     return start ?? Promise.reject(new WarpError("internal", "a load was not begun"));
   }
 
-  /** Begins one load for all of `needs`, on nobody's signal. */
+  /** Begins the load of `needs`, one call for each shard, on nobody's signal. A shard that fails fails its own keys only. */
   #start(needs: readonly Need[], call: Call): readonly Promise<Loaded>[] {
     if (needs.length === 0) return [];
     const { adapter, moments, counters } = this.#parts;
     const begun = moments.mark();
     counters.loads += needs.length;
     const timeoutMs = Math.max(defaultTimeoutMs, call.timeoutMs);
-    const ask = async (): Promise<readonly ReadAnswer[]> =>
-      await adapter.getMany(
-        needs.map(({ key }) => key),
-        { timeoutMs },
-      );
-    const answers = ask();
-    return needs.map((need, i) =>
-      this.#flights.begin(
-        need.key,
-        begun,
-        answers.then((list) => this.#land(need, list[i], begun)),
-      ),
-    );
+    const byShard = new Map<number, string[]>();
+    const places = needs.map(({ key }) => {
+      const shard = adapter.shardOf(key);
+      const keys = byShard.get(shard) ?? [];
+      byShard.set(shard, keys);
+      return { shard, at: keys.push(key) - 1 };
+    });
+    const ask = async (keys: readonly string[]): Promise<readonly ReadAnswer[]> =>
+      await adapter.getMany(keys, { timeoutMs });
+    const answers = new Map([...byShard].map(([shard, keys]) => [shard, ask(keys)]));
+    return needs.map((need, i) => {
+      const { shard = 0, at = 0 } = places[i] ?? {};
+      const landed = async (): Promise<Loaded> => this.#land(need, (await answers.get(shard))?.[at], begun);
+      return this.#flights.begin(need.key, begun, landed());
+    });
   }
 
   async #land({ key, settings }: Need, answer: ReadAnswer | undefined, begun: Moment): Promise<Loaded> {

@@ -256,7 +256,8 @@ export class Reader {
 
   /** The copy as the cache has it, also one that must wait, unless a change has outdated it. */
   async #held({ key, settings }: Need): Promise<CacheEntry | undefined> {
-    if (!this.#mayServe(settings)) return undefined;
+    // The space may have been found to be another one while this waited.
+    if (!this.#mayServe(settings) || !this.#registry.isOfThisLife) return undefined;
     const { cache, clock } = this.#parts;
     if (cache.supports.peek) return this.#l1.inspect(key);
     const entry = await cache.get(key, clock.now());

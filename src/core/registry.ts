@@ -33,6 +33,9 @@ export class Registry {
   #space: SpaceSettings | undefined;
   /** The newest registration version that the table takes into account. */
   #seen = 0;
+  /** The life of the space that this node works under; see `Adapter.life`. */
+  #life: number;
+  readonly #onNewLife: () => Promise<void>;
   /** Grows with each sign that the table is old; `#fetchedMark` is what it was when the table was asked for. */
   #mark = 1;
   #fetchedMark = 0;
@@ -41,8 +44,11 @@ export class Registry {
   constructor(
     parts: Parts,
     statics: readonly { readonly pattern: string; readonly options: RegistrationOptions }[],
+    onNewLife: () => Promise<void>,
   ) {
     this.#parts = parts;
+    this.#life = parts.adapter.life;
+    this.#onNewLife = onNewLife;
     const byPattern = new Map<string, StoredRegistration>();
     for (const { pattern, options } of statics) {
       checkPattern(pattern);
@@ -69,12 +75,18 @@ export class Registry {
 
   /** Whether {@link resolve} may be asked now, without {@link ready}. */
   get isReady(): boolean {
+    if (!this.isOfThisLife) return false;
     if (!this.#parts.adapter.supports.registrations) return true;
     return (
       this.#fetchedMark === this.#mark &&
       this.#space !== undefined &&
       this.#parts.adapter.registrationsSeen <= this.#seen
     );
+  }
+
+  /** Whether what this node holds, L1 included, is of the space as it is last known. */
+  get isOfThisLife(): boolean {
+    return this.#parts.adapter.life === this.#life;
   }
 
   /** Undefined if the table may be used now, else what to wait for first. */
@@ -193,24 +205,35 @@ export class Registry {
     // Each round answers what was known when it began; a sign that comes meanwhile wants another one. A space that isn't
     // there yet is asked about again by each operation, so one round is enough for it.
     for (let round = 0; round < 3; round++) {
+      if (!this.isOfThisLife) await this.#enterLife();
+      if (this.isReady) return;
       const flight = this.#flight.join("", Number.NEGATIVE_INFINITY, () => this.#fetch());
       const landed = await (flight === undefined
         ? call.wait(this.#fetch())
         : call.wait(flight, this.#parts.joinTimeoutMs));
       if (landed === tooLong) await call.wait(this.#fetch());
       const { adapter } = this.#parts;
+      if (!this.isOfThisLife) continue;
       if (this.#fetchedMark === this.#mark && adapter.registrationsSeen <= this.#seen) return;
     }
+  }
+
+  /** Leaves everything behind that was known of an earlier life of the space. */
+  async #enterLife(): Promise<void> {
+    this.#life = this.#parts.adapter.life;
+    this.#seen = 0;
+    this.markOld();
+    await this.#onNewLife();
   }
 
   #fetch(): Promise<Snapshot> {
     const { adapter, moments } = this.#parts;
     const mark = this.#mark;
-    const seen = adapter.registrationsSeen;
+    const { life, registrationsSeen: seen } = adapter;
     const ask = async (): Promise<Snapshot> => {
       const [space, found] = await this.#ask();
-      // A slower, older answer must not take the place of a newer one.
-      if (mark >= this.#fetchedMark) {
+      // A slower, older answer must not take the place of a newer one, nor one of an earlier life that of the present one.
+      if (mark >= this.#fetchedMark && life === adapter.life) {
         this.#fetchedMark = mark;
         this.#seen = Math.max(seen, found.version);
         this.#space = space;

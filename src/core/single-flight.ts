@@ -64,16 +64,34 @@ export class SingleFlight<T, K = string> {
     return running !== undefined && running.begunAtMs >= notBeforeMs ? running.promise : undefined;
   }
 
+  /** Flights that are kept: those under way, and few that are lost. */
+  get size(): number {
+    return this.#running.size;
+  }
+
   #flying(key: K): Flight<T> | undefined {
     const running = this.#running.get(key);
-    const lost =
-      running !== undefined && this.#options.clock.now() - running.begunAtMs >= this.#options.lostAfterMs;
-    return lost ? undefined : running;
+    return running !== undefined && this.#isLost(running) ? undefined : running;
+  }
+
+  #isLost({ begunAtMs }: Flight<T>): boolean {
+    return this.#options.clock.now() - begunAtMs >= this.#options.lostAfterMs;
+  }
+
+  /** A flight whose request died with its host never lands: without this it would be kept for ever. */
+  #forgetLost(): void {
+    for (const [key, flight] of this.#running) {
+      // In order of their beginning.
+      if (!this.#isLost(flight)) return;
+      this.#running.delete(key);
+    }
   }
 
   /** Makes `promise`, begun at `begun`, the running flight of `key`. */
   begin(key: K, begun: Moment, promise: Promise<T>): Promise<T> {
     const flight: Flight<T> = { promise, begunAtMs: begun.atMs };
+    this.#forgetLost();
+    this.#running.delete(key);
     this.#running.set(key, flight);
     this.#next.delete(key);
     const { background, errors, clock, holds } = this.#options;

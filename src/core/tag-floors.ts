@@ -58,4 +58,9 @@ export class TagFloors {
   reset(shard: number): void {
     this.#shards.delete(shard);
   }
+
+  /** Forgets all floors. */
+  clear(): void {
+    this.#shards.clear();
+  }
 }

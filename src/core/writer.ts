@@ -5,7 +5,15 @@ import { formatCursor, formatETag } from "../protocol/position.ts";
 import { checkCallLimits } from "../runtime/call-limits.ts";
 import { maxBatchOperations } from "../runtime/limits.ts";
 import { Call, callOptions } from "./call.ts";
-import { checkCondition, type Draft, OpIds, toMutation, versionCondition, type Wish } from "./draft.ts";
+import {
+  checkCondition,
+  type Draft,
+  OpIds,
+  placesByShard,
+  toMutation,
+  versionCondition,
+  type Wish,
+} from "./draft.ts";
 import { toCacheEntry } from "./entry.ts";
 import type { Follower } from "./follower.ts";
 import type { L1 } from "./l1.ts";
@@ -17,19 +25,12 @@ import type { Policy } from "./policy.ts";
 import { tooMany } from "./reader.ts";
 import type { Registry } from "./registry.ts";
 import type { MutationOptions, MutationResult } from "./types.ts";
+import { partsOf, unanswered, type Written } from "./written.ts";
 
 /** What the writer asks of the parts beside it. */
 export interface WriterHooks {
   /** Readers to come must not join loads of these keys from before. */
   outdated(key: string | undefined, prefix: string | undefined): void;
-}
-
-/** What became of one mutation. `copy`: the written value as L1 would hold it. */
-export interface Written {
-  readonly result: MutationResult;
-  readonly copy: CacheEntry | undefined;
-  /** The positions of all shards that took part. */
-  readonly positions: readonly MutationAnswer["asOf"][];
 }
 
 /** Writes through to the storage, then brings this node's L1 in line, so that it reads its own writes (rule CO4). */
@@ -77,8 +78,7 @@ export class Writer {
     const when = await this.#condition(wish, settings, options);
     const mutation = when === undefined ? checked : toMutation({ ...wish, when } as Wish, scoped);
     const [settled] = await this.send([{ mutation, opId: opIds.callOpId, settings, fill: true }], options);
-    if (settled === undefined) throw new WarpError("internal", "a mutation was left unanswered");
-    if (!("value" in settled)) throw settled.error;
+    if (settled === undefined || !("value" in settled)) throw (settled ?? unanswered()).error;
     return settled.value;
   }
 
@@ -112,13 +112,30 @@ export class Writer {
     }
     const answers = await this.send(drafts, options);
     for (const [i, at] of places.entries()) settled[at] = answers[i];
-    return settled.map(
-      (one) => one ?? { error: new WarpError("internal", "a mutation was left unanswered") },
-    );
+    return settled.map((one) => one ?? unanswered());
+  }
+
+  /** Sends drafts, one call for each shard, so that one that fails fails its own only. */
+  async send(
+    drafts: readonly Draft[],
+    options: CallOptions | undefined,
+  ): Promise<readonly Settled<Written>[]> {
+    const groups = placesByShard(drafts, this.#parts.adapter);
+    if (groups.length <= 1) return await this.#call(drafts, options);
+    const settled: Settled<Written>[] = [];
+    const calls = groups.map(async (places) => {
+      const answers = await this.#call(
+        places.flatMap((at) => drafts[at] ?? []),
+        options,
+      );
+      for (const [i, at] of places.entries()) settled[at] = answers[i] ?? unanswered();
+    });
+    await Promise.all(calls);
+    return settled;
   }
 
   /** Sends drafts in one call and takes in the answers. What the call throws is the error of each of them. */
-  async send(
+  async #call(
     drafts: readonly Draft[],
     options: CallOptions | undefined,
   ): Promise<readonly Settled<Written>[]> {
@@ -161,11 +178,16 @@ export class Writer {
   }
 
   async #take(draft: Draft, answer: MutationAnswer | undefined, begun: Moment): Promise<Settled<Written>> {
-    if (answer === undefined) return { error: new WarpError("internal", "a mutation was left unanswered") };
+    if (answer === undefined) return unanswered();
     const { verdict, asOf } = answer;
     const { mutation, opId } = draft;
-    const current = await this.#follower.observe(asOf, begun);
-    const copy = await this.#align(draft, answer, begun, current);
+    const parts = partsOf(answer);
+    const copy =
+      mutation.kind === "invalidatePrefix"
+        ? await this.#alignPrefix(mutation.prefix, parts, begun)
+        : mutation.kind === "invalidateTag"
+          ? await this.#alignTag(mutation.tag, parts, begun)
+          : await this.#align(draft, answer, begun, await this.#follower.observe(asOf, begun));
     if (verdict.outcome === "fail") return { error: WarpError.fromData(verdict.error) };
     const key = targetOf(mutation);
     const result: MutationResult = {
@@ -178,12 +200,26 @@ export class Writer {
       replayed: verdict.replayed === true,
     };
     this.#tell(draft, result);
-    return {
-      value: { result, copy, positions: [asOf, ...(answer.others ?? []).map((other) => other.asOf)] },
-    };
+    return { value: { result, copy, position: asOf, positions: parts.map((part) => part.asOf) } };
   }
 
-  /** Brings L1 in line with an answer; gives the copy of what was written. */
+  /** Brings L1 in line with the answers of all shards about a prefix. */
+  async #alignPrefix(
+    prefix: string,
+    parts: readonly Pick<MutationAnswer, "verdict" | "asOf">[],
+    begun: Moment,
+  ): Promise<undefined> {
+    this.#hooks.outdated(undefined, prefix);
+    for (const { verdict, asOf } of parts) {
+      const current = await this.#follower.observe(asOf, begun);
+      if (current && verdict.outcome === "ok")
+        await this.#l1.outdatePrefix(prefix, asOf.shard, verdict.revision);
+    }
+    // Copies of shards that this node knows by another life go as well.
+    await this.#l1.forgetPrefix(prefix);
+  }
+
+  /** Brings L1 in line with an answer about a key; gives the copy of what was written. */
   async #align(
     { mutation, settings, fill }: Draft,
     answer: MutationAnswer,
@@ -191,19 +227,8 @@ export class Writer {
     current: boolean,
   ): Promise<CacheEntry | undefined> {
     const { adapter, clock } = this.#parts;
+    if (mutation.kind === "invalidatePrefix" || mutation.kind === "invalidateTag") return undefined;
     const { verdict, asOf } = answer;
-    if (mutation.kind === "invalidatePrefix") {
-      this.#hooks.outdated(undefined, mutation.prefix);
-      if (current && verdict.outcome === "ok")
-        await this.#l1.outdatePrefix(mutation.prefix, asOf.shard, verdict.revision);
-      // The answer speaks for one shard, the prefix for all.
-      await this.#l1.forgetPrefix(mutation.prefix);
-      return undefined;
-    }
-    if (mutation.kind === "invalidateTag") {
-      await this.#alignTag(mutation.tag, answer, begun);
-      return undefined;
-    }
     const { key } = mutation;
     this.#hooks.outdated(key, undefined);
     if (verdict.outcome === "fail") {
@@ -243,10 +268,14 @@ export class Writer {
   }
 
   /** A tag was invalidated in all shards: each answer raises the tag's floor in its own. */
-  async #alignTag(tag: string, { asOf, verdict, others = [] }: MutationAnswer, begun: Moment): Promise<void> {
+  async #alignTag(
+    tag: string,
+    parts: readonly Pick<MutationAnswer, "verdict" | "asOf">[],
+    begun: Moment,
+  ): Promise<undefined> {
     this.#hooks.outdated(undefined, "");
     let certain = this.#parts.adapter.supports.storage;
-    for (const one of [{ asOf, verdict }, ...others]) {
+    for (const one of parts) {
       if ((await this.#follower.observe(one.asOf, begun)) && one.verdict.outcome === "ok") {
         this.#l1.outdateTag(tag, one.asOf.shard, one.verdict.revision);
       } else certain = false;

@@ -4,6 +4,7 @@ import { randomHex } from "../runtime/ids.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import { allowsSpace, requireVerb } from "./auth/grant.ts";
 import { Call } from "./call.ts";
+import { refuseIfClosed } from "./config.ts";
 import type { Deployment } from "./deployment.ts";
 import { Guard } from "./guard.ts";
 import { errorData, problemResponse } from "./problem.ts";
@@ -104,7 +105,7 @@ export function createApp(deployment: Deployment): Hono {
       response = await work(call);
       if (call.stamped) return response;
     } catch (error) {
-      const data = errorData(error);
+      const data = errorData(error, request.method);
       if (data.code === "internal") {
         deployment.log.error("a request failed unexpectedly", {
           requestId: call.requestId,
@@ -140,14 +141,9 @@ export function createApp(deployment: Deployment): Hono {
           return guard.preflight(origin);
         return new Response(null, { status: 204, headers: { Allow: [...methods, "OPTIONS"].join(", ") } });
       }
-      if (deployment.config.secrets.length === 0 && !deployment.config.open) {
-        throw new WarpError(
-          "deployment_closed",
-          "this deployment has no WARP_SECRET and answers health only",
-        );
-      }
+      refuseIfClosed(deployment.config);
       if (methods.length === 0)
-        throw new WarpError("route_not_found", "there is no such route; see docs/http.md");
+        throw new WarpError("route_not_found", "there is no such route; GET / lists them");
       const allow = [...methods, "OPTIONS"].join(", ");
       const response = problemResponse(
         new WarpError("method_not_allowed", `this route takes ${allow}`, {

@@ -102,10 +102,6 @@ export class Call {
     return this.#opId;
   }
 
-  get opId(): string | undefined {
-    return this.#opId;
-  }
-
   /** `Warp-Timeout-Ms` as call options: 100 to 120,000 ms. */
   get callOptions(): { readonly timeoutMs?: number } {
     const text = this.request.headers.get("Warp-Timeout-Ms");

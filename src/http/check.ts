@@ -51,39 +51,76 @@ export function check<const S extends v.GenericSchema>(
   const path = (issue.path ?? []).map((item) => String(item.key));
   const field = path.join(".");
   if (issue.type === "strict_object" && issue.expected === "never") {
-    throw new WarpError("invalid_argument", `the ${where} has an unknown member ${shown(field)}`, {
+    const what = where === "query" ? "parameter" : "member";
+    throw new WarpError("invalid_argument", `the ${where} has an unknown ${what} ${shown(field)}`, {
       details: { field: field.slice(0, 64) },
     });
   }
-  // Messages of schemas may quote what they got; those of actions are our own words.
-  const what =
-    issue.kind === "schema" ? `must be ${issue.expected?.slice(0, 100) ?? "something else"}` : issue.message;
-  throw new WarpError(codeOf(path, where), `${field === "" ? `the ${where}` : shown(field)} ${what}`, {
-    details: field === "" ? { where } : { field: field.slice(0, 64) },
-  });
+  throw new WarpError(
+    codeOf(path, where),
+    `${field === "" ? `the ${where}` : shown(field)} ${fault(issue)}`,
+    { details: field === "" ? { where } : { field: field.slice(0, 64), ...rangeOf(issue) } },
+  );
+}
+
+/** What is wrong with a field. Messages of schemas may quote what they got; those of actions are our own words. */
+function fault(issue: v.BaseIssue<unknown>): string {
+  if (issue.kind !== "schema") return issue.message;
+  if (issue.received === "undefined") return "is missing";
+  const expected = issue.expected ?? "something else";
+  // Schemas write a choice as `("a" | "b")`.
+  const choice = /^\((.*)\)$/.exec(expected)?.[1];
+  if (choice !== undefined) return `must be one of ${choice.replaceAll(" | ", ", ")}`;
+  return `must be ${kinds[issue.type] ?? expected}`;
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  string: "a string",
+  number: "a number",
+  boolean: "true or false",
+  array: "an array",
+  strict_object: "an object",
+};
+
+/** Whether something lies within bounds, which the problem's `details` then name. */
+interface Within<T> {
+  (value: T): boolean;
+  readonly min: number;
+  readonly max: number;
+}
+
+function within<T>(min: number, max: number, numberOf: (value: T) => number): Within<T> {
+  const test = (value: T): boolean => {
+    const number = numberOf(value);
+    return Number.isSafeInteger(number) && number >= min && number <= max;
+  };
+  return Object.assign(test, { min, max });
+}
+
+/** The bounds that a number exceeds. */
+function rangeOf(issue: v.BaseIssue<unknown>): { readonly min: number; readonly max: number } | undefined {
+  const { requirement } = issue;
+  if (typeof requirement !== "function" || !("min" in requirement)) return undefined;
+  const { min, max } = requirement as Within<never>;
+  return { min, max };
+}
+
+function rangeText(min: number, max: number): string {
+  return `must be a whole number, ${min} to ${max}`;
 }
 
 /** A whole number in decimal text, `min` to `max`. */
 export function integerText(min: number, max: number) {
-  const range = `must be a whole number, ${min} to ${max}`;
-  return v.pipe(
-    v.string(),
-    v.regex(/^[0-9]{1,16}$/, range),
-    v.transform(Number),
-    v.minValue(min, range),
-    v.maxValue(max, range),
+  const inRange = within<string>(min, max, (text) =>
+    /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN,
   );
+  return v.pipe(v.string(), v.check(inRange, rangeText(min, max)), v.transform(Number));
 }
 
 /** A whole number, `min` to `max`. */
 export function integer(min: number, max: number) {
-  const range = `must be a whole number, ${min} to ${max}`;
-  return v.pipe(
-    v.number(),
-    v.check((value) => Number.isSafeInteger(value), range),
-    v.minValue(min, range),
-    v.maxValue(max, range),
-  );
+  const inRange = within<number>(min, max, (value) => value);
+  return v.pipe(v.number(), v.check(inRange, rangeText(min, max)));
 }
 
 /** `true` or `false` in text. */

@@ -3,13 +3,13 @@ import type { Precondition } from "../protocol/shard-api.ts";
 import { maxEntityTags } from "../runtime/limits.ts";
 
 /** The tags of one header: all, or a list of which some are weak. */
-export type TagList = "*" | readonly { readonly tag: string; readonly weak: boolean }[];
+type TagList = "*" | readonly { readonly tag: string; readonly weak: boolean }[];
 
 const tagForm = /[ \t]*(W\/)?"([\x21\x23-\x7e\x80-\uffff]*)"[ \t]*(?:,|$)/y;
 const emptyForm = /[ \t]*,/y;
 
 /** Parses `If-Match` or `If-None-Match` (RFC 9110, section 13.1). Throws `invalid_argument` that names the header. */
-export function parseTags(header: string, name: string): TagList {
+function parseTags(header: string, name: string): TagList {
   const text = header.trim();
   if (text === "*") return "*";
   const tags: { tag: string; weak: boolean }[] = [];

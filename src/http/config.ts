@@ -1,6 +1,7 @@
 import { WarpError } from "../errors.ts";
+import { parseMaxValueBytes } from "../protocol/config.ts";
 import { utf8Length } from "../runtime/bytes.ts";
-import { ceilingMaxValueBytes, defaultMaxValueBytes, minSecretBytes } from "../runtime/limits.ts";
+import { minSecretBytes } from "../runtime/limits.ts";
 
 /** Settings of the HTTP edge, validated. */
 export interface HttpConfig {
@@ -75,19 +76,17 @@ export function readHttpConfig(environment: HttpEnvironment, version = "0.0.0"):
   }
   const open = environment.WARP_OPEN ?? "";
   if (open !== "" && open !== "loopback") throw wrong("WARP_OPEN", 'takes only "loopback"');
-  const bytes = environment.WARP_MAX_VALUE_BYTES ?? "";
-  if (bytes !== "" && !/^[0-9]{1,9}$/.test(bytes)) {
-    throw wrong("WARP_MAX_VALUE_BYTES", "must be a whole number of bytes");
-  }
-  const maxValueBytes = bytes === "" ? defaultMaxValueBytes : Number(bytes);
-  if (maxValueBytes < 1 || maxValueBytes > ceilingMaxValueBytes) {
-    throw wrong("WARP_MAX_VALUE_BYTES", `must be 1 to ${ceilingMaxValueBytes}`);
-  }
   return {
     secrets: [...current, ...previous],
     open: open === "loopback" && current.length === 0,
     origins: origins(environment.WARP_CORS_ORIGINS ?? ""),
-    maxValueBytes,
+    maxValueBytes: parseMaxValueBytes(environment.WARP_MAX_VALUE_BYTES),
     version,
   };
+}
+
+/** Throws `deployment_closed` where there is neither a secret nor leave to answer without one. */
+export function refuseIfClosed(config: HttpConfig): void {
+  if (config.secrets.length > 0 || config.open) return;
+  throw new WarpError("deployment_closed", "this deployment has no WARP_SECRET and answers health only");
 }

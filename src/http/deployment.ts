@@ -1,28 +1,7 @@
 /** What the HTTP edge stands on. The Worker's entry, the tests and other hosts each make one of these. */
 
-import type { ListOptions } from "../adapter/adapter.ts";
-import type {
-  BatchOperation,
-  BatchResult,
-  CallOptions,
-  DeleteOptions,
-  HistoryOptions,
-  HistoryPage,
-  InvalidateResult,
-  InvalidateTarget,
-  KeptEntry,
-  ListPage,
-  Lookup,
-  MutationOptions,
-  MutationResult,
-  ReadOptions,
-  RegistrationOptions,
-  StoredRegistration,
-  VersionEntry,
-  WarmupOptions,
-  WarmupProgress,
-  WriteOptions,
-} from "../core/types.ts";
+import type { CallOptions } from "../core/types.ts";
+import type { Warp } from "../core/warp.ts";
 import type { AnsweredRequest } from "../metrics/isolate-metrics.ts";
 import type { Format } from "../metrics/report.ts";
 import type { UsageReply } from "../protocol/shard-api.ts";
@@ -31,28 +10,25 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import type { HttpConfig } from "./config.ts";
 
-/** The part of `Warp` that HTTP calls; the class itself satisfies it. */
-export interface SpaceWarp {
-  lookup<T>(key: string, options?: ReadOptions<T>): Promise<Lookup<T>>;
-  set<T>(key: string, value: T, options?: WriteOptions<T>): Promise<MutationResult>;
-  delete(key: string, options?: DeleteOptions): Promise<MutationResult>;
-  batch(operations: readonly BatchOperation[], options?: MutationOptions): Promise<readonly BatchResult[]>;
-  invalidate(target: InvalidateTarget, options?: MutationOptions): Promise<InvalidateResult>;
-  invalidateLocal(target: InvalidateTarget): unknown;
-  getAt<T>(key: string, atMs: number, options?: ReadOptions<T>): Promise<KeptEntry<T> | undefined>;
-  getVersion<T>(key: string, version: number, options?: ReadOptions<T>): Promise<VersionEntry<T>>;
-  history(key: string, options?: HistoryOptions): Promise<HistoryPage>;
-  restore(key: string, version: number, options?: DeleteOptions): Promise<MutationResult>;
-  warmup(options?: WarmupOptions): AsyncIterable<WarmupProgress>;
-  list(options?: ListOptions): Promise<ListPage>;
-  register(
-    pattern: string,
-    settings: RegistrationOptions,
-    options?: CallOptions & { readonly ifVersion?: number },
-  ): Promise<{ readonly registration: StoredRegistration; readonly created: boolean }>;
-  unregister(pattern: string, options?: CallOptions): Promise<boolean>;
-  registrations(options?: CallOptions): Promise<readonly StoredRegistration[]>;
-}
+/** The part of `Warp` that HTTP calls. */
+export type SpaceWarp = Pick<
+  Warp,
+  | "lookup"
+  | "set"
+  | "delete"
+  | "batch"
+  | "invalidate"
+  | "invalidateLocal"
+  | "getAt"
+  | "getVersion"
+  | "history"
+  | "restore"
+  | "warmup"
+  | "list"
+  | "register"
+  | "unregister"
+  | "registrations"
+>;
 
 /** What all shards of a space hold. */
 export interface SpaceUsage {

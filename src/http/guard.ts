@@ -50,7 +50,7 @@ export class Guard {
     if (origin !== null && !this.allows(origin)) {
       throw new WarpError(
         "origin_forbidden",
-        "an open deployment answers loopback origins and listed ones only",
+        "an open deployment answers loopback origins and those in WARP_CORS_ORIGINS only",
       );
     }
   }
@@ -71,7 +71,8 @@ export class Guard {
 
   /** The answer to a preflight. Throws `origin_forbidden`. */
   preflight(origin: string): Response {
-    if (!this.allows(origin)) throw new WarpError("origin_forbidden", "the origin is not on the list");
+    if (!this.allows(origin))
+      throw new WarpError("origin_forbidden", "the origin is not in WARP_CORS_ORIGINS");
     return new Response(null, {
       status: 204,
       headers: {

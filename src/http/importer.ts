@@ -30,6 +30,8 @@ export interface ImportOptions {
   readonly opIdOf: (line: number) => string;
   /** Takes one line of the report, without its newline. */
   readonly report: (line: object) => void;
+  /** Takes what nobody expected; the report says `internal` and no more. */
+  readonly onUnexpected: (error: unknown) => void;
 }
 
 /** Records on their way to the shards together. */
@@ -117,7 +119,7 @@ export class Import {
     try {
       operation = this.#parse(line);
     } catch (error) {
-      this.#fail(this.#lines, errorData(error));
+      this.#fail(this.#lines, this.#dataOf(error));
       return;
     }
     const bytes = chargeOf(operation.key, operation.payload);
@@ -147,6 +149,11 @@ export class Import {
     const opId = this.#options.opIdOf(this.#lines);
     const tags = readTags(record);
     return { op: "set", key, payload, opId, ...tags, ...(expiresInMs === undefined ? {} : { expiresInMs }) };
+  }
+
+  #dataOf(error: unknown): ErrorData {
+    if (!isWarpError(error)) this.#options.onUnexpected(error);
+    return errorData(error);
   }
 
   #fail(line: number, error: ErrorData): void {
@@ -194,7 +201,7 @@ export class Import {
     try {
       results = await this.#batch(chunk);
     } catch (error) {
-      const data = errorData(error);
+      const data = this.#dataOf(error);
       for (const line of chunk.lines) this.#fail(line, data);
       this.#stopped ??= data;
       return;

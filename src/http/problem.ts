@@ -43,6 +43,7 @@ export const problems: Readonly<Record<ErrorCode, { readonly status: number; rea
   origin_forbidden: { status: 403, title: "The origin is not allowed" },
   host_forbidden: { status: 403, title: "The host is not allowed" },
   deployment_closed: { status: 403, title: "The deployment has no secret" },
+  misconfigured: { status: 500, title: "The deployment's configuration is wrong" },
   aborted: { status: 499, title: "The caller gave up" },
   deadline_exceeded: { status: 504, title: "The deadline has passed" },
   overloaded: { status: 503, title: "Too much is asked at once" },
@@ -55,13 +56,14 @@ export const problems: Readonly<Record<ErrorCode, { readonly status: number; rea
   internal: { status: 500, title: "Something unexpected happened" },
 };
 
-/** The plain form of whatever was thrown; what is no WarpError becomes `internal`, whose own message never leaves. */
-export function errorData(error: unknown): ErrorData {
+/** The plain form of whatever was thrown by a call of this HTTP method; what is no WarpError becomes `internal`, whose own message never leaves. */
+export function errorData(error: unknown, method = "POST"): ErrorData {
   if (error instanceof WarpError) return error.toData();
   return {
     code: "internal",
     message: "an unexpected error; the log has it under this request id",
-    outcome: "unknown",
+    // A read changes nothing.
+    outcome: method === "GET" || method === "HEAD" ? "fail" : "unknown",
     retryable: false,
   };
 }
@@ -92,5 +94,5 @@ export function problemResponse(error: ErrorData, requestId: string): Response {
     requestId,
     ...(error.details === undefined ? {} : { details: error.details }),
   };
-  return new Response(JSON.stringify(body), { status, headers });
+  return new Response(`${JSON.stringify(body)}\n`, { status, headers });
 }

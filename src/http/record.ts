@@ -111,6 +111,11 @@ export function readExpiry(record: JsonObject): number | undefined {
   return ms;
 }
 
+/** What is left of a life as answers tell it: whole milliseconds, 0 or more; undefined where it has no end. */
+export function remaining(expiresInMs: number | undefined): number | undefined {
+  return expiresInMs === undefined ? undefined : Math.max(0, Math.ceil(expiresInMs));
+}
+
 /** The key of a record; its own rules are checked by {@link checkKey}. Throws `invalid_key`. */
 export function readKey(record: JsonObject): string {
   if (typeof record.key !== "string") throw new WarpError("invalid_key", '"key" must be a string');

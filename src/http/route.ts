@@ -30,16 +30,21 @@ export function refuseQuery(call: Call): void {
   if (search === "") return;
   throw new WarpError(
     "invalid_argument",
-    `the query has an unknown member ${shown(search.split(/[=&]/, 1)[0] ?? "")}`,
+    `the query has an unknown parameter ${shown(search.split(/[=&]/, 1)[0] ?? "")}; this route takes none`,
   );
+}
+
+/** Headers of every JSON answer. */
+export const jsonHeaders = { "Content-Type": "application/json", "Cache-Control": "no-store" } as const;
+
+/** A JSON answer of JSON text. It ends in a newline, so that a shell's prompt stands on a line of its own. */
+export function jsonText(text: string): Response {
+  return new Response(`${text}\n`, { headers: jsonHeaders });
 }
 
 /** A JSON answer. */
 export function json(value: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(JSON.stringify(value), {
-    status,
-    headers: { "Content-Type": "application/json", "Cache-Control": "no-store", ...headers },
-  });
+  return new Response(`${JSON.stringify(value)}\n`, { status, headers: { ...jsonHeaders, ...headers } });
 }
 
 /** Headers of every streamed NDJSON answer. */

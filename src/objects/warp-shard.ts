@@ -94,8 +94,8 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements ShardApi {
     return this.#shard.createSpace(space, options);
   }
 
-  deleteSpace(space: string, step: "begin" | "finish") {
-    return this.#shard.deleteSpace(space, step);
+  deleteSpace(space: string, step: "begin" | "finish", spaceId?: string) {
+    return this.#shard.deleteSpace(space, step, spaceId);
   }
 
   getRegistrations(request: CallScope) {

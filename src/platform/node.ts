@@ -27,6 +27,15 @@ export function nodeBackground(onError: (error: unknown) => void): Background {
   return { run: (work) => void work.catch(onError) };
 }
 
+/** All that a `Warp` asks of its host: `standalone({ host: nodeHost() })`. What background work fails with goes to `onError`, by default a warning of the process. */
+export function nodeHost(onError: (error: unknown) => void = warn) {
+  return { clock: nodeClock, timers: nodeTimers, random: nodeRandom, background: nodeBackground(onError) };
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error), "WarpBackground");
+}
+
 /** `node:sqlite` as {@link Sql}. `path` is a file or `":memory:"`. */
 export function nodeSql(path = ":memory:"): Sql & { close(): void } {
   const database = new DatabaseSync(path);

@@ -11,8 +11,8 @@ export interface SpacesOptions {
   readonly maxBytes: number;
 }
 
-/** Looks between two checks of the common budget. */
-const checkEvery = 256;
+/** Looks between two checks of the common budget: few, since each may bring in a value at its limit. */
+const checkEvery = 32;
 
 /**
  * The `Warp`s of a process that serves many spaces, one for each, made when first asked for. Each has an L1 of its own, so that
@@ -74,12 +74,15 @@ export class Spaces {
   }
 
   #keepBudget(): void {
+    // The one L1 of a single space keeps its own bound.
+    if (this.#warps.size === 1) return;
     let bytes = 0;
     for (const warp of this.#warps.values()) bytes += warp.stats().cache.bytes;
     for (const warp of this.#warps.values()) {
       if (bytes <= this.#options.maxBytes) return;
       bytes -= warp.stats().cache.bytes;
-      warp.invalidateLocal({ prefix: "" });
+      // A closed one, the caller's doing, has nothing left to empty.
+      warp.invalidateLocal({ prefix: "" }).catch(() => undefined);
     }
   }
 }

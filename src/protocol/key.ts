@@ -21,6 +21,15 @@ export function checkKey(key: string): void {
 
 const spaceForm = /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/;
 
+/** Throws `invalid_key` unless `prefix` can begin a key; the empty one begins all. */
+export function checkPrefix(prefix: string): void {
+  if (prefix.length > maxKeyBytes || utf8Length(prefix) > maxKeyBytes || !isWellFormed(prefix)) {
+    throw new WarpError("invalid_key", `a prefix has at most ${maxKeyBytes} bytes of UTF-8`, {
+      details: { field: "prefix", max: maxKeyBytes },
+    });
+  }
+}
+
 /** Throws `invalid_space` unless `space` is 1 to 64 of `a-z 0-9 . _ -`, with a letter or digit at both ends. */
 export function checkSpace(space: string): void {
   if (space.length > maxSpaceLength || !spaceForm.test(space)) {

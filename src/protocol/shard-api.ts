@@ -309,8 +309,15 @@ export interface ShardApi {
     space: string,
     options: Partial<SpaceOptionsData>,
   ): Promise<(SpaceReply & { created: boolean }) | Refusal>;
-  /** Ends the space's data in this shard. On shard 0, call it last; `begin` first marks the space as being deleted. */
-  deleteSpace(space: string, step: "begin" | "finish"): Promise<{ readonly deleted: boolean } | Refusal>;
+  /**
+   * Ends the space's data in this shard. On shard 0, call it last; `begin` first marks the space as being deleted. With `spaceId`
+   * only that life of the space: a shard of another one is left as it is.
+   */
+  deleteSpace(
+    space: string,
+    step: "begin" | "finish",
+    spaceId?: string,
+  ): Promise<{ readonly deleted: boolean } | Refusal>;
   /** Shard 0 only. */
   getRegistrations(request: CallScope): Promise<RegistrationsReply | Refusal>;
   register(request: RegisterRequest): Promise<RegisterReply | Refusal>;

@@ -1,7 +1,9 @@
+import { WarpError } from "../errors.ts";
 import { type CallScope, isRefusal, type Refusal, type ShardApi } from "../protocol/shard-api.ts";
+import type { SpaceSettings } from "../protocol/space.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Ledger } from "./ledger.ts";
-import { stale } from "./refusal.ts";
+import { gone, refuse, stale } from "./refusal.ts";
 import type { Residence } from "./residence.ts";
 
 /** What a call is about to do. To tell a key's versions takes its present policy, as a write does; a read of its value does not. */
@@ -11,13 +13,18 @@ export type Intent = "read" | "versions" | "write";
 export type Home = Pick<ShardApi, "getSpace" | "getRegistrations">;
 
 /**
- * Lets calls in. Most pass without waiting; a shard that is not the home shard asks that one at its first write, when the space was
- * made anew, and when a caller knows newer registrations.
+ * Lets calls in. Most pass without waiting; a shard that is not the home shard asks that one before its first answer, at its first
+ * write, when the space was made anew, and when a caller knows newer registrations.
  */
 export class Admission {
   readonly #residence: Residence;
   readonly #commit: GroupCommit;
   readonly #home: (space: string) => Home;
+  /**
+   * While this shard was never written to: the life of the space that the home shard vouched for, and the wipes counted then. Every
+   * deletion of a space ends each of its shards, so the word stands until the next wipe.
+   */
+  #vouched: { readonly spaceId: string; readonly wipes: number } | undefined;
 
   constructor(residence: Residence, commit: GroupCommit, home: (space: string) => Home) {
     this.#residence = residence;
@@ -28,37 +35,75 @@ export class Admission {
   /** The ledger; a refusal; or undefined for a read of a shard that was never written to. */
   async admit(request: CallScope, intent: Intent): Promise<Ledger | Refusal | undefined> {
     if (request.shard === 0) return this.#residence.admit(request);
-    let ledger = this.#residence.open();
-    if (ledger !== undefined && ledger.space.id !== request.spaceId) {
-      const home = await this.#home(request.space).getSpace(request.space);
-      if (!isRefusal(home) && home.space.id === ledger.space.id) return stale();
-      // The space that this shard belonged to is gone: what is here is its remains.
-      await this.#residence.wipe();
-      ledger = undefined;
-    }
-    if (ledger === undefined) {
-      if (intent !== "write") return undefined;
-      const home = await this.#home(request.space).getSpace(request.space);
-      if (isRefusal(home)) return home;
-      if (home.space.id !== request.spaceId) return stale();
-      ledger = await this.#commit.submit(() => this.#residence.open() ?? this.#residence.found(home.space));
-    }
-    if (intent !== "read" && request.registrations > ledger.registrationVersion) {
-      const refused = await this.#fetchRegistrations(request);
-      if (refused !== undefined) return refused;
+    const refused = await this.#meet(request, intent);
+    if (refused !== undefined) return refused;
+    const ledger = this.#residence.open();
+    if (ledger === undefined && intent !== "write") return undefined;
+    if (ledger !== undefined && intent !== "read" && request.registrations > ledger.registrationVersion) {
+      const unfetched = await this.#fetchRegistrations(request);
+      if (unfetched !== undefined) return unfetched;
     }
     return this.#residence.admit(request);
   }
 
+  /** Makes sure that this shard is a part of the space that `request` speaks of, or for a read could become one; else a refusal. */
+  async #meet(request: CallScope, intent: Intent): Promise<Refusal | undefined> {
+    const before = this.#residence.open()?.space.id;
+    if (before !== undefined && before === request.spaceId) return undefined;
+    const { wipes } = this.#residence;
+    if (before === undefined && intent !== "write" && this.#isVouched(request.spaceId)) return undefined;
+    const home = await this.#ask(() => this.#home(request.space).getSpace(request.space));
+    if (isRefusal(home)) return home.refused.code === "space_not_found" ? gone() : home;
+    const { space } = home;
+    if (space.id !== request.spaceId) return stale();
+    // What was here when the home shard was asked is the remains of an earlier life. Only that may go: others may have met the
+    // present life meanwhile, and written.
+    if (before !== undefined && this.#residence.open()?.space.id === before) await this.#residence.wipe();
+    else if (before === undefined && this.#residence.wipes === wipes) {
+      this.#vouched = { spaceId: space.id, wipes };
+    }
+    if (intent === "write") await this.#found(space, before === undefined ? wipes : this.#residence.wipes);
+    return undefined;
+  }
+
+  /** Makes this shard a part of `space`, unless that may have ended meanwhile. */
+  async #found(space: SpaceSettings, wipes: number): Promise<void> {
+    await this.#commit.submit(() => {
+      if (this.#residence.open() === undefined && this.#residence.wipes === wipes)
+        this.#residence.found(space);
+    });
+  }
+
+  #isVouched(spaceId: string | undefined): boolean {
+    const vouched = this.#vouched;
+    return vouched !== undefined && vouched.spaceId === spaceId && vouched.wipes === this.#residence.wipes;
+  }
+
   async #fetchRegistrations(request: CallScope): Promise<Refusal | undefined> {
-    const home = await this.#home(request.space).getRegistrations({ ...request, shard: 0 });
+    const home = await this.#ask(() => this.#home(request.space).getRegistrations({ ...request, shard: 0 }));
     if (isRefusal(home)) return home;
     await this.#commit.submit(() => {
       const ledger = this.#residence.open();
-      if (ledger === undefined || home.registrations <= ledger.registrationVersion) return;
+      // The list is that of the caller's life of the space.
+      if (ledger === undefined || ledger.space.id !== request.spaceId) return;
+      if (home.registrations <= ledger.registrationVersion) return;
       ledger.registered(ledger.registrations.replaceAll(home.list));
       ledger.registrationVersion = home.registrations;
     });
     return undefined;
+  }
+
+  /** A home shard that can't be asked is a definite refusal: nothing was done here yet. */
+  async #ask<R>(call: () => Promise<R | Refusal>): Promise<R | Refusal> {
+    try {
+      return await call();
+    } catch (cause) {
+      return refuse(
+        new WarpError("unavailable", "the space's first shard can't be reached", {
+          cause,
+          retryAfterMs: 100,
+        }),
+      );
+    }
   }
 }

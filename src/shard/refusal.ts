@@ -12,12 +12,17 @@ export function notFound(): Refusal {
   );
 }
 
-/** Whoever takes the deletion up again needs to know how many shards there are. */
-export function deleting({ shards }: { readonly shards: number }): Refusal {
+/** {@link notFound} to a caller that took the space to exist: it is to look again, since a write makes the space anew. */
+export function gone(): Refusal {
+  return { ...notFound(), stale: true };
+}
+
+/** Whoever takes the deletion up again needs to know how many shards there are, and of which life. */
+export function deleting({ shards, id }: { readonly shards: number; readonly id: string }): Refusal {
   return refuse(
     new WarpError("space_deleting", "the space is being deleted", {
       retryAfterMs: 1_000,
-      details: { shards },
+      details: { shards, spaceId: id },
     }),
   );
 }

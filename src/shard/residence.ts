@@ -23,6 +23,7 @@ export interface ResidenceOptions extends LedgerOptions {
 export class Residence {
   readonly #options: ResidenceOptions;
   #ledger: Ledger | undefined;
+  #wipes = 0;
 
   constructor(options: ResidenceOptions) {
     this.#options = options;
@@ -61,8 +62,14 @@ export class Residence {
     this.#ledger = undefined;
   }
 
+  /** Grows with each {@link wipe}: what was learned about this shard before one says nothing after it. */
+  get wipes(): number {
+    return this.#wipes;
+  }
+
   /** Removes everything. */
   async wipe(): Promise<void> {
+    this.#wipes++;
     this.forget();
     await this.#options.wipe();
     this.forget();

@@ -239,16 +239,22 @@ export class Shard implements ShardApi {
   async deleteSpace(
     _space: string,
     step: "begin" | "finish",
+    spaceId?: string,
   ): Promise<{ readonly deleted: boolean } | Refusal> {
+    // A step of an earlier deletion that comes late must not end the space's next life.
+    const isOther = (ledger: Ledger | undefined): boolean =>
+      ledger !== undefined && spaceId !== undefined && ledger.space.id !== spaceId;
     if (step === "begin") {
       return await this.#commit.submit(() => {
         const ledger = this.#residence.open();
         if (ledger === undefined) return notFound();
-        if (!ledger.deleting) ledger.markDeleting();
+        if (!isOther(ledger) && !ledger.deleting) ledger.markDeleting();
         return { deleted: false };
       });
     }
-    const existed = this.#residence.open() !== undefined;
+    const ledger = this.#residence.open();
+    if (isOther(ledger)) return { deleted: false };
+    const existed = ledger !== undefined;
     await this.#residence.wipe();
     this.#claims.clear();
     return { deleted: existed };

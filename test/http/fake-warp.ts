@@ -219,8 +219,9 @@ export class FakeWarp implements SpaceWarp {
     return { opId: "", cursors: [this.cursor] };
   }
 
-  invalidateLocal(): void {
+  async invalidateLocal(): Promise<number> {
     this.#fault();
+    return 0;
   }
 
   async list(options: Parameters<SpaceWarp["list"]>[0] = {}) {

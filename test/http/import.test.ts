@@ -227,6 +227,16 @@ describe("import over HTTP", () => {
     expect((await problemOf(put)).code).toBe("aborted");
   });
 
+  it("OU4 logs what nobody expected under the request's id, and keeps its words out of the report", async () => {
+    const bed = fakeBed();
+    bed.spaces.warp("s").faults.push(new Error("private words"));
+    const report = await importBody(bed, '{"key":"a","json":1}\n');
+    expect(report.at(-1)).toMatchObject({ done: { failed: 1, stopped: { code: "internal" } } });
+    expect(JSON.stringify(report)).not.toContain("private");
+    expect(bed.logged).toHaveLength(1);
+    expect(bed.logged[0]?.facts.requestId).toEqual(expect.any(String));
+  });
+
   it("answers an empty body, a wrong media type and a token without the verb", async () => {
     const bed = fakeBed();
     expect(await importBody(bed, "")).toEqual([{ done: { lines: 0, imported: 0, failed: 0 } }]);

@@ -226,7 +226,7 @@ describe("/docs", () => {
   });
 
   it("/errors leads to it: the fragment of a problem's type is a code", async () => {
-    const response = await fakeBed().call("GET", "/errors");
+    const response = await fakeBed().call("GET", "/errors", { headers: { Accept: "text/html" } });
     expect([response.status, response.headers.get("Location")]).toEqual([302, "/docs"]);
   });
 });

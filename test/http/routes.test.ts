@@ -202,21 +202,22 @@ describe("problems", () => {
     },
   );
 
-  it("OU1 what nobody expected is internal, of unknown outcome, logged under its request id, and keeps its words to itself", async () => {
+  it("OU1 what nobody expected is internal, of unknown outcome unless it is a read, logged under its request id, and keeps its words to itself", async () => {
     const { call, spaces, logged } = fakeBed();
     for (const thrown of [new Error("private words"), "private words", undefined]) {
       const warp = spaces.warp("s");
-      warp.lookup = async () => {
+      const fail = async () => {
         throw thrown;
       };
-      const response = await call("GET", "/v1/s/keys/a");
-      expect(response.status).toBe(500);
-      const problem = await problemOf(response);
-      expect(problem).toMatchObject({ code: "internal", outcome: "unknown", retryable: false });
+      Object.assign(warp, { lookup: fail, set: fail });
+      const read = await problemOf(await call("GET", "/v1/s/keys/a"));
+      expect(read).toMatchObject({ code: "internal", status: 500, outcome: "fail", retryable: false });
+      const problem = await problemOf(await call("PUT", "/v1/s/keys/a", { body: "v" }));
+      expect(problem).toMatchObject({ code: "internal", status: 500, outcome: "unknown", retryable: false });
       expect(JSON.stringify(problem)).not.toContain("private");
       expect(logged.at(-1)?.facts).toMatchObject({ requestId: problem.requestId, error: thrown });
     }
-    expect(logged).toHaveLength(3);
+    expect(logged).toHaveLength(6);
   });
 });
 

@@ -568,11 +568,12 @@ describe("a shard that is not the home shard", () => {
         changes: [],
         to: 0,
       });
-      expect(home.asked).toEqual([]);
+      // The home shard vouches once that the space still is what the reader takes it to be.
+      expect(home.asked).toEqual(["space"]);
       const wrote = expectReply(await bed.shard.mutate(put(bed)));
       expect(wrote).toMatchObject({ asOf: 1, verdicts: [{ outcome: "ok", version: 1 }] });
       await bed.shard.mutate(put(bed));
-      expect(home.asked).toEqual(["space"]);
+      expect(home.asked).toEqual(["space", "space"]);
       expect(expectReply(await bed.shard.changes({ ...bed.scope(1), ...since })).gap).toBe("epoch");
     }));
 
@@ -582,9 +583,100 @@ describe("a shard that is not the home shard", () => {
       home.create();
       expect(await bed.shard.mutate(old)).toMatchObject({ stale: true });
       home.space = undefined;
-      expect(refusedCode(await bed.shard.mutate(old))).toBe("space_not_found");
+      const none = await bed.shard.mutate(old);
+      expect(refusedCode(none)).toBe("space_not_found");
+      expect(none, "whoever took the space to exist looks again, and makes it").toMatchObject({
+        stale: true,
+      });
+      bed.spaceId = home.create();
       bed.restart();
       expect(expectReply(await bed.shard.read({ ...bed.scope(1), keys: ["a"] })).epoch).toBe(unwrittenEpoch);
+    }));
+
+  it("SB3 an unwritten shard answers nothing about a space that has ended", () =>
+    away(async (home, bed) => {
+      const ask = async () => await bed.shard.read({ ...bed.scope(1), keys: ["a"] });
+      expectReply(await ask());
+      // Every shard hears of a deletion, those that were never written to as well.
+      await bed.shard.deleteSpace("test", "finish", bed.spaceId);
+      home.space = undefined;
+      expect(await ask()).toMatchObject({ stale: true });
+      home.create();
+      expect(await ask(), "the next life may have other shards").toMatchObject({ stale: true });
+      bed.restart();
+      expect(await ask()).toMatchObject({ stale: true });
+    }));
+
+  it("SB3 the home shard's word is not kept if the space ends while it is on its way", () =>
+    away(async (home, bed) => {
+      const said = Promise.withResolvers<void>();
+      const answer = await home.getSpace();
+      home.getSpace = async () => {
+        await said.promise;
+        return answer;
+      };
+      const late = bed.shard.read({ ...bed.scope(1), keys: ["a"] });
+      await bed.shard.deleteSpace("test", "finish", bed.spaceId);
+      said.resolve();
+      await late;
+      home.getSpace = async () => ({ refused: new WarpError("space_not_found", "no").toData() });
+      expect(await bed.shard.read({ ...bed.scope(1), keys: ["a"] })).toMatchObject({ stale: true });
+    }));
+
+  it("OU1 a late word of the home shard does not wipe what was written since", () =>
+    away(async (home, bed) => {
+      await bed.shard.mutate(put(bed));
+      bed.spaceId = home.create();
+      const said = Promise.withResolvers<void>();
+      const answer = await home.getSpace();
+      const prompt = home.getSpace.bind(home);
+      home.getSpace = async () => {
+        await said.promise;
+        return answer;
+      };
+      // Two calls meet the remains of the old life together; the word for the first comes late.
+      const late = bed.shard.read({ ...bed.scope(1), keys: ["new"] });
+      home.getSpace = prompt;
+      expect(verdictCode(expectReply(await bed.shard.mutate(put(bed, "new"))).verdicts[0])).toBe("ok");
+      said.resolve();
+      expect(expectReply(await late).entries).toMatchObject([{ key: "new" }]);
+      expect(expectReply(await bed.shard.read({ ...bed.scope(1), keys: ["new"] })).entries).toMatchObject([
+        { key: "new" },
+      ]);
+    }));
+
+  it("OU1 a late step of an earlier deletion does not end the next life", () =>
+    away(async (home, bed) => {
+      const old = bed.spaceId;
+      await bed.shard.mutate(put(bed));
+      bed.spaceId = home.create();
+      await bed.shard.mutate(put(bed, "new"));
+      expect(await bed.shard.deleteSpace("test", "finish", old)).toEqual({ deleted: false });
+      expect(expectReply(await bed.shard.read({ ...bed.scope(1), keys: ["new"] })).entries).toMatchObject([
+        { key: "new" },
+      ]);
+      expect(await bed.shard.deleteSpace("test", "finish", bed.spaceId)).toEqual({ deleted: true });
+    }));
+
+  it("OU1 a first write whose home shard fails is a definite refusal, and nothing was done", () =>
+    away(async (home, bed) => {
+      const healthy = home.getSpace.bind(home);
+      home.getSpace = () => Promise.reject(new Error("Network connection lost."));
+      const refused = await bed.shard.mutate(put(bed));
+      expect(refused).toMatchObject({ refused: { code: "unavailable", outcome: "fail", retryable: true } });
+      expect(await bed.shard.read({ ...bed.scope(1), keys: ["a"] })).toMatchObject({
+        refused: { code: "unavailable" },
+      });
+      expect(bed.sql.all("SELECT name FROM sqlite_master WHERE name = 'log'")).toEqual([]);
+      home.getSpace = healthy;
+      await bed.shard.mutate(put(bed));
+      home.getRegistrations = () => Promise.reject(new Error("Network connection lost."));
+      bed.registrations = 7;
+      expect(await bed.shard.mutate(put(bed, "b"))).toMatchObject({
+        refused: { code: "unavailable", outcome: "fail" },
+      });
+      bed.registrations = 0;
+      expect(expectReply(await bed.shard.read({ ...bed.scope(1), keys: ["b"] })).entries).toEqual([null]);
     }));
 
   it("drops what is left of a deleted space when it meets its successor, and refuses latecomers", () =>

@@ -104,6 +104,10 @@ export class ScriptedAdapter implements Adapter {
     return this.inner.registrationsSeen;
   }
 
+  get life(): number {
+    return this.inner.life;
+  }
+
   getMany(...args: Parameters<Adapter["getMany"]>): ReturnType<Adapter["getMany"]> {
     return this.#call("getMany", args, () => this.inner.getMany(...args));
   }

@@ -45,6 +45,7 @@ export function memoryAdapter(options: MemoryStorageOptions | { readonly storage
 class MemoryAdapter implements Adapter {
   readonly supports = supports;
   readonly #storage: MemoryStorage;
+  readonly life = 0;
   #registrationsSeen = 0;
   #closed = false;
 

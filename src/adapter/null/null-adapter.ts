@@ -57,6 +57,7 @@ export function nullAdapter(options: NullAdapterOptions): Adapter {
 class NullAdapter implements Adapter {
   readonly supports = supports;
   readonly registrationsSeen = 0;
+  readonly life = 0;
   readonly #clock: Clock;
   readonly #epoch: string;
   readonly #space: SpaceSettings;

@@ -58,6 +58,10 @@ class ShardAdapter implements Adapter {
     return this.#client.registrationsSeen;
   }
 
+  get life(): number {
+    return this.#client.life;
+  }
+
   /** 0 for every key until the first answer has told how many shards there are. */
   shardOf(key: string): number {
     return shardOf(key, this.#client.shards);

@@ -2,7 +2,7 @@ import { WarpError } from "../../errors.ts";
 import { utf8 } from "../../runtime/bytes.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { maxRememberedTokens, maxTokenLength } from "../../runtime/limits.ts";
-import type { HttpConfig } from "../config.ts";
+import { type HttpConfig, refuseIfClosed } from "../config.ts";
 import { fullGrant, type Grant } from "./grant.ts";
 import { type HmacKey, hmacKey, verifyToken } from "./token.ts";
 
@@ -27,9 +27,7 @@ export class Authenticator {
    */
   authenticate(authorization: string | null): Grant | Promise<Grant> {
     if (this.#config.open) return openGrant;
-    if (this.#config.secrets.length === 0) {
-      throw new WarpError("deployment_closed", "this deployment has no WARP_SECRET and answers health only");
-    }
+    refuseIfClosed(this.#config);
     if (authorization === null) throw new WarpError("token_missing", "send Authorization: Bearer <token>");
     const match = /^Bearer +([^\s]+)$/i.exec(authorization);
     const bearer = match?.[1];

@@ -4,11 +4,8 @@ import { maxTokenScopes, tokenSkewMs } from "../../runtime/limits.ts";
 import { type Grant, type Verb, verbs } from "./grant.ts";
 
 /** What a token says. `exp` and `iat` are Unix seconds (RFC 7519). */
-export interface Claims {
+export interface Claims extends Pick<Grant, "spaces" | "prefixes" | "verbs"> {
   readonly sub: string;
-  readonly spaces: readonly string[];
-  readonly prefixes: readonly string[];
-  readonly verbs: readonly Verb[];
   readonly exp: number;
   readonly iat: number;
   readonly jti: string;

@@ -1,15 +1,14 @@
 import type * as v from "valibot";
 import type { BatchOperation, BatchResult } from "../../core/types.ts";
-import { type ErrorData, WarpError } from "../../errors.ts";
+import { type ErrorData, isWarpError, WarpError } from "../../errors.ts";
 import { checkKey } from "../../protocol/key.ts";
 import { uuidv7Time } from "../../runtime/ids.ts";
 import { maxBatchBytes, maxBatchOperations } from "../../runtime/limits.ts";
 import { type Grant, requireKey, requireVerb, type Verb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { check } from "../check.ts";
-import { errorData } from "../problem.ts";
-import { type JsonObject, readCondition, readExpiry, readValue, writeValue } from "../record.ts";
-import type { Route } from "../route.ts";
+import { type JsonObject, readCondition, readExpiry, readValue, remaining, writeValue } from "../record.ts";
+import { jsonText, type Route } from "../route.ts";
 import { batchBody, batchOperation } from "../schemas/batch.ts";
 import { readTags } from "../tags.ts";
 
@@ -82,13 +81,7 @@ function writeResult(result: BatchResult): string {
   };
   if (lookup.value === undefined) return JSON.stringify(facts);
   const { etag, modifiedAtMs, expiresInMs, tags } = lookup;
-  const more = JSON.stringify({
-    ...facts,
-    etag,
-    modifiedAtMs,
-    tags,
-    expiresInMs: expiresInMs === undefined ? undefined : Math.max(0, Math.ceil(expiresInMs)),
-  });
+  const more = JSON.stringify({ ...facts, etag, modifiedAtMs, tags, expiresInMs: remaining(expiresInMs) });
   return `${more.slice(0, -1)},${writeValue(lookup.value)}}`;
 }
 
@@ -105,9 +98,9 @@ async function itemsOf(call: Call): Promise<Item[]> {
     try {
       return check(batchOperation, operation, "body");
     } catch (error) {
-      const data = errorData(error);
-      throw new WarpError(data.code, `operation ${index}: ${data.message}`, {
-        details: { ...data.details, operation: index },
+      if (!isWarpError(error)) throw error;
+      throw new WarpError(error.code, `operation ${index}: ${error.message}`, {
+        details: { ...error.details, operation: index },
       });
     }
   });
@@ -125,12 +118,9 @@ async function runBatch(call: Call): Promise<Response> {
       operations.push(operationOf(item, call.grant, maxValueBytes));
       places.push(index);
     } catch (error) {
-      written[index] = writeError(
-        item.op,
-        item.key,
-        "opId" in item ? item.opId : undefined,
-        errorData(error),
-      );
+      if (!isWarpError(error)) throw error;
+      const opId = "opId" in item ? item.opId : undefined;
+      written[index] = writeError(item.op, item.key, opId, error.toData());
     }
   }
   const results = operations.length === 0 ? [] : await call.warp.batch(operations, options);
@@ -146,9 +136,7 @@ async function runBatch(call: Call): Promise<Response> {
         ? writeError("get", operation.key, undefined, tooMuch)
         : writeResult(result);
   }
-  return new Response(`{"results":[${written.join(",")}]}`, {
-    headers: { "Content-Type": "application/json", "Cache-Control": "no-store" },
-  });
+  return jsonText(`{"results":[${written.join(",")}]}`);
 }
 
 /** A batch's values together are bound like its body is. */

@@ -1,9 +1,9 @@
+import { isWarpError } from "../../errors.ts";
+import { checkPrefix } from "../../protocol/key.ts";
 import { utf8 } from "../../runtime/bytes.ts";
 import { maxListLimit } from "../../runtime/limits.ts";
 import { requireKey } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
-import { checkPrefix } from "../prefix.ts";
-import { errorData } from "../problem.ts";
 import { writeValue } from "../record.ts";
 import { ndjsonHeaders, type Route } from "../route.ts";
 import { exportQuery } from "../schemas/list.ts";
@@ -47,7 +47,7 @@ async function exportKeys(call: Call): Promise<Response> {
           }
           if (done) controller.close();
         } catch (error) {
-          if (errorData(error).code === "internal") {
+          if (!isWarpError(error)) {
             call.deployment.log.error("an export broke off", { requestId: call.requestId, error });
           }
           // The stream breaks off: an incomplete export must not look like a whole one.

@@ -1,7 +1,7 @@
-import { WarpError } from "../../errors.ts";
+import { refuseIfClosed } from "../config.ts";
 import { json, type Route } from "../route.ts";
 
-/** Health, and what stands at the root. */
+/** Health. */
 export const healthRoutes: readonly Route[] = [
   {
     method: "GET",
@@ -16,24 +16,8 @@ export const healthRoutes: readonly Route[] = [
     summary: "Whether it would serve: a deployment without a secret is not ready unless it is open.",
     access: "public",
     run: (call) => {
-      const { secrets, open } = call.deployment.config;
-      if (secrets.length === 0 && !open) throw closed();
-      return json({ status: "ready", open });
-    },
-  },
-  {
-    method: "GET",
-    path: "/",
-    summary: "What this is.",
-    access: "public",
-    run: (call) => {
-      const { secrets, open } = call.deployment.config;
-      if (secrets.length === 0 && !open) throw closed();
-      return json({ name: "warp", api: "/v1", health: "/healthz" });
+      refuseIfClosed(call.deployment.config);
+      return json({ status: "ready", open: call.deployment.config.open });
     },
   },
 ];
-
-function closed(): WarpError {
-  return new WarpError("deployment_closed", "this deployment has no WARP_SECRET and answers health only");
-}

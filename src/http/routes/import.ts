@@ -1,10 +1,10 @@
+import { isWarpError } from "../../errors.ts";
 import { utf8 } from "../../runtime/bytes.ts";
 import { uuidv7 } from "../../runtime/ids.ts";
 import { importBatchRecords } from "../../runtime/limits.ts";
 import { checkNdjson } from "../body.ts";
 import type { Call } from "../call.ts";
 import { Import, lineOpId } from "../importer.ts";
-import { errorData } from "../problem.ts";
 import { ndjsonHeaders, type Route } from "../route.ts";
 
 /**
@@ -30,6 +30,8 @@ function runImport(call: Call): Response {
   const { clock, config, log } = call.deployment;
   const options = { ...call.callOptions, opIdOf: opIds(call) };
   const body = call.request.body as ReadableStream<Uint8Array> | null;
+  const onUnexpected = (error: unknown): void =>
+    log.error("an import met something unexpected", { requestId: call.requestId, error });
   let running: Import | undefined;
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {
@@ -45,6 +47,7 @@ function runImport(call: Call): Response {
         grant: call.grant,
         maxValueBytes: config.maxValueBytes,
         report,
+        onUnexpected,
       });
       running = current;
       const work = async (): Promise<void> => {
@@ -53,9 +56,7 @@ function runImport(call: Call): Response {
           if (!current.cancelled) controller.close();
         } catch (error) {
           // The body broke off, or something unexpected: the report breaks off too, which no client takes for an end.
-          if (errorData(error).code === "internal") {
-            log.error("an import broke off", { requestId: call.requestId, error });
-          }
+          if (!isWarpError(error)) onUnexpected(error);
           if (!current.cancelled) controller.error(error);
         }
       };

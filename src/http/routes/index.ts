@@ -1,4 +1,5 @@
 import type { Route } from "../route.ts";
+import { aboutRoutes } from "./about.ts";
 import { batchRoutes } from "./batch.ts";
 import { exportRoutes } from "./export.ts";
 import { healthRoutes } from "./health.ts";
@@ -29,6 +30,7 @@ const described: readonly Route[] = [
   ...tokenRoutes,
   ...metricsRoutes,
   ...healthRoutes,
+  ...aboutRoutes(() => routes),
 ];
 
 /** All routes. */

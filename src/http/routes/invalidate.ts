@@ -1,10 +1,9 @@
 import type { InvalidateTarget } from "../../core/types.ts";
 import { WarpError } from "../../errors.ts";
-import { checkKey } from "../../protocol/key.ts";
+import { checkKey, checkPrefix } from "../../protocol/key.ts";
 import { maxBatchBytes, maxBatchOperations } from "../../runtime/limits.ts";
 import { type Grant, requireKey } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
-import { checkPrefix } from "../prefix.ts";
 import { json, type Route } from "../route.ts";
 import { invalidateBody } from "../schemas/invalidate.ts";
 

@@ -9,7 +9,8 @@ import type { Call } from "../call.ts";
 import { mutationCondition, readCondition } from "../conditions.ts";
 import { checkContentType } from "../content-type.ts";
 import { problemResponse } from "../problem.ts";
-import type { Route } from "../route.ts";
+import { remaining } from "../record.ts";
+import { jsonHeaders, type Route } from "../route.ts";
 import { getKeyQuery, putKeyQuery } from "../schemas/keys.ts";
 import { decodeKey } from "../target.ts";
 import { bytesHeaders, getKept } from "./kept.ts";
@@ -34,9 +35,8 @@ function keyHeaders(answer: Lookup<Payload>): Record<string, string> {
     headers.ETag = `"${answer.etag}"`;
     // The age of a copy is told where it matters; on the hot path each header costs.
     if (answer.stale) headers.Age = String(Math.floor(answer.ageMs / 1_000));
-    if (answer.expiresInMs !== undefined) {
-      headers["Warp-Expires-In-Ms"] = String(Math.max(0, Math.ceil(answer.expiresInMs)));
-    }
+    const expiresInMs = remaining(answer.expiresInMs);
+    if (expiresInMs !== undefined) headers["Warp-Expires-In-Ms"] = String(expiresInMs);
   }
   return headers;
 }
@@ -78,8 +78,7 @@ async function getKey(call: Call): Promise<Response> {
 /** The answer about a mutation of one key, `created` when it made the key. */
 export function mutated(call: Call, result: MutationResult, status: number, extra: object): Response {
   const headers: Record<string, string> = {
-    "Content-Type": "application/json",
-    "Cache-Control": "no-store",
+    ...jsonHeaders,
     "Warp-Version": String(result.version),
     "Warp-Revision": result.cursor,
     "Warp-Cache": "bypass",
@@ -88,7 +87,7 @@ export function mutated(call: Call, result: MutationResult, status: number, extr
   if (result.replayed) headers["Warp-Replayed"] = "true";
   const { key, opId, version, etag, cursor, replayed } = result;
   const body = JSON.stringify({ key, version, etag, revision: cursor, opId, replayed, ...extra });
-  return new Response(body, { status, headers: call.stamp(headers) });
+  return new Response(`${body}\n`, { status, headers: call.stamp(headers) });
 }
 
 async function putKey(call: Call): Promise<Response> {

@@ -1,12 +1,11 @@
 import { WarpError } from "../../errors.ts";
-import { shardOf } from "../../protocol/key.ts";
+import { checkPrefix, shardOf } from "../../protocol/key.ts";
 import { formatETag, parseCursor } from "../../protocol/position.ts";
 import type { ListedKey } from "../../protocol/shard-api.ts";
 import { requireKey } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
-import { checkPrefix } from "../prefix.ts";
-import { writeValue } from "../record.ts";
-import type { Route } from "../route.ts";
+import { remaining, writeValue } from "../record.ts";
+import { jsonText, type Route } from "../route.ts";
 import { listQuery } from "../schemas/list.ts";
 
 /** The tag of a listed key: `asOf` has one position for each shard. */
@@ -24,7 +23,7 @@ function writeItem(item: ListedKey, asOf: readonly string[]): string {
     sizeBytes: item.sizeBytes,
     modifiedAtMs: item.modifiedAtMs,
     tags: item.tags,
-    ...(item.expiresInMs === undefined ? {} : { expiresInMs: Math.max(0, Math.ceil(item.expiresInMs)) }),
+    expiresInMs: remaining(item.expiresInMs),
   });
   const value =
     item.payload === undefined
@@ -46,9 +45,7 @@ async function listKeys(call: Call): Promise<Response> {
   });
   const items = page.items.map((item) => writeItem(item, page.asOf));
   const rest = JSON.stringify({ cursor: page.cursor, asOf: page.asOf });
-  return new Response(`{"items":[${items.join(",")}],${rest.slice(1)}`, {
-    headers: { "Content-Type": "application/json", "Cache-Control": "no-store" },
-  });
+  return jsonText(`{"items":[${items.join(",")}],${rest.slice(1)}`);
 }
 
 /** Keys by prefix. */

@@ -1,20 +1,14 @@
-import { WarpError } from "../../errors.ts";
 import { randomHex } from "../../runtime/ids.ts";
 import type { Call } from "../call.ts";
+import { refuseIfClosed } from "../config.ts";
 import { openApiOf } from "../openapi/document.ts";
 import { referencePage } from "../page/page.ts";
 import { json, type Route } from "../route.ts";
 
 /** The description of `routes` and of itself, for programs and for people. */
 export function referenceRoutes(routes: readonly Route[]): readonly Route[] {
-  const refuseIfClosed = (call: Call): void => {
-    const { secrets, open } = call.deployment.config;
-    if (secrets.length === 0 && !open) {
-      throw new WarpError("deployment_closed", "this deployment has no WARP_SECRET and answers health only");
-    }
-  };
   const described = (call: Call) => {
-    refuseIfClosed(call);
+    refuseIfClosed(call.deployment.config);
     return openApiOf([...routes, ...own], call.deployment.config.version);
   };
   const own: readonly Route[] = [
@@ -43,16 +37,6 @@ export function referenceRoutes(routes: readonly Route[]): readonly Route[] {
             "Referrer-Policy": "no-referrer",
           },
         });
-      },
-    },
-    {
-      method: "GET",
-      path: "/errors",
-      summary: "Where the type of a problem points: the table of codes in the page.",
-      access: "public",
-      run: (call) => {
-        refuseIfClosed(call);
-        return new Response(null, { status: 302, headers: { Location: "/docs" } });
       },
     },
   ];

@@ -158,9 +158,9 @@ export const adminDocs: Readonly<Record<string, RouteDoc>> = {
   },
   "GET /errors": {
     group: "Operations",
-    text: "Where the `type` of a problem points: leads to the table of codes in the page.",
-    gives: "none",
-    statuses: { 302: "To `/docs`; browsers keep the code as the fragment." },
+    text: "The codes of errors, each with its status and title: where the `type` of a problem leads. A browser is sent on to `/docs`.",
+    gives: "json",
+    statuses: { 200: "The codes.", 302: "To the page, for who accepts text/html." },
     problems: ["deployment_closed"],
     example: { path: "/errors" },
   },

@@ -1,0 +1,17 @@
+import { createWarp, type EdgeEnv } from "warp-edge/edge";
+
+export { WarpShard } from "warp-edge/shard";
+
+interface User {
+  readonly name: string;
+}
+
+export default {
+  async fetch(_request: Request, env: EdgeEnv): Promise<Response> {
+    const warp = createWarp(env, { space: "shop" });
+    const users = warp.scope<User>("user:*", { mode: "eventual", cacheTtlMs: 600_000 });
+    await users.set("1", { name: "Ada" });
+    const user = await users.getOrSet("2", async () => ({ name: "Grace" }));
+    return Response.json(user);
+  },
+};

@@ -1,0 +1,55 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { beforeAll, describe, expect, test } from "vitest";
+import { createTestHarness } from "wrangler";
+import { read, root } from "./source.ts";
+
+const run = promisify(execFile);
+const { exports } = JSON.parse(read("package.json")) as {
+  exports: Record<string, { types: string; default: string }>;
+};
+
+/** The entries that Node can load; the others name `cloudflare:workers`. */
+const inNode = [".", "./node"];
+
+beforeAll(async () => {
+  // What `npm run build` does for the library; unchanged sources cost a second.
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  await run(process.execPath, [tsc, "-b", "tsconfig.worker.json", "tsconfig.node.json"], { cwd: root });
+});
+
+describe("the built package", () => {
+  test.each(Object.entries(exports))("%s has its module and its types", (_, { types, default: module }) => {
+    expect(read(module).length).toBeGreaterThan(0);
+    expect(read(types)).toMatch(/\bexport\b/);
+  });
+
+  test.each(inNode)("%s can be imported in Node by the package's name", async (entry) => {
+    const name = join("warp-edge", entry);
+    const program = `console.log(Object.keys(await import(${JSON.stringify(name)})).join(" "))`;
+    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", program], { cwd: root });
+    expect(stdout).toContain(entry === "." ? "standalone" : "nodeClock");
+  });
+
+  test("./worker is the deployment's entry: handlers and classes, nothing else", () => {
+    expect(
+      read("dist/lib/worker.js")
+        .match(/^export .*/gm)
+        ?.map((line) => line.slice(0, 19)),
+    ).toEqual(["export { WarpShard ", "export default {"]);
+  });
+
+  test("a Worker of one's own, as the README has it, runs with ./edge and ./shard", async () => {
+    const worker = read("examples/own-worker/worker.ts");
+    expect(read("README.md")).toContain(`\`\`\`ts\n${worker}\`\`\`\n`);
+    const bed = createTestHarness({ workers: [{ configPath: "examples/own-worker/wrangler.toml" }] });
+    try {
+      await bed.listen();
+      const response = await bed.fetch("/");
+      expect(await response.json()).toEqual({ name: "Grace" });
+    } finally {
+      await bed.close();
+    }
+  });
+});
