@@ -71,6 +71,25 @@ describe("kept versions", () => {
       expect(await seen(bed, "h2", { atMs: bed.nowMs - 60_001 })).toBe("version_compacted");
     }));
 
+  it("VE1 what is written behind a sweep that is under way is not forgotten by it", () =>
+    withHistory({ ageMs: 60_000 }, async (bed) => {
+      const key = (i: number): string => `h${String(i).padStart(3, "0")}`;
+      for (let i = 0; i < 300; i++) {
+        await bed.set(key(i), "1");
+        await bed.set(key(i), "2");
+      }
+      bed.nowMs += 60_000;
+      await bed.shard.onAlarm();
+      expect(rows(bed)).toBe(100);
+      await bed.set(key(0), "3");
+      await ring(bed);
+      expect(rows(bed)).toBe(1);
+      bed.nowMs += 60_000;
+      expect(bed.alarmMs).toBeLessThanOrEqual(bed.nowMs);
+      await ring(bed);
+      expect(rows(bed)).toBe(0);
+    }));
+
   it("VE1 a removed registration lets all of them go, in stretches", () =>
     withHistory({ versions: 10_000 }, async (bed) => {
       const put = (i: number): Mutation => ({
