@@ -6,7 +6,9 @@ import { defaultTimeoutMs, maxTimeoutMs, maxTokenLength, minTimeoutMs } from "..
 import type { Random } from "../runtime/random.ts";
 import { Deadline } from "./deadline.ts";
 import type { Fetch, WebResponse } from "./fetch.ts";
+import { causeText, isUnsent, networkCode } from "./network.ts";
 import { errorOf } from "./problem.ts";
+import { type Watched, watched } from "./upload.ts";
 
 /** How a {@link HttpClient} reaches its deployment. */
 export interface HttpClientOptions {
@@ -206,7 +208,7 @@ export class HttpClient {
       });
     }
     const why = networkCode(error);
-    const neverSent = why !== undefined && unsent.has(why);
+    const neverSent = why !== undefined && isUnsent(why);
     return new WarpError(
       "unavailable",
       neverSent ? `the server can't be reached (${why})` : `the call broke off (${why ?? causeText(error)})`,
@@ -224,59 +226,4 @@ function named(error: WarpError, opId: string | undefined): WarpError {
 
 function isMutation(call: HttpCall): boolean {
   return call.mutation ?? call.opId !== undefined;
-}
-
-/** System errors with which no byte of a request has left. */
-const unsent: ReadonlySet<string> = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
-]);
-
-/** The system's code in a failed fetch: hosts hide it in the cause. */
-function networkCode(error: unknown): string | undefined {
-  for (let at: unknown = error, depth = 0; typeof at === "object" && at !== null && depth < 4; depth++) {
-    if ("code" in at && typeof at.code === "string") return at.code;
-    at = "cause" in at ? at.cause : undefined;
-  }
-  return undefined;
-}
-
-/** What a host says of a failed fetch, where there is no system's code. */
-function causeText(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error ? cause.message : String(cause);
-}
-
-/** A body on its way: the deadline rests while its source is the one that is waited for. */
-interface Watched {
-  readonly chunks: AsyncIterable<Uint8Array>;
-  /** Whether more may come. */
-  open(): boolean;
-  /** What the source failed with. */
-  fault(): WarpError | undefined;
-}
-
-function watched(source: AsyncIterable<Uint8Array>, deadline: Deadline): Watched {
-  let open = true;
-  let fault: WarpError | undefined;
-  async function* chunks(): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of source) {
-        deadline.touch();
-        yield chunk;
-        deadline.rest();
-      }
-    } catch (error) {
-      fault = WarpError.from(error, "aborted", "the body to send could not be read");
-      throw error;
-    } finally {
-      open = false;
-    }
-    deadline.touch();
-  }
-  return { chunks: chunks(), open: () => open, fault: () => fault };
 }

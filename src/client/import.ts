@@ -49,24 +49,29 @@ export async function importLines(
   options: ImportOptions,
 ): Promise<ImportResult> {
   const { opId } = options;
+  const call = {
+    method: "POST",
+    path: `${spacePath(space)}/import`,
+    headers: { "Content-Type": "application/x-ndjson" },
+  } as const;
+  // An import of nothing first: a server that refuses a call closes the connection under its body, and its reasons may be lost then.
+  await client.call({ ...call, body: new Uint8Array(0) });
   const { chunks } = await client.stream(
-    {
-      method: "POST",
-      path: `${spacePath(space)}/import`,
-      headers: { "Content-Type": "application/x-ndjson" },
-      body: source,
-      mutation: true,
-      ...(opId === undefined ? {} : { opId }),
-    },
+    { ...call, body: source, mutation: true, ...(opId === undefined ? {} : { opId }) },
     silenceMs,
   );
   let done: ImportResult | undefined;
-  for await (const text of linesOf(chunks)) {
-    if (text === "") continue;
-    const line = parse(text);
-    if ("progress" in line) options.onProgress(line.progress);
-    else if ("error" in line) options.onFailure(line.error);
-    else if ("done" in line) done = line.done;
+  try {
+    for await (const text of linesOf(chunks)) {
+      if (text === "") continue;
+      const line = parse(text);
+      if ("progress" in line) options.onProgress(line.progress);
+      else if ("error" in line) options.onFailure(line.error);
+      else if ("done" in line) done = line.done;
+    }
+  } catch (error) {
+    // A server that stopped reading closes the connection under the rest of the body; by then it has said how it ended.
+    if (done === undefined) throw error;
   }
   if (done === undefined) {
     throw new WarpError("unavailable", "the import's report broke off", { outcome: "unknown" });

@@ -74,14 +74,9 @@ export class History implements DueSource {
     }
     const newest = table.newest(bytes);
     if (existed) table.keepPresent(bytes, (newest?.seq ?? 0) + 1);
-    else if (newest === undefined) {
-      const since = {
-        version: revision - 1,
-        seq: 0,
-        kind: "absent",
-        atMs: this.#knownMs(policy, atMs),
-      } as const;
-      table.add(bytes, since);
+    const knownMs = this.#knownMs(policy, atMs);
+    if (!existed && newest === undefined && knownMs < atMs) {
+      table.add(bytes, { version: revision - 1, seq: 0, kind: "absent", atMs: knownMs });
     }
   }
 

@@ -1,5 +1,4 @@
 import { WarpError } from "../errors.ts";
-import { checkPattern, checkSpace } from "../protocol/key.ts";
 import { LoadClaims } from "../protocol/load-claims.ts";
 import { endsClaims } from "../protocol/mutation.ts";
 import {
@@ -37,9 +36,9 @@ import { maxChangesLimit, maxGroupMutations, maxListBytes, maxReplyBytes } from 
 import { Admission, type Home } from "./admission.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { Ledger } from "./ledger.ts";
-import { deleting, notFound, refuse, refusing } from "./refusal.ts";
+import { refuse, refusing } from "./refusal.ts";
 import { Residence, type ResidenceOptions } from "./residence.ts";
-import { newSpace, spaceConflict } from "./space.ts";
+import { SpaceCalls } from "./space-calls.ts";
 
 /** What a shard is made of. */
 export interface ShardOptions extends ResidenceOptions {
@@ -67,6 +66,7 @@ export class Shard implements ShardApi {
   readonly #residence: Residence;
   readonly #commit: GroupCommit;
   readonly #admission: Admission;
+  readonly #space: SpaceCalls;
   readonly #claims: LoadClaims;
 
   constructor(options: ShardOptions) {
@@ -81,6 +81,7 @@ export class Shard implements ShardApi {
       { grouping: options.groupCommit ?? true, maxWeight: maxGroupMutations },
     );
     this.#admission = new Admission(this.#residence, this.#commit, options.home);
+    this.#space = new SpaceCalls(options, this.#residence, this.#commit, this.#admission);
     this.#claims = new LoadClaims(options.clock, options.timers);
   }
 
@@ -208,104 +209,37 @@ export class Shard implements ShardApi {
     }
   }
 
-  async getSpace(_space: string): Promise<SpaceReply | Refusal> {
-    const ledger = this.#residence.open();
-    if (ledger === undefined) return notFound();
-    if (ledger.deleting) return deleting(ledger.space);
-    return { space: ledger.space, registrations: ledger.registrationVersion };
+  getSpace(space: string): Promise<SpaceReply | Refusal> {
+    return this.#space.getSpace(space);
   }
 
-  async createSpace(
+  createSpace(
     space: string,
     options: Partial<SpaceOptionsData>,
   ): Promise<(SpaceReply & { created: boolean }) | Refusal> {
-    return await this.#commit.submit(() =>
-      refusing(() => {
-        checkSpace(space);
-        const present = this.#residence.open();
-        if (present !== undefined) {
-          if (present.deleting) return deleting(present.space);
-          const conflict = spaceConflict(present.space, options);
-          if (conflict !== undefined) throw conflict;
-          return { space: present.space, registrations: present.registrationVersion, created: false };
-        }
-        const settings = newSpace(space, options, this.#options.random, this.#options.clock.now());
-        this.#residence.found(settings);
-        return { space: settings, registrations: 0, created: true };
-      }),
-    );
+    return this.#space.createSpace(space, options);
   }
 
   async deleteSpace(
-    _space: string,
+    space: string,
     step: "begin" | "finish",
     spaceId?: string,
-  ): Promise<{ readonly deleted: boolean } | Refusal> {
-    // A step of an earlier deletion that comes late must not end the space's next life.
-    const isOther = (ledger: Ledger | undefined): boolean =>
-      ledger !== undefined && spaceId !== undefined && ledger.space.id !== spaceId;
-    if (step === "begin") {
-      return await this.#commit.submit(() => {
-        const ledger = this.#residence.open();
-        if (ledger === undefined) return notFound();
-        if (!isOther(ledger) && !ledger.deleting) ledger.markDeleting();
-        return { deleted: false };
-      });
-    }
-    const ledger = this.#residence.open();
-    if (isOther(ledger)) return { deleted: false };
-    const existed = ledger !== undefined;
-    await this.#residence.wipe();
-    this.#claims.clear();
-    return { deleted: existed };
+  ): ReturnType<ShardApi["deleteSpace"]> {
+    const reply = await this.#space.deleteSpace(space, step, spaceId);
+    if (step === "finish") this.#claims.clear();
+    return reply;
   }
 
-  async getRegistrations(request: CallScope): Promise<RegistrationsReply | Refusal> {
-    const ledger = await this.#admission.admit(request, "read");
-    if (ledger === undefined) return notFound();
-    if (isRefusal(ledger)) return ledger;
-    return { registrations: ledger.registrationVersion, list: ledger.registrations.stored() };
+  getRegistrations(request: CallScope): Promise<RegistrationsReply | Refusal> {
+    return this.#space.getRegistrations(request);
   }
 
-  async register(request: RegisterRequest): Promise<RegisterReply | Refusal> {
-    const admitted = await this.#admission.admit(request, "write");
-    if (admitted !== undefined && isRefusal(admitted)) return admitted;
-    return await this.#commit.submit(() =>
-      refusing(() => {
-        const ledger = this.#residence.admit(request);
-        if (isRefusal(ledger)) return ledger;
-        const { pattern, settings, ifVersion } = request;
-        checkPattern(pattern);
-        const existed = ledger.registrations.get(pattern) !== undefined;
-        const standing = ledger.registrations.check(pattern, settings, ifVersion);
-        if (standing !== undefined) {
-          return { registration: standing, registrations: ledger.registrationVersion, created: false };
-        }
-        const version = this.#noteRegistration(ledger, pattern, existed);
-        const registration = { pattern, settings, version, source: "space" as const };
-        ledger.registered(ledger.registrations.put(registration));
-        return { registration, registrations: version, created: !existed };
-      }),
-    );
+  register(request: RegisterRequest): Promise<RegisterReply | Refusal> {
+    return this.#space.register(request);
   }
 
-  async unregister(
-    request: UnregisterRequest,
-  ): Promise<{ readonly removed: boolean; readonly registrations: number } | Refusal> {
-    const admitted = await this.#admission.admit(request, "write");
-    if (admitted !== undefined && isRefusal(admitted)) return admitted;
-    return await this.#commit.submit(() =>
-      refusing(() => {
-        const ledger = this.#residence.admit(request);
-        if (isRefusal(ledger)) return ledger;
-        const removed = ledger.registrations.remove(request.pattern);
-        if (removed) {
-          this.#noteRegistration(ledger, request.pattern, true);
-          ledger.registered(true);
-        }
-        return { removed, registrations: ledger.registrationVersion };
-      }),
-    );
+  unregister(request: UnregisterRequest): ReturnType<ShardApi["unregister"]> {
+    return this.#space.unregister(request);
   }
 
   /** The host's alarm went off: does what is due and sets it again. */
@@ -324,13 +258,6 @@ export class Shard implements ShardApi {
     for (const [at, mutation] of mutations.entries()) {
       if (verdicts[at]?.outcome === "ok" && endsClaims(mutation)) this.#claims.end(mutation.key);
     }
-  }
-
-  #noteRegistration(ledger: Ledger, pattern: string, existed: boolean): number {
-    const atMs = this.#options.clock.now();
-    const version = ledger.log.append({ kind: "register", key: pattern, version: 0, existed, atMs });
-    ledger.registrationVersion = version;
-    return version;
   }
 
   /**

@@ -31,6 +31,20 @@ describe("import", () => {
   });
 });
 
+test("OU1 what an import ended with counts, also if the connection breaks under the rest of the body", async () => {
+  async function* report(): AsyncGenerator<Uint8Array> {
+    yield* chunks('{"done":{"lines":1,"imported":0,"failed":1}}\n');
+    throw new Error("reset");
+  }
+  const { client } = clientOf(async () => ({
+    status: 200,
+    headers: new Headers(),
+    body: report(),
+    arrayBuffer: async () => new ArrayBuffer(0),
+  }));
+  expect(await importLines(client, "app", chunks("x"), 1_000, quiet)).toMatchObject({ failed: 1 });
+});
+
 describe("lines", () => {
   test("are the same wherever the chunks are cut", async () => {
     const bytes = utf8("one\n\nтри 🗝\nlast");

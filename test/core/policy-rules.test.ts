@@ -65,7 +65,7 @@ describe("rules of a policy", () => {
     } catch (thrown) {
       error = thrown;
     }
-    expect(isWarpError(error, "invalid_registration") && error.details?.["field"]).toBe(field);
+    expect(isWarpError(error, "invalid_registration") && error.details?.field).toBe(field);
     expect(isWarpError(error) && error.message).toContain(field);
   });
 

@@ -140,6 +140,8 @@ describe("the command itself", () => {
     expect((await shell("warp import many.ndjson", space)).stdout).toBe(
       "20000 lines read, 20000 imported, 0 failed\n",
     );
+    const refused = await shell("WARP_TOKEN=wrong warp import many.ndjson", space);
+    expect(refused, refused.stderr).toMatchObject({ code: 5, stdout: "" });
     const ended = await shell("warp export --prefix many: | head -c 9", space);
     expect(ended).toEqual({ code: 141, stdout: '{"key":"m', stderr: "" });
     expect((await shell("warp export --prefix many: | wc -l", space)).stdout.trim()).toBe("20000");

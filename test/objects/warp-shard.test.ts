@@ -155,4 +155,32 @@ describe("WarpShard", () => {
     expect(new Set(versions).size).toBe(64);
     expect(Math.max(...versions)).toBe(64);
   });
+
+  it("VE2 kept versions, tags and claims cross the stub, and versions outlive an eviction", async () => {
+    const { stub, scope } = await newSpace();
+    const settings = {
+      mode: "local" as const,
+      cacheTtlMs: 1000,
+      maxStalenessMs: 1000,
+      history: { versions: 3 },
+    };
+    reply(await stub().register({ ...scope(), pattern: "h*", settings }));
+    const first = { ...put("h", "one"), tags: ["x"] } as Mutation;
+    const second = put("h", "two");
+    const { verdicts } = reply(await stub().mutate({ ...scope(), mutations: [first, second] }));
+    expect(verdicts).toMatchObject([{ version: 2 }, { version: 3 }]);
+    await evictDurableObject(stub());
+    const { found } = reply(await stub().readVersion({ ...scope(), key: "h", which: { version: 2 } }));
+    expect(found).toMatchObject({ kind: "set", tags: ["x"], payload: { bytes: utf8("one") } });
+    const page = reply(await stub().history({ ...scope(), key: "h", limit: 10 }));
+    expect(page).toMatchObject({ floor: 2, more: false, versions: [{ version: 3 }, { version: 2 }] });
+    const future = await stub().readVersion({ ...scope(), key: "h", which: { version: 4 } });
+    expect(isRefusal(future) && future.refused.code).toBe("invalid_version");
+
+    const claiming = { ...scope(), key: "c", holder: "one", ttlMs: 60_000, waitMs: 0 };
+    expect(reply(await stub().claimLoad(claiming)).claim).toBe("granted");
+    const wait = stub().claimLoad({ ...claiming, holder: "two", waitMs: 30_000 });
+    reply(await stub().mutate({ ...scope(), mutations: [put("c", "loaded")] }));
+    expect(reply(await wait).claim).not.toBe("busy");
+  });
 });

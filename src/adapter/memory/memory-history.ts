@@ -50,7 +50,8 @@ export class MemoryHistory {
     }
     let chain = this.#chains.get(key);
     if (chain === undefined) {
-      chain = [before ?? { kind: "absent", atMs: this.#knownMs(policy, version.atMs) }];
+      const atMs = this.#knownMs(policy, version.atMs);
+      chain = before !== undefined ? [before] : atMs < version.atMs ? [{ kind: "absent", atMs }] : [];
       this.#chains.set(key, chain);
     }
     chain.push(version);

@@ -1,5 +1,4 @@
 import { type ErrorCode, type ErrorDetails, WarpError } from "../../errors.ts";
-import { compareKeys } from "../../protocol/key.ts";
 import { type Claiming, LoadClaims } from "../../protocol/load-claims.ts";
 import { checkMutation, endsClaims, preconditionHolds, subjectOf } from "../../protocol/mutation.ts";
 import { formatETag, type Position } from "../../protocol/position.ts";
@@ -9,13 +8,14 @@ import type { SpaceSettings } from "../../protocol/space.ts";
 import { versionCompacted } from "../../protocol/versions.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import { randomHex } from "../../runtime/ids.ts";
-import { defaultLogMaxEntries, defaultMaxValueBytes, maxListBytes } from "../../runtime/limits.ts";
+import { defaultLogMaxEntries, defaultMaxValueBytes } from "../../runtime/limits.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { ChangesAnswer, ListedKey, Mutation, Payload, StoredEntry, Verdict } from "../adapter.ts";
 import type { ResolvedList } from "../list-page.ts";
 import { VerdictMemory } from "../verdict-memory.ts";
 import { DueQueue } from "./due-queue.ts";
 import { MemoryHistory, type Version } from "./memory-history.ts";
+import { asVersion, MemoryKeys } from "./memory-keys.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { MemoryRegistrations } from "./memory-registrations.ts";
 
@@ -35,15 +35,6 @@ export interface MemoryStorageOptions {
   readonly logMaxEntries?: number;
 }
 
-interface Held {
-  readonly version: number;
-  readonly modifiedAtMs: number;
-  readonly payload: Payload;
-  readonly tags: readonly string[] | undefined;
-  /** `Infinity`: never. */
-  readonly endsAtMs: number;
-}
-
 /**
  * An authority inside the process: one shard's keys, log, verdicts and registrations on plain maps. Every call is one synchronous
  * stretch, so a batch is all or nothing for whoever looks. Several adapters may stand on one.
@@ -53,7 +44,7 @@ export class MemoryStorage {
   readonly #clock: Clock;
   readonly #epoch: string;
   readonly #maxValueBytes: number;
-  readonly #keys = new Map<string, Held>();
+  readonly #keys = new MemoryKeys();
   readonly #due = new DueQueue();
   readonly #log: MemoryLog;
   readonly #verdicts = new VerdictMemory();
@@ -64,8 +55,6 @@ export class MemoryStorage {
   /** Times never run backwards along the log, whatever the clock does. */
   #newestAtMs = 0;
   #registrationVersion = 0;
-  /** The keys in order of their bytes; undefined after a key has come or gone. */
-  #sorted: readonly string[] | undefined;
 
   constructor(options: MemoryStorageOptions) {
     const { clock, random, space = "memory", strict = false } = options;
@@ -105,12 +94,7 @@ export class MemoryStorage {
 
   read(keys: readonly string[]): (StoredEntry | undefined)[] {
     const nowMs = this.#expireDue();
-    return keys.map((key) => {
-      const held = this.#keys.get(key);
-      if (held === undefined) return undefined;
-      const { version, modifiedAtMs, payload } = held;
-      return { key, version, modifiedAtMs, payload, ...lifeLeft(held, nowMs), ...tagged(held.tags) };
-    });
+    return keys.map((key) => this.#keys.entry(key, nowMs));
   }
 
   /** Carries out mutations in order; each ends in its verdict. */
@@ -128,30 +112,9 @@ export class MemoryStorage {
     });
   }
 
-  list({ prefix, limit, after, values }: ResolvedList): { items: ListedKey[]; more: boolean } {
+  list(request: ResolvedList): { items: ListedKey[]; more: boolean } {
     const nowMs = this.#expireDue();
-    this.#sorted ??= [...this.#keys.keys()].sort(compareKeys);
-    const items: ListedKey[] = [];
-    let bytes = 0;
-    for (let at = firstPlace(this.#sorted, prefix, after); at < this.#sorted.length; at++) {
-      const key = this.#sorted[at] ?? "";
-      const held = this.#keys.get(key);
-      if (held === undefined || !key.startsWith(prefix)) break;
-      const sizeBytes = held.payload.bytes.length;
-      bytes += values ? sizeBytes : 0;
-      if (items.length === limit || (bytes > maxListBytes && items.length > 0)) return { items, more: true };
-      items.push({
-        key,
-        version: held.version,
-        modifiedAtMs: held.modifiedAtMs,
-        sizeBytes,
-        contentType: held.payload.contentType,
-        ...lifeLeft(held, nowMs),
-        ...tagged(held.tags),
-        ...(values ? { payload: held.payload } : {}),
-      });
-    }
-    return { items, more: false };
+    return this.#keys.list(request, nowMs);
   }
 
   changes(since: Position, limit: number): ChangesAnswer {
@@ -263,7 +226,6 @@ export class MemoryStorage {
     const modifiedAtMs = this.#timeOf(nowMs);
     this.#newestAtMs = modifiedAtMs;
     const endsAtMs = Math.floor(nowMs) + lifeMs;
-    if (before === undefined) this.#sorted = undefined;
     const held = { version, modifiedAtMs, payload, tags: tags?.length === 0 ? undefined : tags, endsAtMs };
     this.#keys.set(key, held);
     if (endsAtMs !== Number.POSITIVE_INFINITY) this.#due.push(key, endsAtMs);
@@ -277,7 +239,6 @@ export class MemoryStorage {
     const version = this.#log.append(kind, key);
     this.#newestAtMs = Math.max(this.#newestAtMs, atMs);
     this.#keys.delete(key);
-    this.#sorted = undefined;
     this.#history.add(key, before, {
       version,
       kind,
@@ -288,8 +249,7 @@ export class MemoryStorage {
   }
 
   #present(key: string): Version | undefined {
-    const held = this.#keys.get(key);
-    return held === undefined ? undefined : asVersion(held);
+    return this.#keys.version(key);
   }
 
   #timeOf(nowMs: number): number {
@@ -312,42 +272,7 @@ export class MemoryStorage {
   }
 }
 
-function asVersion({ version, modifiedAtMs, payload, tags }: Held): Version {
-  const { bytes, contentType } = payload;
-  return {
-    version,
-    kind: "set",
-    atMs: modifiedAtMs,
-    sizeBytes: bytes.length,
-    contentType,
-    ...tagged(tags),
-    payload,
-  };
-}
-
-function tagged(tags: readonly string[] | undefined): { readonly tags?: readonly string[] } {
-  return tags === undefined ? {} : { tags };
-}
-
-function lifeLeft(held: Held, nowMs: number): { readonly expiresInMs?: number } {
-  return held.endsAtMs === Number.POSITIVE_INFINITY ? {} : { expiresInMs: held.endsAtMs - nowMs };
-}
-
 function fail(code: ErrorCode, message: string, details?: ErrorDetails): Verdict {
   const error = new WarpError(code, message, details === undefined ? {} : { details });
   return { outcome: "fail", error: error.toData() };
-}
-
-/** Index of the first key that is not before `prefix` and comes after `after`. */
-function firstPlace(sorted: readonly string[], prefix: string, after: string | undefined): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const key = sorted[middle] ?? "";
-    const before = compareKeys(key, prefix) < 0 || (after !== undefined && compareKeys(key, after) <= 0);
-    if (before) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
