@@ -4,9 +4,12 @@
  */
 
 import type { ErrorData } from "../errors.ts";
+import type { Mutation, Verdict } from "./operation.ts";
 import type { Payload } from "./payload.ts";
 import type { RegistrationSettings, StoredRegistration } from "./registration.ts";
 import type { SpaceSettings } from "./space.ts";
+
+export { type Mutation, type Precondition, scopeOpId, type Verdict } from "./operation.ts";
 
 /** Rides on every call: what the node takes the space to be. A shard that knows otherwise refuses with `stale`. */
 export interface CallScope {
@@ -17,64 +20,6 @@ export interface CallScope {
   /** The registration version the node works under (0: none seen). A shard that knows less fetches first. */
   readonly registrations: number;
 }
-
-/**
- * An HTTP-like precondition on a key (RFC 9110, section 13.1). Tags are `epoch.version` without quotes; an absent key has none.
- * `anyOf: "*"` wants the key to exist, `noneOf: "*"` wants it absent.
- */
-export type Precondition =
-  | { readonly anyOf: "*" | readonly string[] }
-  | { readonly noneOf: "*" | readonly string[] };
-
-/** One change asked of a shard. `opId` is already scoped to its subject: see {@link scopeOpId}. */
-export type Mutation =
-  | {
-      readonly kind: "set";
-      readonly opId: string;
-      readonly key: string;
-      readonly payload: Payload;
-      /** Life at the authority from the commit on, in ms (1 to 10 years); undefined: until deleted. */
-      readonly expiresInMs?: number;
-      /** At most 16 different ones of 1 to 128 bytes: by them all copies of the value can be invalidated at once (rule CO9). */
-      readonly tags?: readonly string[];
-      readonly when?: Precondition;
-    }
-  /** Makes a kept version the present value, as a new version (rule VE2). Fails with `version_compacted` or `not_found`. */
-  | {
-      readonly kind: "restore";
-      readonly opId: string;
-      readonly key: string;
-      readonly version: number;
-      readonly when?: Precondition;
-    }
-  | {
-      readonly kind: "delete";
-      readonly opId: string;
-      readonly key: string;
-      readonly when?: Precondition;
-    }
-  /** Drop every copy, keep the stored value. */
-  | { readonly kind: "invalidate"; readonly opId: string; readonly key: string }
-  | { readonly kind: "invalidatePrefix"; readonly opId: string; readonly prefix: string }
-  /** One log entry, whatever number of keys has the tag; goes to every shard, like a prefix. */
-  | { readonly kind: "invalidateTag"; readonly opId: string; readonly tag: string };
-
-/**
- * How one mutation ended. A repeated op id gives the first verdict again, marked `replayed`.
- *
- * - `version`: the key's version after it (0: absent); for an invalidation the version it had, unchanged.
- * - `revision`: the log entry it wrote; 0 if it changed nothing (a delete of an absent key).
- * - `existed`: whether the key existed before.
- */
-export type Verdict =
-  | {
-      readonly outcome: "ok";
-      readonly version: number;
-      readonly revision: number;
-      readonly existed: boolean;
-      readonly replayed?: true;
-    }
-  | { readonly outcome: "fail"; readonly error: ErrorData; readonly replayed?: true };
 
 /** Stands on every answer about a shard's data. */
 export interface ShardStamp {
@@ -335,9 +280,4 @@ export interface SpaceOptionsData {
 /** Whether a reply is a refusal. */
 export function isRefusal(reply: object): reply is Refusal {
   return "refused" in reply;
-}
-
-/** An op id as shards keep it: the subject who chose it, the UUIDv7, and the place in a batch that shares one. */
-export function scopeOpId(subject: string, opId: string, index?: number): string {
-  return index === undefined ? `${opId}/${subject}` : `${opId}#${index}/${subject}`;
 }

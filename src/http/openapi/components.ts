@@ -70,7 +70,7 @@ export const components = {
     "Warp-Revision": told("`epoch.revision`: the log position at which the answer was true.", "string"),
     "Warp-Cache": {
       description: "How the value was come by.",
-      schema: { type: "string", enum: ["hit", "miss", "stale", "refresh", "bypass"] },
+      schema: oneOfTexts("hit", "miss", "stale", "refresh", "bypass"),
     },
     "Warp-Expires-In-Ms": told("What is left of the value's life, if it has an end.", "integer"),
     Age: told("On a stale answer: seconds since the copy was known to be true.", "integer"),
@@ -98,8 +98,7 @@ export const components = {
         detail: { type: "string" },
         code: { $ref: "#/components/schemas/ErrorCode" },
         outcome: {
-          type: "string",
-          enum: ["fail", "unknown"],
+          ...oneOfTexts("fail", "unknown"),
           description: "`fail`: nothing was done and nothing will be. `unknown`: repeat with the same op id.",
         },
         retryable: { type: "boolean" },
@@ -117,4 +116,8 @@ function header(name: string, description: string, schema: object) {
 
 function told(description: string, type: "string" | "integer") {
   return { description, schema: { type } };
+}
+
+function oneOfTexts(...texts: readonly string[]) {
+  return { type: "string", enum: texts };
 }
