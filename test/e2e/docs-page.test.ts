@@ -85,7 +85,7 @@ describe.skipIf(executablePath === undefined)("the reference page in a browser",
       .locator("figure")
       .first();
     await figure.locator("button.copy").click();
-    expect(await figure.locator("button.copy").innerText()).toBe("Copied");
+    await expect.poll(() => figure.locator("button.copy").innerText(), { interval: 20 }).toBe("Copied");
     const copied = (await page.evaluate("navigator.clipboard.readText()")) as string;
     expect(copied.trim()).toBe((await figure.locator("pre").innerText()).trim());
     const { execFileSync } = await import("node:child_process");

@@ -12,6 +12,17 @@ const given: Readonly<Record<string, string>> = {
   "docs/core.md": `
     declare function loadUser(id: string): Promise<User>;
     declare function report(...facts: unknown[]): void;`,
+  "docs/cache.md": `
+    import { type KvNamespace, kvCache, memoryCache, versionedCache } from "warp-edge";
+    declare const env: { readonly CACHE: KvNamespace };
+    declare const atMs: number;
+    declare const nowMs: number;`,
+  "docs/policies.md": `
+    import type { Warp } from "warp-edge";
+    declare const warp: Warp;`,
+  "docs/versioned-cache.md": `
+    import type { Warp } from "warp-edge";
+    declare const warp: Warp;`,
   "docs/adapter.md": `
     import { type Adapter, memoryAdapter, MemoryStorage, type Clock, type Random } from "warp-edge";
     import { adapterContract } from "../../test/contract/adapter.ts";
@@ -62,6 +73,7 @@ test("TypeScript in the pages passes the compiler, against the package's names",
           "warp-edge/edge": source("edge.ts"),
           "warp-edge/shard": source("objects/warp-shard.ts"),
           "warp-edge/node": source("platform/node.ts"),
+          "warp-edge/testing": source("testing.ts"),
           "#host": ["../../test/support/host/node.ts"],
         },
       },

@@ -10,8 +10,14 @@ const { exports } = JSON.parse(read("package.json")) as {
   exports: Record<string, { types: string; default: string }>;
 };
 
+/** A name that each entry must have. */
+const names: Readonly<Record<string, string>> = {
+  ".": "standalone",
+  "./node": "nodeClock",
+  "./testing": "testWarp",
+};
 /** The entries that Node can load; the others name `cloudflare:workers`. */
-const inNode = [".", "./node"];
+const inNode = [".", "./node", "./testing"];
 
 beforeAll(async () => {
   // What `npm run build` does for the library; unchanged sources cost a second.
@@ -29,7 +35,7 @@ describe("the built package", () => {
     const name = join("warp-edge", entry);
     const program = `console.log(Object.keys(await import(${JSON.stringify(name)})).join(" "))`;
     const { stdout } = await run(process.execPath, ["--input-type=module", "-e", program], { cwd: root });
-    expect(stdout).toContain(entry === "." ? "standalone" : "nodeClock");
+    expect(stdout).toContain(names[entry]);
   });
 
   test("./worker is the deployment's entry: handlers and classes, nothing else", () => {
@@ -37,7 +43,7 @@ describe("the built package", () => {
       read("dist/lib/worker.js")
         .match(/^export .*/gm)
         ?.map((line) => line.slice(0, 19)),
-    ).toEqual(["export { WarpShard ", "export default {"]);
+    ).toEqual(["export { WarpMeter ", "export { WarpShard ", "export default {"]);
   });
 
   test("a Worker of one's own, as the README has it, runs with ./edge and ./shard", async () => {
