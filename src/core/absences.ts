@@ -1,4 +1,4 @@
-import type { Loaded } from "./loader.ts";
+import type { Loaded } from "./loaded.ts";
 
 interface Absence {
   readonly loaded: Loaded;

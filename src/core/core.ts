@@ -13,10 +13,11 @@ import { Loader } from "./loader.ts";
 import { Moments } from "./moment.ts";
 import { newCounters, type Parts } from "./parts.ts";
 import { checkRange } from "./policy.ts";
-import { Reader, tooMany } from "./reader.ts";
+import { Reader } from "./reader.ts";
 import { Refresher } from "./refresher.ts";
 import { Registry } from "./registry.ts";
 import { Sourcing } from "./sourcing.ts";
+import { tooMany } from "./too-many.ts";
 import type {
   InvalidateResult,
   InvalidateTarget,

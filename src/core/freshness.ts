@@ -3,7 +3,7 @@ import type { Call } from "./call.ts";
 import type { Follower } from "./follower.ts";
 import type { L1 } from "./l1.ts";
 import type { Lives } from "./lives.ts";
-import type { Need } from "./loader.ts";
+import type { Need } from "./loaded.ts";
 import type { Parts } from "./parts.ts";
 import type { Policy } from "./policy.ts";
 

@@ -1,7 +1,5 @@
 import type { CallOptions, ReadAnswer } from "../adapter/adapter.ts";
-import type { CacheEntry } from "../cache/cache.ts";
 import { WarpError } from "../errors.ts";
-import type { Position } from "../protocol/position.ts";
 import { defaultTimeoutMs } from "../runtime/limits.ts";
 import { abortedError, type Call, tooLong } from "./call.ts";
 import { toCacheEntry } from "./entry.ts";
@@ -9,31 +7,13 @@ import type { Follower } from "./follower.ts";
 import { HeldErrors, isStorageTrouble } from "./held-errors.ts";
 import type { L1 } from "./l1.ts";
 import type { Lives } from "./lives.ts";
+import type { Loaded, Need, Settled } from "./loaded.ts";
 import type { Moment } from "./moment.ts";
 import type { Parts } from "./parts.ts";
-import type { Policy } from "./policy.ts";
 import { SingleFlight } from "./single-flight.ts";
 
 /** How often an answer that was overtaken by a change is asked for again before it is given as it is. */
 const maxRounds = 3;
-
-/** A key to load, and its policy. */
-export interface Need {
-  readonly key: string;
-  readonly settings: Policy;
-}
-
-/** What a load gave. */
-export interface Loaded {
-  /** Undefined: the key is absent. */
-  readonly entry: CacheEntry | undefined;
-  readonly position: Position;
-  readonly begun: Moment;
-  /** The key changed while the answer was on its way. */
-  readonly overtaken: boolean;
-}
-
-export type Settled<T> = { readonly value: T; readonly error?: undefined } | { readonly error: unknown };
 
 interface Wait {
   readonly need: Need;

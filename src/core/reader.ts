@@ -1,31 +1,24 @@
 import type { CacheEntry } from "../cache/cache.ts";
 import { WarpError } from "../errors.ts";
 import { checkKey } from "../protocol/key.ts";
-import { formatCursor } from "../protocol/position.ts";
 import { checkCallLimits } from "../runtime/call-limits.ts";
 import { maxBatchOperations } from "../runtime/limits.ts";
 import { Call } from "./call.ts";
-import { type Reading, readValue, toEntry } from "./entry.ts";
+import { type Reading, readValue } from "./entry.ts";
 import type { Follower } from "./follower.ts";
+import { type Found, toLookup } from "./found.ts";
 import { Freshness } from "./freshness.ts";
 import type { L1 } from "./l1.ts";
 import type { Lives } from "./lives.ts";
-import type { Loaded, Loader, Need, Settled } from "./loader.ts";
+import type { Need, Settled } from "./loaded.ts";
+import type { Loader } from "./loader.ts";
 import type { Parts } from "./parts.ts";
 import type { Policy } from "./policy.ts";
 import type { Refresher } from "./refresher.ts";
 import type { Registry } from "./registry.ts";
 import { Rescue } from "./rescue.ts";
-import type { CacheOutcome, Lookup, ReadCall } from "./types.ts";
-
-/** A key's copy, from L1 or from the storage. */
-export interface Found {
-  readonly key: string;
-  readonly entry: CacheEntry | undefined;
-  readonly cache: CacheOutcome;
-  /** What the load gave; undefined for a hit. */
-  readonly loaded: Loaded | undefined;
-}
+import { tooMany } from "./too-many.ts";
+import type { Lookup, ReadCall } from "./types.ts";
 
 /** Reads: from L1 as far as the key's mode allows, else through the loader. */
 export class Reader {
@@ -105,7 +98,7 @@ export class Reader {
     options: ReadCall | undefined,
     policy?: Policy,
   ): Promise<Lookup<T>> {
-    return await this.#toLookup(await this.find(key, options, policy), reading);
+    return await toLookup(await this.find(key, options, policy), reading, this.#parts.clock);
   }
 
   /** The lookups of all `keys`, each key once, each with its own error. Throws only what concerns the caller. */
@@ -120,7 +113,7 @@ export class Reader {
     for (const [key, settled] of found) {
       try {
         if (!("value" in settled)) throw settled.error;
-        lookups.set(key, { value: await this.#toLookup(settled.value, reading) });
+        lookups.set(key, { value: await toLookup(settled.value, reading, this.#parts.clock) });
       } catch (error) {
         lookups.set(key, { error });
       }
@@ -288,14 +281,6 @@ export class Reader {
     return settings.mode !== "strong" || !this.#parts.adapter.supports.storage;
   }
 
-  async #toLookup<T>({ key, entry, cache, loaded }: Found, reading: Reading<T>): Promise<Lookup<T>> {
-    if (entry !== undefined) {
-      return toEntry(key, entry, await readValue(entry, reading), cache, this.#parts.clock.now());
-    }
-    const cursor = loaded === undefined ? "" : formatCursor(loaded.position);
-    return { key, value: undefined, version: 0, cursor, cache };
-  }
-
   #countHit(key: string): void {
     const { counters, emitter } = this.#parts;
     counters.hits++;
@@ -308,10 +293,4 @@ export class Reader {
     else counters.misses++;
     if (emitter.has("miss")) emitter.emit("miss", { key });
   }
-}
-
-export function tooMany(count: number): WarpError {
-  return new WarpError("batch_too_large", `${count} operations in one call; at most ${maxBatchOperations}`, {
-    details: { count, max: maxBatchOperations },
-  });
 }

@@ -1,6 +1,7 @@
 import { Call } from "./call.ts";
 import { HeldErrors } from "./held-errors.ts";
-import type { Loader, Need } from "./loader.ts";
+import type { Need } from "./loaded.ts";
+import type { Loader } from "./loader.ts";
 import type { Parts } from "./parts.ts";
 import { SingleFlight } from "./single-flight.ts";
 

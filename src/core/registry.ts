@@ -9,6 +9,7 @@ import {
 } from "../protocol/registration.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import { Call, tooLong } from "./call.ts";
+import { conflict } from "./conflict.ts";
 import { HeldErrors, isStorageTrouble } from "./held-errors.ts";
 import type { Parts } from "./parts.ts";
 import { checkRange, defaultPolicy, type Policy, resolveSettings, toPolicy } from "./policy.ts";
@@ -282,29 +283,4 @@ async function listOf(adapter: Adapter): Promise<FetchedList> {
     if (isWarpError(error, "space_not_found")) return noList;
     throw error;
   }
-}
-
-export function conflict(known: StoredRegistration): WarpError {
-  const where = known.source === "static" ? "in the deployment's configuration" : "in the space";
-  return new WarpError("registration_conflict", `the pattern is registered ${where} with other settings`, {
-    details: {
-      pattern: known.pattern,
-      version: known.version,
-      source: known.source,
-      ...shown(known.settings),
-    },
-  });
-}
-
-/** A policy among an error's details: its parts with members of their own as JSON. */
-function shown(settings: RegistrationSettings): Record<string, string | number | boolean> {
-  const fields = Object.entries(settings as unknown as Record<string, unknown>);
-  return Object.fromEntries(
-    fields.map(([field, value]) => [
-      field,
-      typeof value === "string" || typeof value === "number" || typeof value === "boolean"
-        ? value
-        : JSON.stringify(value),
-    ]),
-  );
 }

@@ -2,11 +2,11 @@ import type { CacheEntry } from "../cache/cache.ts";
 import { isWarpError, WarpError } from "../errors.ts";
 import type { RegistrationSettings } from "../protocol/registration.ts";
 import { Call, tooLong } from "./call.ts";
+import type { Found } from "./found.ts";
 import { isStorageTrouble } from "./held-errors.ts";
-import type { Need, Settled } from "./loader.ts";
+import type { Need, Settled } from "./loaded.ts";
 import type { Parts } from "./parts.ts";
 import type { Policy } from "./policy.ts";
-import type { Found } from "./reader.ts";
 import type { Refresher } from "./refresher.ts";
 
 /** What a rescue asks of the reader. */

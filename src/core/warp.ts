@@ -1,17 +1,16 @@
 import type { CallOptions, ListOptions } from "../adapter/adapter.ts";
 import { checkPattern } from "../protocol/key.ts";
 import { formatCursor } from "../protocol/position.ts";
-import { type StoredRegistration, sameSettings } from "../protocol/registration.ts";
+import type { StoredRegistration } from "../protocol/registration.ts";
 import { checkCallLimits } from "../runtime/call-limits.ts";
-import { type Codec, jsonCodec } from "../runtime/codec.ts";
+import type { Codec } from "../runtime/codec.ts";
 import { maxListLimit } from "../runtime/limits.ts";
 import { runBatch } from "./batch.ts";
 import { callOptions } from "./call.ts";
 import { Core } from "./core.ts";
 import { checkPrefix } from "./draft.ts";
-import type { Reading } from "./entry.ts";
 import { checkRange, policyOf, resolveSettings } from "./policy.ts";
-import { conflict } from "./registry.ts";
+import { codecOf, readingOf } from "./readings.ts";
 import { KeyScope, Scope, scopeReading } from "./scope.ts";
 import type { GetOrSetOptions, Source } from "./sourcing.ts";
 import type {
@@ -31,7 +30,6 @@ import type {
   MutationResult,
   ReadOptions,
   RegistrationOptions,
-  RegistrationSettings,
   ScopeOptions,
   SetManyOptions,
   SetManyResult,
@@ -43,6 +41,7 @@ import type {
   WarpStats,
   WriteOptions,
 } from "./types.ts";
+import { WantedPolicies } from "./wanted-policies.ts";
 import { Warmup } from "./warmup.ts";
 
 /**
@@ -52,12 +51,12 @@ import { Warmup } from "./warmup.ts";
 export class Warp {
   readonly #core: Core;
   readonly #sharedAdapter: boolean;
-  /** What scopes of this node want registered, so that two that differ are told at once. */
-  readonly #scopes = new Map<string, RegistrationSettings>();
+  readonly #wanted: WantedPolicies;
 
   /** Throws what is wrong with the options: `invalid_argument`, `invalid_pattern`, `invalid_registration`, `invalid_ttl`. */
   constructor(options: WarpOptions) {
     this.#core = new Core(options);
+    this.#wanted = new WantedPolicies(this.#core.registry);
     this.#sharedAdapter = options.sharedAdapter ?? false;
   }
 
@@ -73,7 +72,7 @@ export class Warp {
     checkPattern(pattern);
     const policy = policyOf(options);
     const settings = policy === undefined ? undefined : resolveSettings(policy);
-    if (settings !== undefined) this.#claim(pattern, settings);
+    if (settings !== undefined) this.#wanted.add(pattern, settings);
     const isPrefix = pattern.endsWith("*");
     const parts = {
       core: this.#core,
@@ -84,16 +83,6 @@ export class Warp {
       list: (listOptions: ListOptions) => this.list(listOptions),
     };
     return isPrefix ? new Scope<T>(parts) : new KeyScope<T>(parts);
-  }
-
-  #claim(pattern: string, settings: RegistrationSettings): void {
-    const known = this.#core.registry.known(pattern);
-    if (known !== undefined && !sameSettings(known.settings, settings)) throw conflict(known);
-    const claimed = this.#scopes.get(pattern);
-    if (claimed !== undefined && !sameSettings(claimed, settings)) {
-      throw conflict({ pattern, settings: claimed, version: 0, source: "space" });
-    }
-    this.#scopes.set(pattern, settings);
   }
 
   /** The value in L1 if it may be served now, without waiting; else undefined. Allocates nothing on a hit. */
@@ -266,7 +255,7 @@ export class Warp {
   /** Removes a registration; gives whether there was one. Its keys follow the next shorter pattern, or the default. */
   async unregister(pattern: string, call?: CallOptions): Promise<boolean> {
     this.#core.parts.lifetime.check();
-    this.#scopes.delete(pattern);
+    this.#wanted.delete(pattern);
     return await this.#core.registry.unregister(pattern, call);
   }
 
@@ -307,15 +296,4 @@ export class Warp {
     await cache.clear();
     if (!this.#sharedAdapter) await adapter.close();
   }
-}
-
-// Without a codec, values are JSON and `T` is the caller's word for what they hold.
-function codecOf<T>(options: { readonly codec?: Codec<T> } | undefined): Codec<T> {
-  return options?.codec ?? (jsonCodec as Codec<T>);
-}
-
-const jsonReading: Reading<unknown> = { codec: jsonCodec };
-
-function readingOf<T>(options: { readonly codec?: Codec<T> } | undefined): Reading<T> {
-  return options?.codec === undefined ? (jsonReading as Reading<T>) : { codec: options.codec };
 }

@@ -1,4 +1,4 @@
-import type { CallOptions, Mutation, MutationAnswer, Precondition } from "../adapter/adapter.ts";
+import type { CallOptions, MutationAnswer, Precondition } from "../adapter/adapter.ts";
 import type { CacheEntry } from "../cache/cache.ts";
 import { isWarpError, WarpError } from "../errors.ts";
 import { formatCursor, formatETag } from "../protocol/position.ts";
@@ -14,18 +14,18 @@ import {
   versionCondition,
   type Wish,
 } from "./draft.ts";
-import { toCacheEntry } from "./entry.ts";
 import type { Follower } from "./follower.ts";
 import type { L1 } from "./l1.ts";
 import type { Lives } from "./lives.ts";
-import type { Loader, Settled } from "./loader.ts";
+import type { Settled } from "./loaded.ts";
+import type { Loader } from "./loader.ts";
 import type { Moment } from "./moment.ts";
 import type { Parts } from "./parts.ts";
 import type { Policy } from "./policy.ts";
-import { tooMany } from "./reader.ts";
 import type { Registry } from "./registry.ts";
+import { tooMany } from "./too-many.ts";
 import type { MutationOptions, MutationResult } from "./types.ts";
-import { partsOf, unanswered, type Written } from "./written.ts";
+import { copyOf, partsOf, targetOf, tell, unanswered, type Written, withOpId } from "./written.ts";
 
 /** What the writer asks of the parts beside it. */
 export interface WriterHooks {
@@ -166,15 +166,7 @@ export class Writer {
       this.#hooks.outdated(mutation.key, undefined);
       await this.#l1.forget(mutation.key);
     }
-    if (!isWarpError(error)) return error;
-    // With the op id the caller may ask again and get the one verdict.
-    return new WarpError(error.code, error.message, {
-      outcome: error.outcome,
-      retryable: error.retryable,
-      ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
-      details: { ...error.details, opId },
-      cause: error,
-    });
+    return withOpId(error, opId);
   }
 
   async #take(draft: Draft, answer: MutationAnswer | undefined, begun: Moment): Promise<Settled<Written>> {
@@ -199,7 +191,7 @@ export class Writer {
       existed: verdict.existed,
       replayed: verdict.replayed === true,
     };
-    this.#tell(draft, result);
+    tell(this.#parts.emitter, draft, result);
     return { value: { result, copy, position: asOf, positions: parts.map((part) => part.asOf) } };
   }
 
@@ -221,12 +213,13 @@ export class Writer {
 
   /** Brings L1 in line with an answer about a key; gives the copy of what was written. */
   async #align(
-    { mutation, settings, fill }: Draft,
+    draft: Draft,
     answer: MutationAnswer,
     begun: Moment,
     current: boolean,
   ): Promise<CacheEntry | undefined> {
     const { adapter, clock } = this.#parts;
+    const { mutation, settings, fill } = draft;
     if (mutation.kind === "invalidatePrefix" || mutation.kind === "invalidateTag") return undefined;
     const { verdict, asOf } = answer;
     const { key } = mutation;
@@ -237,21 +230,7 @@ export class Writer {
       else await this.#l1.forget(key);
       return undefined;
     }
-    const copy =
-      mutation.kind === "set" && settings !== undefined && verdict.replayed !== true
-        ? toCacheEntry(
-            {
-              payload: mutation.payload,
-              version: verdict.version,
-              modifiedAtMs: clock.now(),
-              ...(mutation.expiresInMs === undefined ? {} : { expiresInMs: mutation.expiresInMs }),
-              ...(mutation.tags === undefined ? {} : { tags: mutation.tags }),
-            },
-            { ...asOf, revision: verdict.revision },
-            begun.atMs,
-            this.#lives.ofCopy(key, settings, "write"),
-          )
-        : undefined;
+    const copy = copyOf(draft, answer, begun, this.#lives, clock.now());
     if (!current) {
       await this.#l1.forget(key);
       return copy;
@@ -306,27 +285,4 @@ export class Writer {
     if (epoch === undefined) throw new WarpError("internal", "the shard's epoch is not known");
     return versionCondition(ifVersion, epoch);
   }
-
-  #tell({ mutation }: Draft, { key, version }: MutationResult): void {
-    const { emitter } = this.#parts;
-    if (mutation.kind === "set" || mutation.kind === "restore") {
-      if (emitter.has("set")) emitter.emit("set", { key, version });
-    } else if (mutation.kind === "delete") {
-      if (emitter.has("delete")) emitter.emit("delete", { key });
-    } else if (emitter.has("invalidate")) {
-      const what =
-        mutation.kind === "invalidatePrefix"
-          ? { prefix: key }
-          : mutation.kind === "invalidateTag"
-            ? { tag: key }
-            : { key };
-      emitter.emit("invalidate", { ...what, source: "local" });
-    }
-  }
-}
-
-/** The key that a mutation is about; the prefix or the tag of one that is about many. */
-function targetOf(mutation: Mutation): string {
-  if (mutation.kind === "invalidatePrefix") return mutation.prefix;
-  return mutation.kind === "invalidateTag" ? mutation.tag : mutation.key;
 }

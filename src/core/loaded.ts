@@ -1,0 +1,22 @@
+import type { CacheEntry } from "../cache/cache.ts";
+import type { Position } from "../protocol/position.ts";
+import type { Moment } from "./moment.ts";
+import type { Policy } from "./policy.ts";
+
+/** A key to load, and its policy. */
+export interface Need {
+  readonly key: string;
+  readonly settings: Policy;
+}
+
+/** What a load gave. */
+export interface Loaded {
+  /** Undefined: the key is absent. */
+  readonly entry: CacheEntry | undefined;
+  readonly position: Position;
+  readonly begun: Moment;
+  /** The key changed while the answer was on its way. */
+  readonly overtaken: boolean;
+}
+
+export type Settled<T> = { readonly value: T; readonly error?: undefined } | { readonly error: unknown };
