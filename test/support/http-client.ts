@@ -34,6 +34,15 @@ export interface Read {
   readonly cache: string | null;
 }
 
+/** One read of a batch. */
+export interface BatchRead {
+  readonly key: string;
+  readonly found: boolean;
+  readonly version: number;
+  readonly cache: string;
+  readonly json?: unknown;
+}
+
 /** One operation of a batch, as HTTP takes it. */
 export interface BatchItem {
   readonly op: "set" | "delete" | "get";
@@ -67,8 +76,9 @@ export class SpaceHttp {
     return (await answer.json()) as Verdict;
   }
 
-  async get(key: string): Promise<Read> {
-    const answer = await fetch(`${this.#base}/keys/${encodeURIComponent(key)}`);
+  /** `query` is what follows the path, with its question mark: `?version=7`. */
+  async get(key: string, query = ""): Promise<Read> {
+    const answer = await fetch(`${this.#base}/keys/${encodeURIComponent(key)}${query}`);
     const text = await answer.text();
     if (answer.status !== 200 && answer.status !== 404) throw new Problem(answer.status, JSON.parse(text));
     const { headers } = answer;
@@ -89,6 +99,29 @@ export class SpaceHttp {
       results: (({ ok: true } & Verdict) | { ok: false; error: { code: string; outcome: string } })[];
     };
     return results.map((result) => (result.ok ? result : new Problem(answer.status, result.error)));
+  }
+
+  /** Up to 1,000 keys in one call, each with where it came from. */
+  async getMany(keys: readonly string[]): Promise<readonly BatchRead[]> {
+    const operations = keys.map((key) => ({ op: "get", key }));
+    const { results } = (await this.post("/batch", { operations })) as {
+      results: (BatchRead & { ok: boolean })[];
+    };
+    const failed = results.find(({ ok }) => !ok);
+    if (failed !== undefined) throw new Error(`a read of a batch failed: ${JSON.stringify(failed)}`);
+    return results;
+  }
+
+  async post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<unknown> {
+    const json = { "Content-Type": "application/json", ...headers };
+    return await (await this.#call("POST", path, JSON.stringify(body), json)).json();
+  }
+
+  /** Imports NDJSON; gives the report's last line. */
+  async import(records: string): Promise<Record<string, unknown>> {
+    const headers = { "Content-Type": "application/x-ndjson" };
+    const report = await (await this.#call("POST", "/import", records, headers)).text();
+    return JSON.parse(report.trim().split("\n").at(-1) ?? "{}") as Record<string, unknown>;
   }
 
   async json(path: string): Promise<unknown> {
