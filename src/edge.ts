@@ -7,7 +7,7 @@ import type { ShardNamespace } from "./connection/rpc/rpc-connection.ts";
 import { parseStaticRegistrations } from "./core/static-registrations.ts";
 import type { Warp } from "./core/warp.ts";
 import { workersLog } from "./platform/workers.ts";
-import { edgeWarp } from "./presets/edge.ts";
+import { type EdgeOptions, edgeWarp } from "./presets/edge.ts";
 import { Spaces } from "./presets/spaces.ts";
 import { checkSpace } from "./protocol/key.ts";
 import { defaultCacheMaxBytes, maxSpacesPerNode } from "./runtime/limits.ts";
@@ -16,6 +16,8 @@ import { defaultCacheMaxBytes, maxSpacesPerNode } from "./runtime/limits.ts";
 export interface EdgeEnv {
   /** The Durable Object namespace of `WarpShard`. */
   readonly SHARDS: ShardNamespace;
+  /** Workers KV: the second tier of keys whose policy has `kvTtlMs`. Without it they have none. */
+  readonly CACHE?: NonNullable<EdgeOptions["kv"]>;
   /** Static registrations: a JSON object from pattern to options. */
   readonly WARP_REGISTRATIONS?: string;
 }
@@ -47,7 +49,8 @@ export function spacesOf(env: EdgeEnv, made?: (warp: Warp) => void): Spaces {
     const onError = (error: unknown) => workersLog.error("background work failed", { error });
     spaces = new Spaces({
       make: (space) => {
-        const warp = edgeWarp({ namespace: env.SHARDS, space, statics, onError });
+        const kv = env.CACHE === undefined ? {} : { kv: env.CACHE };
+        const warp = edgeWarp({ namespace: env.SHARDS, space, statics, onError, ...kv });
         made?.(warp);
         return warp;
       },

@@ -16,6 +16,7 @@ import { checkRange } from "./policy.ts";
 import { Reader } from "./reader.ts";
 import { Refresher } from "./refresher.ts";
 import { Registry } from "./registry.ts";
+import { SecondTier } from "./second-tier.ts";
 import { Sourcing } from "./sourcing.ts";
 import { tooMany } from "./too-many.ts";
 import type {
@@ -76,7 +77,18 @@ export class Core {
       registrationsOld: () => this.registry.markOld(),
     });
     this.lives = new Lives(clock, random);
-    this.loader = new Loader(this.parts, this.l1, follower, this.lives);
+    const tier =
+      options.secondTier === undefined
+        ? undefined
+        : new SecondTier({
+            parts: this.parts,
+            cache: options.secondTier,
+            l1: this.l1,
+            follower,
+            lives: this.lives,
+            isOfThisLife: () => this.registry.isOfThisLife,
+          });
+    this.loader = new Loader(this.parts, this.l1, follower, this.lives, tier);
     const refresher = new Refresher(this.parts, this.loader);
     this.reader = new Reader(
       this.parts,
@@ -89,6 +101,8 @@ export class Core {
     );
     this.writer = new Writer(this.parts, this.registry, this.l1, follower, this.loader, this.lives, {
       outdated,
+      kept: (key, settings, copy) => tier?.keep(key, settings, copy),
+      dropped: (key, settings) => tier?.drop(key, settings),
     });
     this.sourcing = new Sourcing(this.parts, this.registry, this.reader, this.writer, this.loader, this.l1);
     this.versions = new Versions(this.parts, this.registry);

@@ -17,6 +17,7 @@ export class Floors {
   readonly #maxPrefixes: number;
   readonly #keys = new Map<string, number>();
   readonly #shards = new Map<number, number>();
+  readonly #bases = new Map<number, number>();
   #prefixes: PrefixFloor[] = [];
 
   constructor(shardOf: (key: string) => number, maxKeys = 10_000, maxPrefixes = 64) {
@@ -27,7 +28,12 @@ export class Floors {
 
   /** The floor of `key`, which lies in `shard`; `-Infinity` where there is none. */
   of(key: string, shard: number): number {
-    let floor = this.ofShard(shard);
+    return Math.max(this.#baseOf(shard), this.known(key, shard));
+  }
+
+  /** The floor of `key` as far as it comes from changes: without the shard's base. */
+  known(key: string, shard: number): number {
+    let floor = this.#shards.get(shard) ?? Number.NEGATIVE_INFINITY;
     if (this.#keys.size > 0) floor = Math.max(floor, this.#keys.get(key) ?? floor);
     for (const entry of this.#prefixes) {
       if (entry.at > floor && (entry.shard ?? shard) === shard && key.startsWith(entry.prefix))
@@ -37,7 +43,21 @@ export class Floors {
   }
 
   ofShard(shard: number): number {
-    return this.#shards.get(shard) ?? Number.NEGATIVE_INFINITY;
+    return Math.max(this.#baseOf(shard), this.#shards.get(shard) ?? Number.NEGATIVE_INFINITY);
+  }
+
+  /** Whether changes of `shard` are known from `at` on. */
+  isFollowed(shard: number, at: number): boolean {
+    return at >= this.#baseOf(shard);
+  }
+
+  /** The changes of `shard` are known from `at` on: what is older can't be judged. */
+  base(shard: number, at: number): void {
+    if (at > this.#baseOf(shard)) this.#bases.set(shard, at);
+  }
+
+  #baseOf(shard: number): number {
+    return this.#bases.get(shard) ?? Number.NEGATIVE_INFINITY;
   }
 
   raiseKey(key: string, at: number): void {
@@ -71,12 +91,13 @@ export class Floors {
   }
 
   raiseShard(shard: number, at: number): void {
-    if (at > this.ofShard(shard)) this.#shards.set(shard, at);
+    if (at > (this.#shards.get(shard) ?? Number.NEGATIVE_INFINITY)) this.#shards.set(shard, at);
   }
 
   clear(): void {
     this.#keys.clear();
     this.#shards.clear();
+    this.#bases.clear();
     this.#prefixes = [];
   }
 
@@ -84,6 +105,7 @@ export class Floors {
   reset(shard: number, at: number): void {
     for (const key of [...this.#keys.keys()]) if (this.#shardOf(key) === shard) this.#keys.delete(key);
     this.#prefixes = this.#prefixes.filter((entry) => entry.shard !== shard);
-    this.#shards.set(shard, at);
+    this.#shards.delete(shard);
+    this.#bases.set(shard, at);
   }
 }

@@ -31,6 +31,7 @@ export class L1 {
   readonly #floors: Floors;
   readonly #barriers: Floors;
   readonly #tags = new TagFloors();
+  #barrierAtMs = Number.NEGATIVE_INFINITY;
   /** What is known not to be there. */
   readonly absences = new Absences();
 
@@ -71,6 +72,21 @@ export class L1 {
     return this.#judge(key, shard, asOf, begun) === kept;
   }
 
+  /** When something was last dropped of which no log position tells, by the node's clock: copies from before may be what had to go. */
+  get barrierAtMs(): number {
+    return this.#barrierAtMs;
+  }
+
+  /** Whether a change that this node knows of, of the key or of a tag, outdates a copy. */
+  refutes(key: string, shard: number, entry: CacheEntry): boolean {
+    return entry.asOf < this.#floors.known(key, shard) || !this.tagsStand(entry.tags, shard, entry.asOf);
+  }
+
+  /** Whether all changes of `shard` from `asOf` on are known to this node, or will be by its log. */
+  isFollowed(shard: number, asOf: number): boolean {
+    return this.#floors.isFollowed(shard, asOf);
+  }
+
   /** Lets an answer's copy in, if it may. `begun` is when the question was sent. */
   async admit(key: string, shard: number, entry: CacheEntry, begun: Moment): Promise<Admission> {
     const held = this.inspect(key);
@@ -101,7 +117,7 @@ export class L1 {
   }
 
   /** `key` changed at `revision`: older answers stay out, an older copy goes. Gives whether one went. */
-  async outdate(key: string, revision: number): Promise<boolean> {
+  outdate(key: string, revision: number): Promise<boolean> | boolean {
     this.#floors.raiseKey(key, revision);
     this.absences.drop(key, revision);
     const { cache } = this.#parts;
@@ -110,7 +126,7 @@ export class L1 {
       const held = this.inspect(key);
       if (held === undefined || held.asOf >= revision) return false;
     }
-    return await cache.delete(key);
+    return cache.delete(key);
   }
 
   /** The keys of `shard` that begin with `prefix` were invalidated at `revision`. */
@@ -132,6 +148,7 @@ export class L1 {
 
   /** Drops all copies with any of these tags, and refuses every answer to a question sent before now: their tags are not known. */
   async forgetTags(tags: readonly string[]): Promise<number> {
+    this.#barrierAtMs = this.#parts.clock.now();
     this.#barriers.raisePrefix("", this.#parts.moments.latest);
     const { cache, clock } = this.#parts;
     return await cache.deleteWhere((key) => {
@@ -142,6 +159,7 @@ export class L1 {
 
   /** Drops the copy of `key`, and refuses answers to questions sent before now. */
   async forget(key: string): Promise<boolean> {
+    this.#barrierAtMs = this.#parts.clock.now();
     this.#barriers.raiseKey(key, this.#parts.moments.latest);
     this.absences.drop(key);
     return await this.#parts.cache.delete(key);
@@ -149,6 +167,7 @@ export class L1 {
 
   /** {@link forget} for all keys that begin with `prefix`, of whatever shard. */
   async forgetPrefix(prefix: string): Promise<number> {
+    this.#barrierAtMs = this.#parts.clock.now();
     this.#barriers.raisePrefix(prefix, this.#parts.moments.latest);
     this.absences.dropWhere((key) => key.startsWith(prefix));
     return await this.#parts.cache.deleteWhere((key) => key.startsWith(prefix));
@@ -156,7 +175,7 @@ export class L1 {
 
   /** The shard's log is known from `revision` on: what is older can't be kept up to date and stays out. */
   base(shard: number, revision: number): void {
-    this.#floors.raiseShard(shard, revision);
+    this.#floors.base(shard, revision);
   }
 
   /**
@@ -165,6 +184,7 @@ export class L1 {
    */
   async drop(shard: number, revision: number): Promise<void> {
     const { adapter, cache } = this.#parts;
+    this.#barrierAtMs = this.#parts.clock.now();
     this.#floors.reset(shard, revision);
     this.#tags.reset(shard);
     this.absences.dropWhere((_key, of) => of === shard);
@@ -185,19 +205,31 @@ export class L1 {
   /** Applies log entries in order. All floors are raised before anything is waited for. */
   async apply(shard: number, changes: readonly Change[]): Promise<void> {
     const { emitter } = this.#parts;
-    const drops = changes.map(async ({ kind, key, revision }) => {
-      if (kind === "register") return;
-      if (kind === "invalidatePrefix") {
-        const dropped = await this.outdatePrefix(key, shard, revision);
-        if (dropped > 0 && emitter.has("invalidate"))
-          emitter.emit("invalidate", { prefix: key, source: "log" });
-      } else if (kind === "invalidateTag") {
+    const waits: Promise<void>[] = [];
+    for (const { kind, key, revision } of changes) {
+      if (kind === "register") continue;
+      if (kind === "invalidatePrefix") waits.push(this.#applyPrefix(key, shard, revision));
+      else if (kind === "invalidateTag") {
         this.outdateTag(key, shard, revision);
         if (emitter.has("invalidate")) emitter.emit("invalidate", { tag: key, source: "log" });
-      } else if ((await this.outdate(key, revision)) && emitter.has("invalidate")) {
-        emitter.emit("invalidate", { key, source: "log" });
+      } else {
+        // A promise only where the cache gives one: a page has thousands of changes.
+        const dropped = this.outdate(key, revision);
+        if (typeof dropped !== "boolean") waits.push(dropped.then((one) => this.#tellDropped(key, one)));
+        else this.#tellDropped(key, dropped);
       }
-    });
-    await Promise.all(drops);
+    }
+    if (waits.length > 0) await Promise.all(waits);
+  }
+
+  #tellDropped(key: string, dropped: boolean): void {
+    const { emitter } = this.#parts;
+    if (dropped && emitter.has("invalidate")) emitter.emit("invalidate", { key, source: "log" });
+  }
+
+  async #applyPrefix(prefix: string, shard: number, revision: number): Promise<void> {
+    const { emitter } = this.#parts;
+    const dropped = await this.outdatePrefix(prefix, shard, revision);
+    if (dropped > 0 && emitter.has("invalidate")) emitter.emit("invalidate", { prefix, source: "log" });
   }
 }

@@ -7,6 +7,8 @@ import type { Policy } from "./policy.ts";
 export interface Need {
   readonly key: string;
   readonly settings: Policy;
+  /** Only the authority will do, no second tier. */
+  readonly authority?: boolean;
 }
 
 /** What a load gave. */
@@ -17,6 +19,8 @@ export interface Loaded {
   readonly begun: Moment;
   /** The key changed while the answer was on its way. */
   readonly overtaken: boolean;
+  /** A second tier gave it: it was true when its copy says, not when it was asked for. */
+  readonly cached?: boolean;
 }
 
 export type Settled<T> = { readonly value: T; readonly error?: undefined } | { readonly error: unknown };

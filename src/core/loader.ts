@@ -10,6 +10,7 @@ import type { Lives } from "./lives.ts";
 import type { Loaded, Need, Settled } from "./loaded.ts";
 import type { Moment } from "./moment.ts";
 import type { Parts } from "./parts.ts";
+import type { SecondTier } from "./second-tier.ts";
 import { SingleFlight } from "./single-flight.ts";
 
 /** How often an answer that was overtaken by a change is asked for again before it is given as it is. */
@@ -28,8 +29,10 @@ export class Loader {
   readonly #follower: Follower;
   readonly #flights: SingleFlight<Loaded>;
   readonly #errors = new HeldErrors();
+  readonly #tier: SecondTier | undefined;
 
-  constructor(parts: Parts, l1: L1, follower: Follower, lives: Lives) {
+  constructor(parts: Parts, l1: L1, follower: Follower, lives: Lives, tier: SecondTier | undefined) {
+    this.#tier = tier;
     this.#parts = parts;
     this.#lives = lives;
     this.#l1 = l1;
@@ -140,28 +143,59 @@ export class Loader {
     return start ?? Promise.reject(new WarpError("internal", "a load was not begun"));
   }
 
-  /** Begins the load of `needs`, one call for each shard, on nobody's signal. A shard that fails fails its own keys only. */
+  /** Begins the load of `needs` on nobody's signal: from the second tier where it may serve, else from the authority. */
   #start(needs: readonly Need[], call: Call): readonly Promise<Loaded>[] {
     if (needs.length === 0) return [];
-    const { adapter, moments, counters } = this.#parts;
-    const begun = moments.mark();
-    counters.loads += needs.length;
+    const { moments } = this.#parts;
     const timeoutMs = Math.max(defaultTimeoutMs, call.timeoutMs);
+    const begun = moments.mark();
+    const tier = this.#tier;
+    const tiered = tier === undefined ? [] : needs.filter((need) => tier.serves(need));
+    if (tier === undefined || tiered.length === 0) {
+      const asked = this.#ask(needs, begun, timeoutMs);
+      return needs.map((need) => this.#flights.begin(need.key, begun, asked(need)));
+    }
+    const direct = needs.filter((need) => !tier.serves(need));
+    const asked = this.#ask(direct, begun, timeoutMs);
+    const found = tier.find(tiered, begun);
+    // What the tier has not is asked for together again.
+    const rest = found.then((copies) =>
+      this.#ask(
+        tiered.filter(({ key }) => !copies.has(key)),
+        moments.mark(),
+        timeoutMs,
+      ),
+    );
+    const late = async (need: Need): Promise<Loaded> =>
+      (await found).get(need.key) ?? (await (await rest)(need));
+    return needs.map((need) =>
+      this.#flights.begin(need.key, begun, tier.serves(need) ? late(need) : asked(need)),
+    );
+  }
+
+  /** Asks the authority for `needs`, one call for each shard. A shard that fails fails its own keys only. */
+  #ask(needs: readonly Need[], begun: Moment, timeoutMs: number): (need: Need) => Promise<Loaded> {
+    const { adapter, counters } = this.#parts;
+    counters.loads += needs.length;
     const byShard = new Map<number, string[]>();
-    const places = needs.map(({ key }) => {
+    const places = new Map<string, { readonly shard: number; readonly at: number }>();
+    for (const { key } of needs) {
       const shard = adapter.shardOf(key);
       const keys = byShard.get(shard) ?? [];
       byShard.set(shard, keys);
-      return { shard, at: keys.push(key) - 1 };
-    });
+      places.set(key, { shard, at: keys.push(key) - 1 });
+    }
     const ask = async (keys: readonly string[]): Promise<readonly ReadAnswer[]> =>
       await adapter.getMany(keys, { timeoutMs });
     const answers = new Map([...byShard].map(([shard, keys]) => [shard, ask(keys)]));
-    return needs.map((need, i) => {
-      const { shard = 0, at = 0 } = places[i] ?? {};
-      const landed = async (): Promise<Loaded> => this.#land(need, (await answers.get(shard))?.[at], begun);
-      return this.#flights.begin(need.key, begun, landed());
-    });
+    return async (need) => {
+      const { shard = 0, at = 0 } = places.get(need.key) ?? {};
+      const answer = (await answers.get(shard))?.[at];
+      const loaded = await this.#land(need, answer, begun);
+      const { entry, overtaken } = loaded;
+      if (entry !== undefined && !overtaken) this.#tier?.keep(need.key, need.settings, entry);
+      return loaded;
+    };
   }
 
   async #land({ key, settings }: Need, answer: ReadAnswer | undefined, begun: Moment): Promise<Loaded> {

@@ -36,6 +36,8 @@ export interface Counters {
   catchUps: number;
   drops: number;
   errors: number;
+  secondTierHits: number;
+  secondTierErrors: number;
 }
 
 export function newCounters(): Counters {
@@ -51,5 +53,7 @@ export function newCounters(): Counters {
     catchUps: 0,
     drops: 0,
     errors: 0,
+    secondTierHits: 0,
+    secondTierErrors: 0,
   };
 }

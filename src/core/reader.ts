@@ -10,13 +10,14 @@ import { type Found, toLookup } from "./found.ts";
 import { Freshness } from "./freshness.ts";
 import type { L1 } from "./l1.ts";
 import type { Lives } from "./lives.ts";
-import type { Need, Settled } from "./loaded.ts";
+import type { Loaded, Need, Settled } from "./loaded.ts";
 import type { Loader } from "./loader.ts";
 import type { Parts } from "./parts.ts";
 import type { Policy } from "./policy.ts";
 import type { Refresher } from "./refresher.ts";
 import type { Registry } from "./registry.ts";
 import { Rescue } from "./rescue.ts";
+import { countHit, countMiss } from "./tally.ts";
 import { tooMany } from "./too-many.ts";
 import type { Lookup, ReadCall } from "./types.ts";
 
@@ -48,7 +49,7 @@ export class Reader {
       resolve: (needs, call, counts) => this.#findMissed(needs, call, counts),
       held: (need) => this.#held(need),
       isGraced: ({ key, settings }, entry) => lives.isGraced(key, entry, settings, parts.clock.now()),
-      countMiss: (need) => this.#countMiss(need),
+      countMiss: (need) => countMiss(parts, need),
     });
     this.#parts = parts;
     this.#registry = registry;
@@ -78,7 +79,7 @@ export class Reader {
       this.#parts.background.run(value.catch(() => undefined));
       return undefined;
     }
-    this.#countHit(key);
+    countHit(this.#parts, key);
     return value;
   }
 
@@ -130,7 +131,7 @@ export class Reader {
     const settings = policy ?? this.#registry.resolve(key);
     const entry = this.#serve(key, settings);
     if (entry !== undefined) {
-      this.#countHit(key);
+      countHit(this.#parts, key);
       return { key, entry, cache: "hit", loaded: undefined };
     }
     checkKey(key);
@@ -176,7 +177,7 @@ export class Reader {
         if (absence !== undefined) found.set(key, { value: absence });
         else if (entry === undefined) missed.push({ key, settings });
         else {
-          this.#countHit(key);
+          countHit(this.#parts, key);
           found.set(key, { value: { key, entry, cache: "hit", loaded: undefined } });
         }
       } catch (error) {
@@ -200,20 +201,30 @@ export class Reader {
       const entry = await this.#serveLate(need);
       if (entry === undefined) misses.push({ need, at });
       else {
-        this.#countHit(need.key);
+        countHit(this.#parts, need.key);
         results[at] = { value: { key: need.key, entry, cache: "hit", loaded: undefined } };
       }
     }
-    if (counts) for (const { need } of misses) this.#countMiss(need);
-    const loads = await this.#loader.load(
-      misses.map(({ need }) => need),
-      call,
-    );
+    let loads: readonly Settled<Loaded>[] = [];
+    try {
+      loads = await this.#loader.load(
+        misses.map(({ need }) => need),
+        call,
+      );
+    } finally {
+      for (const [i, { need }] of misses.entries()) {
+        const load = loads[i];
+        if (load !== undefined && "value" in load && load.value.cached === true)
+          countHit(this.#parts, need.key);
+        else if (counts) countMiss(this.#parts, need);
+      }
+    }
     for (const [i, { need, at }] of misses.entries()) {
       const load = loads[i] ?? { error: new WarpError("internal", "a key was left unanswered") };
       if (!("value" in load)) results[at] = load;
       else {
-        const cache = need.settings.mode === "strong" ? "bypass" : "miss";
+        const { cached } = load.value;
+        const cache = cached === true ? "hit" : need.settings.mode === "strong" ? "bypass" : "miss";
         results[at] = { value: { key: need.key, entry: load.value.entry, cache, loaded: load.value } };
       }
     }
@@ -272,25 +283,12 @@ export class Reader {
     const { position, begun } = loaded;
     if (settings.mode !== "local" && !this.#freshness.isProven(position.shard, begun.atMs, settings, nowMs))
       return undefined;
-    this.#countHit(key);
+    countHit(this.#parts, key);
     return { key, entry: undefined, cache: "hit", loaded };
   }
 
   #mayServe(settings: Policy): boolean {
     // Without a storage behind it L1 is all there is: no other place is more right.
     return settings.mode !== "strong" || !this.#parts.adapter.supports.storage;
-  }
-
-  #countHit(key: string): void {
-    const { counters, emitter } = this.#parts;
-    counters.hits++;
-    if (emitter.has("hit")) emitter.emit("hit", { key });
-  }
-
-  #countMiss({ key, settings }: Need): void {
-    const { counters, emitter } = this.#parts;
-    if (settings.mode === "strong") counters.bypasses++;
-    else counters.misses++;
-    if (emitter.has("miss")) emitter.emit("miss", { key });
   }
 }

@@ -33,6 +33,6 @@ export class Refresher {
   }
 
   async #load(need: Need): Promise<void> {
-    await this.#loader.load([need], new Call(this.#parts, undefined));
+    await this.#loader.load([{ ...need, authority: true }], new Call(this.#parts, undefined));
   }
 }

@@ -167,7 +167,10 @@ export class Sourcing {
       async () => {
         // What was known before the other's load says nothing about what it stored.
         this.#loader.detach(key);
-        const [settled] = await this.#loader.load([{ key, settings }], new Call(this.#parts, undefined));
+        const [settled] = await this.#loader.load(
+          [{ key, settings, authority: true }],
+          new Call(this.#parts, undefined),
+        );
         if (settled === undefined || !("value" in settled)) throw settled?.error;
         const { entry } = settled.value;
         latest = { key, entry, cache: "miss", loaded: settled.value };

@@ -21,6 +21,11 @@ export type { CallOptions, Mode, RegistrationSettings, StoredRegistration };
 export interface WarpOptions {
   readonly adapter: Adapter;
   readonly cache: Cache;
+  /**
+   * A cache that all nodes share, asked before the authority for keys whose policy has `kvTtlMs`: `kvCache(namespace, { space, ttlMs })`, whose
+   * `ttlMs` should be no less than any `kvTtlMs`. Its failures are `error` events. Default none: `kvTtlMs` then does nothing.
+   */
+  readonly secondTier?: Cache;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -35,7 +40,7 @@ export interface WarpOptions {
   readonly sharedAdapter?: boolean;
 }
 
-/** How a value was come by. `bypass`: this mode reads at the authority. */
+/** How a value was come by. `hit`: from L1 or the second tier. `bypass`: this mode reads at the authority. */
 export type CacheOutcome = "hit" | "miss" | "stale" | "refresh" | "bypass";
 
 /** A value and all that is known about it. */
@@ -163,9 +168,9 @@ export type SetManyResult =
 
 /** Figures of a node since it was made. */
 export interface WarpStats {
-  /** Reads answered from L1. */
+  /** Reads answered from L1 or, where a key has `kvTtlMs`, from the second tier. */
   readonly hits: number;
-  /** Reads that L1 could not answer. */
+  /** Reads that no cache could answer. */
   readonly misses: number;
   /** Reads answered with a stale copy, counted neither as hits nor as misses. */
   readonly stale: number;
@@ -189,6 +194,10 @@ export interface WarpStats {
   readonly drops: number;
   /** Background trouble, each an `error` event too. */
   readonly errors: number;
+  /** Copies of the second tier that were used instead of a load. */
+  readonly secondTierHits: number;
+  /** Failed calls of the second tier, among `errors`. */
+  readonly secondTierErrors: number;
   readonly cache: CacheStats;
 }
 

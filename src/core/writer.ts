@@ -31,6 +31,10 @@ import { copyOf, partsOf, targetOf, tell, unanswered, type Written, withOpId } f
 export interface WriterHooks {
   /** Readers to come must not join loads of these keys from before. */
   outdated(key: string | undefined, prefix: string | undefined): void;
+  /** A value was written that readers may find in a second tier. */
+  kept(key: string, settings: Policy, copy: CacheEntry): void;
+  /** What a second tier holds of a key is old now. */
+  dropped(key: string, settings: Policy | undefined): void;
 }
 
 /** Writes through to the storage, then brings this node's L1 in line, so that it reads its own writes (rule CO4). */
@@ -154,7 +158,7 @@ export class Writer {
   }
 
   /** A call that failed: where something may have been done after all, what L1 holds can't be trusted. */
-  async #lost({ mutation, opId }: Draft, error: unknown): Promise<unknown> {
+  async #lost({ mutation, opId, settings }: Draft, error: unknown): Promise<unknown> {
     if (isWarpError(error) && error.outcome === "fail") return error;
     if (mutation.kind === "invalidatePrefix") {
       this.#hooks.outdated(undefined, mutation.prefix);
@@ -165,6 +169,7 @@ export class Writer {
     } else {
       this.#hooks.outdated(mutation.key, undefined);
       await this.#l1.forget(mutation.key);
+      this.#hooks.dropped(mutation.key, settings);
     }
     return withOpId(error, opId);
   }
@@ -231,6 +236,7 @@ export class Writer {
       return undefined;
     }
     const copy = copyOf(draft, answer, begun, this.#lives, clock.now());
+    if (copy === undefined || !current) this.#hooks.dropped(key, settings);
     if (!current) {
       await this.#l1.forget(key);
       return copy;
@@ -242,7 +248,10 @@ export class Writer {
     // Without a storage behind it L1 is the only place where the value is.
     const wanted = fill || held || !adapter.supports.storage;
     const served = settings?.mode !== "strong" || !adapter.supports.storage;
-    if (copy !== undefined && wanted && served) await this.#l1.admit(key, asOf.shard, copy, begun);
+    if (copy === undefined || !wanted) return copy;
+    // An import is kept out of both tiers: the age rule takes care of what the second one holds.
+    if (settings !== undefined) this.#hooks.kept(key, settings, copy);
+    if (served) await this.#l1.admit(key, asOf.shard, copy, begun);
     return copy;
   }
 

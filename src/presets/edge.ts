@@ -1,15 +1,20 @@
 import { shardAdapter } from "../adapter/shard/shard-adapter.ts";
+import { kvCache } from "../cache/kv/kv-cache.ts";
+import type { KvNamespace } from "../cache/kv/namespace.ts";
 import { memoryCache } from "../cache/memory/memory-cache.ts";
 import { rpcConnection, type ShardNamespace } from "../connection/rpc/rpc-connection.ts";
 import { SpaceClient } from "../connection/space-client.ts";
 import { Warp } from "../core/warp.ts";
 import { workersBackground, workersClock, workersRandom, workersTimers } from "../platform/workers.ts";
 import type { StoredRegistration } from "../protocol/registration.ts";
+import { maxKvTtlMs } from "../runtime/limits.ts";
 
 /** Options of {@link edgeWarp}. */
 export interface EdgeOptions {
   readonly namespace: ShardNamespace;
   readonly space: string;
+  /** Workers KV as the second tier of keys whose policy has `kvTtlMs`. Default none. */
+  readonly kv?: KvNamespace;
   /** Bounds of the isolate's L1 for this space. Default 100,000 entries, 32 MiB. */
   readonly maxEntries?: number;
   readonly maxBytes?: number;
@@ -23,7 +28,7 @@ export interface EdgeOptions {
  * belongs to a request (stubs, timers, `waitUntil`) is taken anew for each call.
  */
 export function edgeWarp(options: EdgeOptions): Warp {
-  const { namespace, space, maxEntries, maxBytes, statics = [], onError } = options;
+  const { namespace, space, kv, maxEntries, maxBytes, statics = [], onError } = options;
   const connection = rpcConnection({ namespace, space });
   const warp = new Warp({
     adapter: shardAdapter(new SpaceClient({ connection, timers: workersTimers })),
@@ -31,6 +36,7 @@ export function edgeWarp(options: EdgeOptions): Warp {
       ...(maxEntries === undefined ? {} : { maxEntries }),
       ...(maxBytes === undefined ? {} : { maxBytes }),
     }),
+    ...(kv === undefined ? {} : { secondTier: kvCache(kv, { space, ttlMs: maxKvTtlMs }) }),
     clock: workersClock,
     timers: workersTimers,
     random: workersRandom,
