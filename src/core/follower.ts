@@ -1,11 +1,13 @@
-import type { ChangesAnswer } from "../adapter/adapter.ts";
+import type { ChangesAnswer, MutationAnswer } from "../adapter/adapter.ts";
 import { isWarpError } from "../errors.ts";
 import type { Position } from "../protocol/position.ts";
 import { HeldErrors, isStorageTrouble } from "./held-errors.ts";
 import type { L1 } from "./l1.ts";
 import type { Moment } from "./moment.ts";
+import { OwnRanges } from "./own-ranges.ts";
 import type { Parts } from "./parts.ts";
 import { SingleFlight } from "./single-flight.ts";
+import { partsOf } from "./written.ts";
 
 /** The shard that keeps the registrations: its log alone tells when they change. */
 const homeShard = 0;
@@ -23,6 +25,7 @@ interface View {
   provenAtMs: number;
   /** The node's order when it last had an answer of this epoch. */
   seenOrder: number;
+  readonly own: OwnRanges;
 }
 
 /** What the follower tells the parts beside it. */
@@ -110,6 +113,30 @@ export class Follower {
     if (emitter.has("drop")) for (const shard of shards) emitter.emit("drop", { shard, reason: "epoch" });
   }
 
+  /**
+   * The answers of one call with this node's own changes, in line with which L1 is by now. Where they are all that happened since the
+   * position that is applied, they need not be fetched, and where nothing else had happened when they were answered, that is proof.
+   */
+  applied(answers: readonly MutationAnswer[], begun: Moment): void {
+    const revisions = new Map<View, number[]>();
+    const heads = new Map<View, number>();
+    for (const { verdict, asOf } of answers.flatMap(partsOf)) {
+      const view = this.#views.get(asOf.shard);
+      if (view === undefined || view.epoch !== asOf.epoch) continue;
+      heads.set(view, Math.max(heads.get(view) ?? 0, asOf.revision));
+      const own = revisions.get(view) ?? [];
+      revisions.set(view, own);
+      if (verdict.outcome === "ok" && verdict.revision > view.revision) own.push(verdict.revision);
+    }
+    for (const [view, own] of revisions) {
+      view.revision = view.own.advance(view.revision, own);
+      const isWhole = view.revision >= (heads.get(view) ?? Number.POSITIVE_INFINITY);
+      // Where the shard's life is in doubt, only an exchange clears it up.
+      if (isWhole && view.provenAtMs !== Number.NEGATIVE_INFINITY)
+        view.provenAtMs = Math.max(view.provenAtMs, begun.atMs);
+    }
+  }
+
   /** Begins an exchange in the background, unless one is under way or one failed a moment ago. */
   kick(shard: number): void {
     if (this.#errors.isHeld(shard, this.#parts.clock.now())) return;
@@ -192,5 +219,11 @@ export class Follower {
 }
 
 function newView(position: Position, begun: Moment, seenOrder: number): View {
-  return { epoch: position.epoch, revision: position.revision, provenAtMs: begun.atMs, seenOrder };
+  return {
+    epoch: position.epoch,
+    revision: position.revision,
+    provenAtMs: begun.atMs,
+    seenOrder,
+    own: new OwnRanges(),
+  };
 }

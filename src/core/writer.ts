@@ -154,7 +154,9 @@ export class Writer {
     } catch (error) {
       return await Promise.all(drafts.map(async (draft) => ({ error: await this.#lost(draft, error) })));
     }
-    return await Promise.all(drafts.map((draft, i) => this.#take(draft, answers[i], begun)));
+    const settled = await Promise.all(drafts.map((draft, i) => this.#take(draft, answers[i], begun)));
+    this.#follower.applied(answers, begun);
+    return settled;
   }
 
   /** A call that failed: where something may have been done after all, what L1 holds can't be trusted. */

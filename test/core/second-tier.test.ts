@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { memoryAdapter } from "../../src/adapter/memory/memory-adapter.ts";
 import { kvCache } from "../../src/cache/kv/kv-cache.ts";
 import { WarpError } from "../../src/errors.ts";
 import { type BedNode, type CoreBed, coreBed, statics } from "../support/core-bed.ts";
@@ -141,6 +142,31 @@ describe("a second tier", () => {
     expect(await warp.get("user:1")).toBe("theirs");
   });
 
+  test("CO4 a node that came late does not read back from KV what was before its own write", async () => {
+    const bed = tierBed();
+    const one = await bed.follower();
+    await one.warp.set("user:1", "old");
+    await one.warp.set("plain:2", "moves the shard on");
+    await bed.clock.advance(5_000);
+    const late = await bed.follower(4_000);
+    await late.warp.set("user:1", "own");
+    await late.warp.invalidate({ keys: ["user:1"] });
+    expect(await late.warp.get("user:1")).toBe("own");
+    expect(bed.kv.counts.get).toBe(1);
+  });
+
+  test("SB2 a node of another life of the shard uses no copy of the first", async () => {
+    const bed = tierBed();
+    const one = await bed.follower();
+    await one.warp.set("user:1", "of the old life");
+    await bed.clock.advance(1_000);
+    const other = bed.node({ registrations, secondTier: kvCache(bed.kv.place(), { space: "s" }) });
+    other.adapter.inner = memoryAdapter({ storage: bed.newStorage() });
+    await other.warp.get("plain:1");
+    expect(await other.warp.get("user:1")).toBeUndefined();
+    expect(bed.kv.counts.get).toBe(1);
+  });
+
   test("CO4 a write of unknown fate and a local invalidation outdate all that KV had before", async () => {
     const bed = tierBed();
     const one = await bed.follower();
@@ -180,7 +206,6 @@ describe("a second tier", () => {
     await one.warp.set("user:1", "of the old life");
     await settled();
     await bed.clock.advance(1_000);
-    const { memoryAdapter } = await import("../../src/adapter/memory/memory-adapter.ts");
     const other = await bed.follower();
     other.adapter.inner = memoryAdapter({ storage: bed.newStorage() });
     await bed.clock.advance(1_000);
