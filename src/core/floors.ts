@@ -8,7 +8,7 @@ interface PrefixFloor {
  * The least position that a copy must have to enter L1 (rule CO3), per key, per prefix and per shard.
  *
  * Floors only have to outlive the reads that were in flight when they were raised, but no reader says when it ends; so they are kept
- * in bounded number. The one that goes raises the floor of its whole shard: that refuses some fills that were harmless,
+ * in bounded number. Those that go raise the floor of their whole shard: that refuses some fills that were harmless,
  * never admits a harmful one, and since the log only grows nothing is refused for long.
  */
 export class Floors {
@@ -67,10 +67,12 @@ export class Floors {
     this.#keys.delete(key);
     this.#keys.set(key, at);
     if (this.#keys.size <= this.#maxKeys) return;
+    // Some at a time: to look for the first one of a map costs a walk over all that were deleted before it.
+    let left = Math.max(1, this.#maxKeys >> 3);
     for (const [oldest, floor] of this.#keys) {
       this.#keys.delete(oldest);
       this.raiseShard(this.#shardOf(oldest), floor);
-      break;
+      if (--left === 0) break;
     }
   }
 
