@@ -52,8 +52,7 @@ export class Sourcing {
       background: parts.background,
       lostAfterMs: parts.joinTimeoutMs,
       errors: new HeldErrors(),
-      // A source's own errors say nothing about the next run.
-      holds: (error) => isWarpError(error) && isStorageTrouble(error),
+      holds: isStorageTrouble,
     });
   }
 
@@ -73,7 +72,7 @@ export class Sourcing {
     options: GetOrSetOptions<T> | undefined,
     policy?: Policy,
   ): Promise<T | undefined> {
-    const found = await this.#reader.find(key, options, policy);
+    const found = await this.#find(key, options, policy);
     if (found.entry !== undefined) return readValue(found.entry, reading);
     const settings = policy ?? this.#registry.resolve(key);
     const call = new Call(this.#parts, options);
@@ -84,6 +83,16 @@ export class Sourcing {
         ? await this.#shared(key, run, call)
         : await this.#bounded({ key, settings }, extra, () => this.#shared(key, run, call), call);
     return "entry" in sourced ? readValue(sourced.entry, reading) : (sourced.value as T | undefined);
+  }
+
+  /** A space that isn't there yet has no such key: what the source gives is its first write. */
+  async #find(key: string, options: ReadCall | undefined, policy: Policy | undefined): Promise<Found> {
+    try {
+      return await this.#reader.find(key, options, policy);
+    } catch (error) {
+      if (!isWarpError(error, "space_not_found")) throw error;
+      return { key, entry: undefined, cache: "miss", loaded: undefined };
+    }
   }
 
   /** What the one run of a key's source gives to all who wait. */

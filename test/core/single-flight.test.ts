@@ -235,16 +235,35 @@ describe("getOrSet", () => {
     expect(runs).toBe(1);
   });
 
-  it("GS-05 a failing loader's very error is each caller's, and the next call runs it again", async () => {
-    const { warp } = coreBed().node();
+  it("GS-05 CO2 a failing loader's very error is each caller's, and held before it runs again", async () => {
+    const bed = coreBed();
+    const { warp } = bed.node();
     const boom = new Error("boom");
-    const calls = [1, 2, 3].map(() =>
-      warp.getOrSet("k", async () => {
-        throw boom;
-      }),
-    );
-    for (const result of await Promise.allSettled(calls)) expect(result).toMatchObject({ reason: boom });
+    let runs = 0;
+    const failing = async (): Promise<number> => {
+      runs++;
+      throw boom;
+    };
+    const round = async (): Promise<void> => {
+      const calls = Array.from({ length: 100 }, () => warp.getOrSet("k", failing));
+      for (const result of await Promise.allSettled(calls)) expect(result).toMatchObject({ reason: boom });
+    };
+    await round();
+    await bed.clock.advance(49);
+    await round();
+    expect(runs).toBe(1);
+    await bed.clock.advance(1);
+    await round();
+    expect(runs).toBe(2);
+    await bed.clock.advance(100);
     expect(await warp.getOrSet("k", () => 1)).toBe(1);
+  });
+
+  it("getOrSet is a first write: it makes the space", async () => {
+    const { warp, adapter } = coreBed().node();
+    adapter.failing("getMany", () => new WarpError("space_not_found", "not there"));
+    expect(await warp.getOrSet("k", () => 1)).toBe(1);
+    expect(adapter.count("batch")).toBe(1);
   });
 
   it("GS-06 an unregistered key follows the default registration and is readable by plain get", async () => {
