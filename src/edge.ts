@@ -7,7 +7,7 @@ import type { ShardNamespace } from "./connection/rpc/rpc-connection.ts";
 import { parseStaticRegistrations } from "./core/static-registrations.ts";
 import type { Warp } from "./core/warp.ts";
 import { workersLog } from "./platform/workers.ts";
-import { type EdgeOptions, edgeWarp } from "./presets/edge.ts";
+import { type EdgeOptions, edgeWarp, parseCachePolicy } from "./presets/edge.ts";
 import { Spaces } from "./presets/spaces.ts";
 import { checkSpace } from "./protocol/key.ts";
 import { defaultCacheMaxBytes, maxSpacesPerNode } from "./runtime/limits.ts";
@@ -20,6 +20,8 @@ export interface EdgeEnv {
   readonly CACHE?: NonNullable<EdgeOptions["kv"]>;
   /** Static registrations: a JSON object from pattern to options. */
   readonly WARP_REGISTRATIONS?: string;
+  /** What a full L1 gives up first: `s3-fifo` (default), `lru`, `lfu` or `adaptive`. */
+  readonly WARP_CACHE_POLICY?: string;
 }
 
 /** Options of {@link createWarp}. */
@@ -33,7 +35,7 @@ const isolates = new WeakMap<object, Spaces>();
 
 /**
  * The `Warp` of a space, the same one for all requests of an isolate. Throws `invalid_space`, and what is wrong with
- * `WARP_REGISTRATIONS`.
+ * `WARP_REGISTRATIONS` or `WARP_CACHE_POLICY`.
  */
 export function createWarp(env: EdgeEnv, options: CreateWarpOptions = {}): Warp {
   const { space = "default" } = options;
@@ -46,11 +48,12 @@ export function spacesOf(env: EdgeEnv, made?: (warp: Warp) => void): Spaces {
   let spaces = isolates.get(env.SHARDS);
   if (spaces === undefined) {
     const statics = parseStaticRegistrations(env.WARP_REGISTRATIONS);
+    const policy = parseCachePolicy(env.WARP_CACHE_POLICY);
     const onError = (error: unknown) => workersLog.error("background work failed", { error });
     spaces = new Spaces({
       make: (space) => {
         const kv = env.CACHE === undefined ? {} : { kv: env.CACHE };
-        const warp = edgeWarp({ namespace: env.SHARDS, space, statics, onError, ...kv });
+        const warp = edgeWarp({ namespace: env.SHARDS, space, statics, policy, onError, ...kv });
         made?.(warp);
         return warp;
       },

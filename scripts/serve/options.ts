@@ -33,7 +33,8 @@ export const serveUsage = `usage: npm run serve -- [--port P] [--data DIR] [--is
   --host H       address to listen on (default 127.0.0.1); another than loopback needs WARP_SECRET
 
 environment: WARP_SECRET (at least ${minSecretBytes} bytes; without it: loopback only, open), WARP_SECRET_PREVIOUS,
-WARP_CORS_ORIGINS, WARP_MAX_VALUE_BYTES, WARP_REGISTRATIONS, WARP_GROUP_COMMIT, WARP_METRICS_INTERVAL_MS`;
+WARP_CORS_ORIGINS, WARP_MAX_VALUE_BYTES, WARP_REGISTRATIONS, WARP_CACHE_POLICY, WARP_GROUP_COMMIT,
+WARP_METRICS_INTERVAL_MS`;
 
 /** Reads the flags and the environment. Throws {@link UsageError}; gives `"help"` when asked for the usage. */
 export function readServeOptions(

@@ -2,6 +2,7 @@ import { shardAdapter } from "../adapter/shard/shard-adapter.ts";
 import { kvCache } from "../cache/kv/kv-cache.ts";
 import type { KvNamespace } from "../cache/kv/namespace.ts";
 import { memoryCache } from "../cache/memory/memory-cache.ts";
+import { checkPolicyName, type EvictionPolicyName } from "../cache/memory/policies.ts";
 import { rpcConnection, type ShardNamespace } from "../connection/rpc/rpc-connection.ts";
 import { SpaceClient } from "../connection/space-client.ts";
 import { Warp } from "../core/warp.ts";
@@ -18,6 +19,8 @@ export interface EdgeOptions {
   /** Bounds of the isolate's L1 for this space. Default 100,000 entries, 32 MiB. */
   readonly maxEntries?: number;
   readonly maxBytes?: number;
+  /** What a full L1 gives up first. Default `"s3-fifo"`. */
+  readonly policy?: EvictionPolicyName;
   readonly statics?: readonly StoredRegistration[];
   /** Takes what background work failed with. */
   readonly onError: (error: unknown) => void;
@@ -28,13 +31,14 @@ export interface EdgeOptions {
  * belongs to a request (stubs, timers, `waitUntil`) is taken anew for each call.
  */
 export function edgeWarp(options: EdgeOptions): Warp {
-  const { namespace, space, kv, maxEntries, maxBytes, statics = [], onError } = options;
+  const { namespace, space, kv, maxEntries, maxBytes, policy, statics = [], onError } = options;
   const connection = rpcConnection({ namespace, space });
   const warp = new Warp({
     adapter: shardAdapter(new SpaceClient({ connection, timers: workersTimers })),
     cache: memoryCache({
       ...(maxEntries === undefined ? {} : { maxEntries }),
       ...(maxBytes === undefined ? {} : { maxBytes }),
+      ...(policy === undefined ? {} : { policy }),
     }),
     ...(kv === undefined ? {} : { secondTier: kvCache(kv, { space, ttlMs: maxKvTtlMs }) }),
     clock: workersClock,
@@ -45,4 +49,9 @@ export function edgeWarp(options: EdgeOptions): Warp {
   });
   warp.on("error", ({ error }) => onError(error));
   return warp;
+}
+
+/** The policy in `WARP_CACHE_POLICY`; absent or empty: the default. Throws `invalid_argument` that names the variable. */
+export function parseCachePolicy(text: string | undefined): EvictionPolicyName {
+  return text === undefined || text === "" ? "s3-fifo" : checkPolicyName(text, "WARP_CACHE_POLICY");
 }

@@ -98,7 +98,7 @@ describe("kv cache", () => {
     expect(await far.get("k", 70_000)).toBeUndefined();
   });
 
-  it("a broken KV is `storage_unavailable`, with its error as the cause", async () => {
+  it("CA-12 a broken KV is `storage_unavailable`, with its error as the cause", async () => {
     const { kv, cache } = bed();
     await cache.set("k", entryOf(1));
     const cause = new Error("KV GET failed: 503");
@@ -116,7 +116,7 @@ describe("kv cache", () => {
     }
   });
 
-  it("bytes that are no copy are `decode_failed`, wherever they were cut or bent", async () => {
+  it("CA-12 bytes that are no copy are `decode_failed`, wherever they were cut or bent", async () => {
     const { kv, cache } = bed();
     const name = "warp:s:copy:k";
     await cache.set("k", entryOf(20, { tags: ["t"] }));

@@ -5,6 +5,7 @@ const settings: Record<string, string>[] = [
   { WARP_SECRET: "short" },
   { WARP_OPEN: "yes" },
   { WARP_MAX_VALUE_BYTES: "0" },
+  { WARP_CACHE_POLICY: "random" },
   { WARP_REGISTRATIONS: '{"user:*": {"mode": "sometimes"}}' },
 ];
 

@@ -18,12 +18,15 @@ export type EvictionPolicyName = keyof typeof makers;
 
 /** Makes the policy of that name. Throws `invalid_argument` for another name. */
 export function evictionPolicy(name: EvictionPolicyName, capacity: number): EvictionPolicy {
+  return makers[checkPolicyName(name, "policy")](capacity);
+}
+
+/** The name, if there is a policy of it; `field` says what it was given as. Throws `invalid_argument`. */
+export function checkPolicyName(name: string, field: string): EvictionPolicyName {
   // Callers without types may bring any name, those of Object's own members included.
-  if (!Object.hasOwn(makers, name)) {
-    const names = Object.keys(makers);
-    throw new WarpError("invalid_argument", `policy is one of ${names.join(", ")}`, {
-      details: { field: "policy", oneOf: names },
-    });
-  }
-  return makers[name](capacity);
+  if (Object.hasOwn(makers, name)) return name as EvictionPolicyName;
+  const names = Object.keys(makers);
+  throw new WarpError("invalid_argument", `${field} is one of ${names.join(", ")}`, {
+    details: { field, oneOf: names },
+  });
 }
