@@ -188,14 +188,25 @@ async function checkPresent(spaces: readonly SpaceHttp[], models: readonly KeyMo
   }
 }
 
-/** Of five versions three are kept: the older ones are told apart from what never was. */
+/**
+ * Of five versions three are kept: the older ones are told apart from what never was. Nobody wrote between them, so their numbers follow each
+ * other.
+ */
 async function checkCompacted(space: SpaceHttp, versions: readonly number[]): Promise<void> {
-  const kept = (await historyOf(space, "few:1")).map(({ version }) => version);
-  expect(kept).toEqual(versions.slice(2));
+  const kept = await historyOf(space, "few:1");
+  expect(kept.map(({ version }) => version)).toEqual(versions.slice(2));
   for (const [at, version] of versions.entries()) {
     const read = space.get("few:1", `?version=${version}`);
     if (at >= 2) expect((await read).text).toBe(`few ${at}`);
     else await expect(read).rejects.toMatchObject({ status: 410, code: "version_compacted" });
+  }
+  const compacted = { text: undefined, version: 0, compacted: true };
+  for (const { atMs } of kept) {
+    for (const moment of [atMs, atMs - 1]) {
+      const at = kept.findLastIndex((one) => one.atMs <= moment);
+      const expected = at < 0 ? compacted : { text: `few ${at + 2}`, version: versions[at + 2] };
+      expect(await readAt(space, "few:1", moment), `${facts}: at ${moment}`).toEqual(expected);
+    }
   }
 }
 
