@@ -21,6 +21,18 @@ export type Mutation =
       /** At most 16 different ones of 1 to 128 bytes: by them all copies of the value can be invalidated at once (rule CO9). */
       readonly tags?: readonly string[];
       readonly when?: Precondition;
+      /** Replaces the stored value also where the key's registration names a merge rule. */
+      readonly replace?: true;
+    }
+  /** Merges an operand into the stored value by the registered rule (rule ME1); `merge_rule_missing` where there is none. */
+  | {
+      readonly kind: "merge";
+      readonly opId: string;
+      readonly key: string;
+      readonly operand: Payload;
+      readonly expiresInMs?: number;
+      readonly tags?: readonly string[];
+      readonly when?: Precondition;
     }
   /** Makes a kept version the present value, as a new version (rule VE2). Fails with `version_compacted` or `not_found`. */
   | {

@@ -8,6 +8,7 @@ import type { Mutation, Verdict } from "./operation.ts";
 import type { Payload } from "./payload.ts";
 import type { RegistrationSettings, StoredRegistration } from "./registration.ts";
 import type { SpaceSettings } from "./space.ts";
+import type { Transaction, TransactionVerdict } from "./transaction.ts";
 
 export { type Mutation, type Precondition, scopeOpId, type Verdict } from "./operation.ts";
 
@@ -117,6 +118,40 @@ export interface ClaimReply extends ShardStamp {
 
 export interface ReadRequest extends CallScope {
   readonly keys: readonly string[];
+  /** The answer must be the newest (rule ST1): the shard first makes sure that it is still the authority (rule ST5). */
+  readonly strong?: true;
+  /**
+   * The node asks to hold copies of these keys under its node lease. Only a session with an open socket may: elsewhere it counts as
+   * `strong` alone.
+   */
+  readonly hold?: true;
+}
+
+export interface TransactRequest extends CallScope {
+  readonly transaction: Transaction;
+}
+
+export interface TransactReply extends ShardStamp {
+  readonly verdict: TransactionVerdict;
+}
+
+/** Asks what became of operations (rule OU3). */
+export interface ResolveRequest extends CallScope {
+  /** Scoped op ids, at most 1,000. */
+  readonly opIds: readonly string[];
+  /** What was not seen is made definite: a copy that comes late is refused with `op_sealed`. */
+  readonly seal?: true;
+}
+
+/** What became of one operation. `sealed`: it was not seen and never will be done. */
+export type Resolution =
+  | { readonly state: "ok"; readonly version: number; readonly revision: number }
+  | { readonly state: "fail"; readonly error: ErrorData }
+  | { readonly state: "pending" | "unseen" | "sealed" };
+
+export interface ResolveReply extends ShardStamp {
+  /** One for each op id, in order. */
+  readonly resolutions: readonly Resolution[];
 }
 
 export interface ReadReply extends ShardStamp {
@@ -125,6 +160,8 @@ export interface ReadReply extends ShardStamp {
    * one), and the rest is to be asked for again.
    */
   readonly entries: readonly (StoredEntry | null)[];
+  /** The places in `entries` of those that the asking session may hold. Absent: none. */
+  readonly held?: readonly number[];
 }
 
 export interface ListRequest extends CallScope {
@@ -164,6 +201,8 @@ export type ChangeKind =
   | "invalidate"
   | "invalidatePrefix"
   | "invalidateTag"
+  /** A strong write has begun: copies must go, the value is still the old one. */
+  | "intent"
   | "register";
 
 /** One log entry as nodes see it. */
@@ -238,6 +277,8 @@ export interface UnregisterRequest extends CallScope {
 export interface ShardApi {
   read(request: ReadRequest): Promise<ReadReply | Refusal>;
   mutate(request: MutateRequest): Promise<MutateReply | Refusal>;
+  transact(request: TransactRequest): Promise<TransactReply | Refusal>;
+  resolve(request: ResolveRequest): Promise<ResolveReply | Refusal>;
   list(request: ListRequest): Promise<ListReply | Refusal>;
   changes(request: ChangesRequest): Promise<ChangesReply | Refusal>;
   usage(request: CallScope): Promise<UsageReply | Refusal>;
