@@ -5,6 +5,7 @@
 
 import type { Payload } from "../protocol/payload.ts";
 import type { Position } from "../protocol/position.ts";
+import type { Pushes } from "../protocol/pushes.ts";
 import type { RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
 import type {
   Change,
@@ -22,8 +23,8 @@ import type {
 } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { Transaction, TransactionVerdict } from "../protocol/transaction.ts";
-import type { Pushes } from "./pushes.ts";
 
+export type { PushedChanges, PushedInvalidation, Pushes, PushListener } from "../protocol/pushes.ts";
 export type {
   Comparison,
   OperationResult,

@@ -1,4 +1,4 @@
-import type { Change } from "../protocol/shard-api.ts";
+import type { Change } from "./shard-api.ts";
 
 /** Log entries of a shard that were pushed: those of `(after, to]`, in order. They may come twice, and pages may be missing between two. */
 export interface PushedChanges {
