@@ -1,44 +1,47 @@
 import { newOpId, Problem, type SpaceHttp, type Verdict } from "../support/http-client.ts";
 import type { Seeded } from "../support/seeded.ts";
 
-/** One change of a key, as its writer knows it. */
+/** One acknowledged change of a key, as its writer knows it: it made one version. */
 export interface Change {
   readonly key: string;
-  readonly opId: string;
   /** Undefined: a delete. */
   readonly text: string | undefined;
   readonly sentAtMs: number;
-  /** Absent for deletes: their verdict names none. */
-  version?: number;
-  /** When its answer came; absent where the answer was lost and the change repeated with its op id. */
-  ackedAtMs?: number;
+  /** When its answer came; of a repeated one, the answer to the repetition. */
+  readonly ackedAtMs: number;
+  /** What its answer named; undefined: a repeated delete, whose verdict names none. */
+  readonly version: number | undefined;
 }
 
-/** A client with keys of its own that remembers every change it made of them, and one key that it shares with others. */
+/** A change that is under way, or whose fate is not known. */
+type Asked = Pick<Change, "key" | "text" | "sentAtMs"> & { readonly opId: string };
+
+/**
+ * A client that makes one change at a time and remembers each that had an effect: of keys of its own, where its steps are the whole history, and of keys
+ * that all clients share.
+ */
 export class VersionWriter {
-  /** The acknowledged changes of each own key, in order. */
-  readonly own = new Map<string, Change[]>();
-  /** Its acknowledged writes of the shared key. */
-  readonly shared: Change[] = [];
-  readonly #sharedKey: string;
+  readonly changes: Change[] = [];
+  readonly #own: readonly string[];
+  readonly #shared: readonly string[];
   readonly #random: Seeded;
-  #pending: Change | undefined;
+  /** The own keys that have a value. */
+  readonly #present = new Set<string>();
+  #pending: Asked | undefined;
   #steps = 0;
 
-  constructor(name: string, keys: number, sharedKey: string, random: Seeded) {
-    this.#sharedKey = sharedKey;
+  constructor(own: readonly string[], shared: readonly string[], random: Seeded) {
+    this.#own = own;
+    this.#shared = shared;
     this.#random = random;
-    for (let at = 0; at < keys; at++) this.own.set(`doc:${name}:${at}`, []);
   }
 
-  /** Changes keys until `stopped` or the connection breaks; gives whether it broke. */
+  /** Changes keys until the connection breaks, or until `stopped`; gives whether it broke. */
   async run(space: SpaceHttp, stopped: () => boolean): Promise<boolean> {
     while (!stopped()) {
-      const change = this.#next();
-      this.#pending = change;
+      this.#pending = this.#next();
       try {
-        const verdict = await send(space, change);
-        this.#acknowledge({ ...change, ackedAtMs: Date.now() }, verdict);
+        await this.#send(space, this.#pending);
       } catch (error) {
         if (error instanceof Problem && error.outcome !== "unknown") throw error;
         return true;
@@ -47,30 +50,51 @@ export class VersionWriter {
     return false;
   }
 
-  /** Repeats the change of unknown fate, if there is one, with its op id; gives whether there was. */
-  async resolve(space: SpaceHttp): Promise<boolean> {
+  /**
+   * Repeats the change of unknown fate, if there is one, with its op id. `done`: it had been carried out, the repetition only told; `lost`:
+   * the repetition carried it out.
+   */
+  async resolve(space: SpaceHttp): Promise<"none" | "done" | "lost"> {
     const open = this.#pending;
-    if (open === undefined) return false;
-    this.#acknowledge(open, await send(space, open));
-    return true;
+    if (open === undefined) return "none";
+    return (await this.#send(space, open)) ? "done" : "lost";
   }
 
-  #next(): Change {
-    const dice = this.#random.below(8);
-    const key = dice === 0 ? this.#sharedKey : this.#random.pick([...this.own.keys()]);
-    const last = this.own.get(key)?.at(-1);
-    const deletes = dice === 1 && last?.text !== undefined;
-    const text = deletes ? undefined : `${key}/${this.#steps++}/${this.#random.below(1_000_000)}`;
-    return { key, opId: newOpId(), text, sentAtMs: Date.now() };
-  }
-
-  #acknowledge(change: Change, { version }: Verdict): void {
+  /** Gives whether the verdict was an earlier one's. */
+  async #send(space: SpaceHttp, asked: Asked): Promise<boolean> {
+    const { key, text, opId, sentAtMs } = asked;
+    let verdict: Verdict;
+    let version: number | undefined;
+    if (text === undefined) {
+      const told = await space.delete(key, opId);
+      verdict = told;
+      // The position after a delete is the delete's own; after a repetition it is a later one.
+      if (!told.replayed) version = Number(told.revision.split(".")[1]);
+    } else {
+      verdict = await space.put(key, text, opId);
+      version = verdict.version;
+    }
+    const ackedAtMs = Date.now();
     this.#pending = undefined;
-    if (change.text !== undefined) change.version = version;
-    (this.own.get(change.key) ?? this.shared).push(change);
+    if (this.#own.includes(key)) {
+      if (verdict.existed !== this.#present.has(key)) {
+        throw new Error(`${key}: its only writer was told that it existed: ${verdict.existed}`);
+      }
+      if (text === undefined) this.#present.delete(key);
+      else this.#present.add(key);
+    }
+    // Deleting what was not there makes no version.
+    if (text !== undefined || verdict.existed) {
+      this.changes.push({ key, text, sentAtMs, ackedAtMs, version });
+    }
+    return verdict.replayed;
   }
-}
 
-async function send(space: SpaceHttp, { key, text, opId }: Change): Promise<Verdict> {
-  return text === undefined ? await space.delete(key, opId) : await space.put(key, text, opId);
+  #next(): Asked {
+    const keys = this.#random.below(8) === 0 ? this.#shared : this.#own;
+    const key = this.#random.pick(keys);
+    const deletes = this.#random.below(6) === 0 && (keys === this.#shared || this.#present.has(key));
+    const text = deletes ? undefined : `${key}/${this.#steps++}/${this.#random.below(1_000_000)}`;
+    return { key, text, opId: newOpId(), sentAtMs: Date.now() };
+  }
 }

@@ -70,10 +70,11 @@ export class SpaceHttp {
     return { version: body.version, replayed: body.replayed, existed: !body.created };
   }
 
-  async delete(key: string, opId = newOpId()): Promise<Verdict> {
+  /** `revision`: the log's position after it. */
+  async delete(key: string, opId = newOpId()): Promise<Verdict & { readonly revision: string }> {
     const headers = { "Warp-Op-Id": opId };
     const answer = await this.#call("DELETE", `/keys/${encodeURIComponent(key)}`, undefined, headers);
-    return (await answer.json()) as Verdict;
+    return (await answer.json()) as Verdict & { readonly revision: string };
   }
 
   /** `query` is what follows the path, with its question mark: `?version=7`. */
