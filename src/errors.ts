@@ -120,6 +120,9 @@ const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "storage_timeout",
   "storage_unavailable",
   "space_deleting",
+  "quorum_failed",
+  "write_interrupted",
+  "session_ended",
 ]);
 
 /** Every error that Warp raises. */

@@ -99,6 +99,17 @@ function checkTogether(settings: RegistrationSettings): void {
   if (settings.jitter !== undefined && (adaptive !== undefined || frequency !== undefined)) {
     throw wrong("jitter", "jitter does not go with adaptive or frequency, whose TTLs differ by themselves");
   }
+  for (const field of ["quorum", "minZones"] as const) {
+    if (settings[field] !== undefined && settings.mode !== "strong")
+      throw wrong(field, `${field} needs mode strong`, { allowed: ["strong"] });
+  }
+  const { quorum, minZones, merge } = settings;
+  if (minZones !== undefined && (quorum === undefined || quorum < minZones)) {
+    throw wrong("minZones", `minZones is ${minZones}; it needs a quorum of at least as many nodes`);
+  }
+  if (settings.mergeMaxElements !== undefined && merge !== "append" && merge !== "union") {
+    throw wrong("mergeMaxElements", "mergeMaxElements needs merge append or union");
+  }
   const longestMs = Math.max(cacheTtlMs, frequency?.maxTtlMs ?? 0);
   if (maxLifeMs !== undefined && maxLifeMs < longestMs) {
     throw wrong("maxLifeMs", `maxLifeMs is ${maxLifeMs}, below the longest TTL, ${longestMs}`, {

@@ -9,8 +9,10 @@ import type {
   MutateRequest,
   ReadRequest,
   RegisterRequest,
+  ResolveRequest,
   ShardApi,
   SpaceOptionsData,
+  TransactRequest,
   UnregisterRequest,
   VersionRequest,
 } from "../protocol/shard-api.ts";
@@ -60,6 +62,14 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements ShardApi {
 
   mutate(request: MutateRequest) {
     return this.#metrics.after(this.#shard.mutate(request));
+  }
+
+  transact(request: TransactRequest) {
+    return this.#metrics.after(this.#shard.transact(request));
+  }
+
+  resolve(request: ResolveRequest) {
+    return this.#metrics.after(this.#shard.resolve(request));
   }
 
   list(request: ListRequest) {

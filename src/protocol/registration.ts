@@ -86,6 +86,9 @@ export interface RegistrationSettings {
   readonly loadSharing?: "space";
 }
 
+/** The name of a merge rule: 1 to 64 letters, digits, `.`, `_` and `-`, a letter first. */
+export const mergeNamePattern = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
+
 /** A registration as its space keeps it. */
 export interface StoredRegistration {
   readonly pattern: string;

@@ -123,3 +123,12 @@ export const maxReporters = 20_000;
 /** Most series of one report, and of the whole deployment. */
 export const maxReportSeries = 2_000;
 export const maxSeries = 5_000;
+/** Elements that a merged list or set keeps at most, and unless its registration says otherwise. */
+export const maxMergeElements = 10_000;
+export const defaultMergeElements = 1_000;
+/** Most nodes that a registration's quorum may want, and most zones that they must be in. */
+export const maxQuorum = 64;
+export const maxMinZones = 16;
+/** Most operations in one branch of a transaction, and most comparisons. */
+export const maxTransactionOperations = 128;
+export const maxComparisons = 128;

@@ -95,6 +95,8 @@ export class Mutator {
       const revision = changes.put(key, { payload, tags, lifeMs }, before, note);
       return { outcome: "ok", version: revision, revision, existed };
     }
+    if (mutation.kind === "merge")
+      return fail("merge_rule_missing", "no merge rule is registered for this key");
     return this.#restore(mutation, before, note);
   }
 

@@ -17,6 +17,9 @@ adapterContract({
     persistent: true,
     history: true,
     claims: true,
+    transactions: false,
+    merge: false,
+    quorum: false,
   },
   firstWriteCreates: true,
   run: (work, { strict = false, ...options } = {}) =>

@@ -21,6 +21,9 @@ contract({
     persistent: true,
     history: true,
     claims: true,
+    transactions: false,
+    merge: false,
+    quorum: false,
   },
   firstWriteCreates: false,
   run: async (work, options = {}) => {

@@ -115,6 +115,8 @@ export class FakeSpace {
       readVersion: unused,
       history: unused,
       claimLoad: unused,
+      transact: unused,
+      resolve: unused,
       usage: async (request) =>
         admitted(request, () => {
           const keys = this.storage(index).list({

@@ -12,7 +12,9 @@ export type ScriptedMethod =
   | "unregister"
   | "readVersion"
   | "history"
-  | "claimLoad";
+  | "claimLoad"
+  | "transact"
+  | "resolve";
 
 /** A call that a test decides about. What the storage does and when the caller hears of it are two things. */
 export interface HeldCall {
@@ -150,6 +152,14 @@ export class ScriptedAdapter implements Adapter {
 
   claimLoad(...args: Parameters<Adapter["claimLoad"]>): ReturnType<Adapter["claimLoad"]> {
     return this.#call("claimLoad", args, () => this.inner.claimLoad(...args));
+  }
+
+  transact(...args: Parameters<Adapter["transact"]>): ReturnType<Adapter["transact"]> {
+    return this.#call("transact", args, () => this.inner.transact(...args));
+  }
+
+  resolve(...args: Parameters<Adapter["resolve"]>): ReturnType<Adapter["resolve"]> {
+    return this.#call("resolve", args, () => this.inner.resolve(...args));
   }
 
   async close(): Promise<void> {

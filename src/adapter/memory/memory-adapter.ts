@@ -3,7 +3,7 @@ import { checkKey } from "../../protocol/key.ts";
 import type { Claiming } from "../../protocol/load-claims.ts";
 import type { Position } from "../../protocol/position.ts";
 import type { RegistrationSettings, StoredRegistration } from "../../protocol/registration.ts";
-import type { ClaimReply, VersionRequest } from "../../protocol/shard-api.ts";
+import type { ClaimReply, Resolution, VersionRequest } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
 import { checkCallLimits } from "../../runtime/call-limits.ts";
 import { defaultListLimit, maxChangesLimit } from "../../runtime/limits.ts";
@@ -18,6 +18,7 @@ import type {
   Mutation,
   MutationAnswer,
   ReadAnswer,
+  TransactionAnswer,
   VersionAnswer,
 } from "../adapter.ts";
 import { checkBatchSize, namedKey } from "../batch.ts";
@@ -32,6 +33,9 @@ const supports: AdapterSupports = Object.freeze({
   persistent: false,
   history: true,
   claims: true,
+  transactions: false,
+  merge: false,
+  quorum: false,
 });
 
 /**
@@ -76,6 +80,16 @@ class MemoryAdapter implements Adapter {
     const verdicts = this.#storage.apply(mutations);
     const asOf = this.#position();
     return verdicts.map((verdict, at) => ({ ...namedKey(mutations[at]), verdict, asOf }));
+  }
+
+  async transact(_transaction: unknown, options?: CallOptions): Promise<TransactionAnswer> {
+    this.#begin(options);
+    throw new WarpError("unsupported", "this storage has no transactions");
+  }
+
+  async resolve(_operations: unknown, options?: CallOptions): Promise<readonly Resolution[]> {
+    this.#begin(options);
+    throw new WarpError("unsupported", "this storage can't tell what became of operations");
   }
 
   async list(options: ListOptions = {}): Promise<ListAnswer> {

@@ -204,6 +204,8 @@ export class MemoryStorage {
       const revision = this.#put(key, mutation.payload, mutation.tags, nowMs, life);
       return { outcome: "ok", version: revision, revision, existed };
     }
+    if (mutation.kind === "merge")
+      return fail("merge_rule_missing", "no merge rule is registered for this key");
     const kept = this.#history.value(key, mutation.version);
     if (kept === "future") return fail("invalid_version", "the storage has not come to this version yet");
     if (kept === "none") return fail("not_found", "the key has no value of this version");

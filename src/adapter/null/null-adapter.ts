@@ -3,7 +3,7 @@ import { checkKey } from "../../protocol/key.ts";
 import { checkMutation, preconditionHolds } from "../../protocol/mutation.ts";
 import type { Position } from "../../protocol/position.ts";
 import type { StoredRegistration } from "../../protocol/registration.ts";
-import type { ClaimReply } from "../../protocol/shard-api.ts";
+import type { ClaimReply, Resolution } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
 import { type CallLimits, checkCallLimits } from "../../runtime/call-limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -21,6 +21,7 @@ import type {
   Mutation,
   MutationAnswer,
   ReadAnswer,
+  TransactionAnswer,
   Verdict,
   VersionAnswer,
 } from "../adapter.ts";
@@ -44,6 +45,9 @@ const supports: AdapterSupports = Object.freeze({
   persistent: false,
   history: false,
   claims: false,
+  transactions: false,
+  merge: false,
+  quorum: false,
 });
 
 /**
@@ -94,6 +98,16 @@ class NullAdapter implements Adapter {
     const verdicts = mutations.map((mutation) => this.#apply(mutation, nowMs));
     const asOf = this.#position();
     return verdicts.map((verdict, at) => ({ ...namedKey(mutations[at]), verdict, asOf }));
+  }
+
+  async transact(_transaction: unknown, options?: CallOptions): Promise<TransactionAnswer> {
+    this.#begin(options);
+    throw unsupported("transactions");
+  }
+
+  async resolve(_operations: unknown, options?: CallOptions): Promise<readonly Resolution[]> {
+    this.#begin(options);
+    throw unsupported("outcomes to resolve");
   }
 
   async list(options: ListOptions = {}): Promise<ListAnswer> {

@@ -5,7 +5,7 @@ import { checkKey, shardOf } from "../../protocol/key.ts";
 import { type Claiming, checkClaim } from "../../protocol/load-claims.ts";
 import type { Position } from "../../protocol/position.ts";
 import type { RegistrationSettings, StoredRegistration } from "../../protocol/registration.ts";
-import type { ClaimReply, VersionRequest } from "../../protocol/shard-api.ts";
+import type { ClaimReply, Resolution, VersionRequest } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
 import { checkCallLimits } from "../../runtime/call-limits.ts";
 import { defaultListLimit } from "../../runtime/limits.ts";
@@ -20,6 +20,7 @@ import type {
   Mutation,
   MutationAnswer,
   ReadAnswer,
+  TransactionAnswer,
   Verdict,
   VersionAnswer,
 } from "../adapter.ts";
@@ -35,6 +36,9 @@ const supports: AdapterSupports = Object.freeze({
   persistent: true,
   history: true,
   claims: true,
+  transactions: false,
+  merge: false,
+  quorum: false,
 });
 
 /**
@@ -82,6 +86,16 @@ class ShardAdapter implements Adapter {
     if (mutations.length === 0) return [];
     const answers = await this.#client.mutate(mutations, options);
     return answers.map((parts, at) => ({ ...namedKey(mutations[at]), ...joined(parts) }));
+  }
+
+  async transact(_transaction: unknown, options?: CallOptions): Promise<TransactionAnswer> {
+    this.#begin(options);
+    throw new WarpError("unsupported", "this storage has no transactions");
+  }
+
+  async resolve(_operations: unknown, options?: CallOptions): Promise<readonly Resolution[]> {
+    this.#begin(options);
+    throw new WarpError("unsupported", "this storage can't tell what became of operations");
   }
 
   async list(options: ListOptions = {}): Promise<ListAnswer> {

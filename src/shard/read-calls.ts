@@ -1,0 +1,187 @@
+import { WarpError } from "../errors.ts";
+import {
+  type CallScope,
+  type ChangesReply,
+  type ChangesRequest,
+  type HistoryReply,
+  type HistoryRequest,
+  isRefusal,
+  type ListReply,
+  type ListRequest,
+  type ReadReply,
+  type ReadRequest,
+  type Refusal,
+  type ShardApi,
+  type ShardStamp,
+  type StoredEntry,
+  type UsageReply,
+  type VersionReply,
+  type VersionRequest,
+} from "../protocol/shard-api.ts";
+import { checkHistoryPage, checkWhich } from "../protocol/versions.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { maxChangesLimit, maxListBytes, maxReplyBytes } from "../runtime/limits.ts";
+import type { Admission } from "./admission.ts";
+import type { GroupCommit } from "./group-commit.ts";
+import type { Ledger } from "./ledger.ts";
+import { refusing } from "./refusal.ts";
+import type { Residence } from "./residence.ts";
+
+/** What reads are made of. */
+export interface ReadCallsOptions {
+  readonly clock: Clock;
+  /** Bytes that the database takes. */
+  readonly databaseBytes: () => number;
+}
+
+/** The epoch in answers of a shard that was never written to. */
+export const unwrittenEpoch = "0000000000000000";
+/** What stands on answers of a shard that was never written to. */
+export const unwritten: ShardStamp = { epoch: unwrittenEpoch, asOf: 0, registrations: 0 };
+
+/** The calls that only look: values, lists, the log, versions. */
+export class ReadCalls
+  implements Pick<ShardApi, "read" | "list" | "changes" | "usage" | "readVersion" | "history">
+{
+  readonly #options: ReadCallsOptions;
+  readonly #residence: Residence;
+  readonly #commit: GroupCommit;
+  readonly #admission: Admission;
+
+  constructor(options: ReadCallsOptions, residence: Residence, commit: GroupCommit, admission: Admission) {
+    this.#options = options;
+    this.#residence = residence;
+    this.#commit = commit;
+    this.#admission = admission;
+  }
+
+  async read(request: ReadRequest): Promise<ReadReply | Refusal> {
+    const ledger = await this.#admission.admit(request, "read");
+    if (ledger === undefined) return { ...unwritten, entries: request.keys.map(() => null) };
+    if (isRefusal(ledger)) return ledger;
+    const nowMs = this.#expireForRead(ledger);
+    const entries: (StoredEntry | null)[] = [];
+    let bytes = 0;
+    for (const key of request.keys) {
+      const entry = ledger.keys.get(key, nowMs) ?? null;
+      bytes += entry?.payload.bytes.length ?? 0;
+      if (bytes > maxReplyBytes && entries.length > 0) break;
+      entries.push(entry);
+    }
+    return { ...ledger.stamp(), entries };
+  }
+
+  async list(request: ListRequest): Promise<ListReply | Refusal> {
+    const ledger = await this.#admission.admit(request, "read");
+    if (ledger === undefined) return { ...unwritten, items: [], more: false };
+    if (isRefusal(ledger)) return ledger;
+    const nowMs = this.#expireForRead(ledger);
+    const { prefix, after, limit, values } = request;
+    return {
+      ...ledger.stamp(),
+      ...ledger.keys.list(prefix, after, limit, nowMs, values ? maxListBytes : undefined),
+    };
+  }
+
+  async changes(request: ChangesRequest): Promise<ChangesReply | Refusal> {
+    const ledger = await this.#admission.admit(request, "read");
+    if (ledger === undefined) {
+      return {
+        ...unwritten,
+        changes: [],
+        to: 0,
+        ...(request.epoch === unwrittenEpoch ? {} : { gap: "epoch" }),
+      };
+    }
+    if (isRefusal(ledger)) return ledger;
+    this.#expireForRead(ledger);
+    if (request.epoch !== ledger.epoch) {
+      return { ...ledger.stamp(), changes: [], to: ledger.log.head, gap: "epoch" };
+    }
+    if (request.since > ledger.log.head) return await this.#newLife();
+    if (request.since < ledger.log.floor) {
+      return { ...ledger.stamp(), changes: [], to: ledger.log.head, gap: "compacted" };
+    }
+    const limit = Math.min(request.limit, maxChangesLimit);
+    const changes = ledger.log.since(request.since, limit);
+    return {
+      ...ledger.stamp(),
+      changes,
+      to: changes.length < limit ? ledger.log.head : (changes.at(-1)?.revision ?? ledger.log.head),
+    };
+  }
+
+  async usage(request: CallScope): Promise<UsageReply | Refusal> {
+    const ledger = await this.#admission.admit(request, "read");
+    if (ledger === undefined) {
+      return { ...unwritten, keys: 0, valueBytes: 0, logEntries: 0, logFloor: 0, databaseBytes: 0 };
+    }
+    if (isRefusal(ledger)) return ledger;
+    this.#expireForRead(ledger);
+    const { log, keys } = ledger;
+    return {
+      ...ledger.stamp(),
+      ...keys.totals(),
+      logEntries: log.entries,
+      logFloor: log.floor,
+      databaseBytes: this.#options.databaseBytes(),
+    };
+  }
+
+  async readVersion(request: VersionRequest): Promise<VersionReply | Refusal> {
+    const { key, which } = request;
+    const ledger = await this.#admission.admit(request, "versions");
+    if (ledger !== undefined && isRefusal(ledger)) return ledger;
+    return refusing(() => {
+      if (ledger === undefined) {
+        checkWhich(which, 0, this.#options.clock.now());
+        return { ...unwritten, found: null };
+      }
+      const nowMs = this.#expireForRead(ledger, key);
+      return { ...ledger.stamp(), found: ledger.history.read(key, which, nowMs) };
+    });
+  }
+
+  async history(request: HistoryRequest): Promise<HistoryReply | Refusal> {
+    const ledger = await this.#admission.admit(request, "versions");
+    if (ledger !== undefined && isRefusal(ledger)) return ledger;
+    return refusing(() => {
+      checkHistoryPage(request);
+      if (ledger === undefined) return { ...unwritten, versions: [], more: false, floor: 1 };
+      const nowMs = this.#expireForRead(ledger, request.key);
+      return { ...ledger.stamp(), ...ledger.history.page(request, nowMs) };
+    });
+  }
+
+  /**
+   * Before a read: keys whose end has come are gone for it, and the log says so; `key` in any case, others a bounded number. Gives
+   * the time that the read works with.
+   */
+  #expireForRead(ledger: Ledger, key?: string): number {
+    const nowMs = this.#options.clock.now();
+    const due = ledger.keys.nextExpiryMs;
+    if (due !== undefined && due <= nowMs) {
+      try {
+        this.#residence.transaction(() => {
+          if (key !== undefined) ledger.expireKey(key, nowMs);
+        });
+      } catch (cause) {
+        this.#residence.forget();
+        throw new WarpError("storage_unavailable", "the storage refused a write", { cause });
+      }
+    }
+    return nowMs;
+  }
+
+  /**
+   * A node has seen a revision of this epoch that the log has not reached: the storage went back in time, so revisions would be given
+   * twice. A new epoch makes every version and position from before it void.
+   */
+  async #newLife(): Promise<ChangesReply> {
+    return await this.#commit.submit(() => {
+      const ledger = this.#residence.renew();
+      const stamp = ledger?.stamp() ?? unwritten;
+      return { ...stamp, changes: [], to: stamp.asOf, gap: "epoch" as const };
+    });
+  }
+}
