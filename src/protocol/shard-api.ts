@@ -8,9 +8,11 @@ import type { Mutation, Verdict } from "./operation.ts";
 import type { Payload } from "./payload.ts";
 import type { RegistrationSettings, StoredRegistration } from "./registration.ts";
 import type { SpaceSettings } from "./space.ts";
+import type { KeptVersion, ListedKey, StoredEntry } from "./stored.ts";
 import type { Transaction, TransactionVerdict } from "./transaction.ts";
 
 export { type Mutation, type Precondition, scopeOpId, type Verdict } from "./operation.ts";
+export type { KeptVersion, ListedKey, StoredEntry } from "./stored.ts";
 
 /** Rides on every call: what the node takes the space to be. A shard that knows otherwise refuses with `stale`. */
 export interface CallScope {
@@ -45,30 +47,6 @@ export interface MutateRequest extends CallScope {
 export interface MutateReply extends ShardStamp {
   /** One for each mutation, in order. */
   readonly verdicts: readonly Verdict[];
-}
-
-/** A stored value as a shard gives it. */
-export interface StoredEntry {
-  readonly key: string;
-  readonly version: number;
-  /** Wall-clock ms of its commit at the shard. */
-  readonly modifiedAtMs: number;
-  readonly payload: Payload;
-  /** What is left of its life, in ms, at the moment of the answer; undefined: no end. */
-  readonly expiresInMs?: number;
-  /** Absent: none. */
-  readonly tags?: readonly string[];
-}
-
-/** One kept version of a key. A delete or an expiry is a version without a value (rule VE4). */
-export interface KeptVersion {
-  readonly version: number;
-  readonly kind: "set" | "delete" | "expire";
-  /** Wall-clock ms of its commit, never less than that of the version before; of an expiry, the moment its life ended. */
-  readonly atMs: number;
-  readonly sizeBytes: number;
-  readonly contentType?: string;
-  readonly tags?: readonly string[];
 }
 
 /** Asks for one kept version: the one of this number, or the one that was present at a time. */
@@ -173,18 +151,6 @@ export interface ListRequest extends CallScope {
   readonly limit: number;
   /** Whether the values come too; a page then ends at 4 MiB of them. */
   readonly values: boolean;
-}
-
-export interface ListedKey {
-  readonly key: string;
-  readonly version: number;
-  readonly modifiedAtMs: number;
-  readonly sizeBytes: number;
-  readonly contentType: string;
-  readonly expiresInMs?: number;
-  /** Absent: none. */
-  readonly tags?: readonly string[];
-  readonly payload?: Payload;
 }
 
 export interface ListReply extends ShardStamp {

@@ -1,7 +1,7 @@
 import type { ErrorData } from "../errors.ts";
 import type { Mutation, Precondition } from "./operation.ts";
 import type { Payload } from "./payload.ts";
-import type { StoredEntry } from "./shard-api.ts";
+import type { StoredEntry } from "./stored.ts";
 
 /** One condition of a transaction, judged at the shard on committed state (rule TX2). */
 export type Comparison = { readonly key: string } & (
