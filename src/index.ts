@@ -19,7 +19,8 @@ export {
   type VersionedCacheOptions,
   versionedCache,
 } from "./cache/versioned/versioned-cache.ts";
-export type { KeyScope, Scope } from "./core/scope.ts";
+export type { KeyScope } from "./core/key-scope.ts";
+export type { Scope } from "./core/scope.ts";
 export type { GetOrSetOptions, Source } from "./core/sourcing.ts";
 export type {
   AdaptiveTtl,

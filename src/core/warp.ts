@@ -9,9 +9,11 @@ import { runBatch } from "./batch.ts";
 import { callOptions } from "./call.ts";
 import { Core } from "./core.ts";
 import { checkPrefix } from "./draft.ts";
+import { KeyScope } from "./key-scope.ts";
+import { lookupMany, valuesOf } from "./lookups.ts";
 import { checkRange, policyOf, resolveSettings } from "./policy.ts";
-import { codecOf, readingOf } from "./readings.ts";
-import { KeyScope, Scope, scopeReading } from "./scope.ts";
+import { codecOf, readingOf, scopeReading } from "./readings.ts";
+import { Scope } from "./scope.ts";
 import type { GetOrSetOptions, Source } from "./sourcing.ts";
 import type {
   BatchOperation,
@@ -108,11 +110,7 @@ export class Warp {
 
   /** The values of those keys that have one. At most 1,000 keys (`batch_too_large`). Throws the first error of any. */
   async getMany<T = unknown>(keys: readonly string[], options?: ReadOptions<T>): Promise<Map<string, T>> {
-    const values = new Map<string, T>();
-    for (const [key, found] of await this.lookupMany(keys, options)) {
-      if (found.value !== undefined) values.set(key, found.value);
-    }
-    return values;
+    return await valuesOf(this.#core.reader, keys, readingOf(options), options);
   }
 
   /** {@link lookup} of all keys in one go, in order, each key once. */
@@ -120,15 +118,7 @@ export class Warp {
     keys: readonly string[],
     options?: ReadOptions<T>,
   ): Promise<Map<string, Lookup<T>>> {
-    const lookups = new Map<string, Lookup<T>>();
-    const settled = await this.#core.reader.each(keys, readingOf(options), options);
-    for (const key of keys) {
-      const one = settled.get(key);
-      if (one === undefined) continue;
-      if (!("value" in one)) throw one.error;
-      lookups.set(key, one.value);
-    }
-    return lookups;
+    return await lookupMany(this.#core.reader, keys, readingOf(options), options);
   }
 
   /**
@@ -144,17 +134,7 @@ export class Warp {
 
   /** Stores a value; this node reads it from L1 from now on. A condition that fails is `precondition_failed`. */
   async set<T = unknown>(key: string, value: T, options?: WriteOptions<T>): Promise<MutationResult> {
-    this.#core.parts.lifetime.check();
-    const payload = codecOf<T>(options).encode(value);
-    const wish = {
-      kind: "set",
-      key,
-      payload,
-      expiresInMs: options?.expiresInMs,
-      tags: options?.tags,
-      when: options?.when,
-    } as const;
-    return (await this.#core.writer.one(wish, options)).result;
+    return await this.#core.mutations.set(key, value, readingOf(options), options);
   }
 
   /** Stores up to 1,000 values in one call, each with its own verdict, in order. */
@@ -162,12 +142,12 @@ export class Warp {
     entries: Iterable<readonly [key: string, value: T]>,
     options?: SetManyOptions<T>,
   ): Promise<readonly SetManyResult[]> {
-    return await this.#core.setMany(entries, readingOf(options), options);
+    return await this.#core.mutations.setMany(entries, readingOf(options), options);
   }
 
   /** Deletes a key from the storage and from all caches. An absent key is no error: see `existed`. */
   async delete(key: string, options?: DeleteOptions): Promise<MutationResult> {
-    return (await this.#core.writer.one({ kind: "delete", key, when: options?.when }, options)).result;
+    return await this.#core.mutations.delete(key, options);
   }
 
   /** Up to 1,000 reads and mutations in one call, each with its own verdict, as if done in order. Not atomic. */
@@ -204,8 +184,7 @@ export class Warp {
 
   /** Makes a kept version the present value, as a new version. */
   async restore(key: string, version: number, options?: DeleteOptions): Promise<MutationResult> {
-    return (await this.#core.writer.one({ kind: "restore", key, version, when: options?.when }, options))
-      .result;
+    return await this.#core.mutations.restore(key, version, options);
   }
 
   /**
@@ -220,12 +199,12 @@ export class Warp {
 
   /** Drops every node's copies of up to 1,000 keys, of a prefix, or of all values with any of up to 16 tags; what is stored stays. */
   async invalidate(target: InvalidateTarget, options?: MutationOptions): Promise<InvalidateResult> {
-    return await this.#core.invalidate(target, options);
+    return await this.#core.invalidations.everywhere(target, options);
   }
 
   /** Drops this node's copies only; gives how many there were. */
   async invalidateLocal(target: InvalidateTarget): Promise<number> {
-    return await this.#core.invalidateLocal(target);
+    return await this.#core.invalidations.local(target);
   }
 
   /** A page of keys, from the storage, in order of their UTF-8 bytes. */
