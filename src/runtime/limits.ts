@@ -132,3 +132,15 @@ export const maxMinZones = 16;
 /** Most operations in one branch of a transaction, and most comparisons. */
 export const maxTransactionOperations = 128;
 export const maxComparisons = 128;
+/** Sessions of a shard that may have a node lease at a time, and the length of such a lease. */
+export const maxLeaseHolders = 64;
+export const nodeLeaseMs = 4_000;
+/** Two clocks' rates differ by at most this share (assumption A1). */
+export const clockRateMargin = 0.01;
+/** How long after the start of its last confirmed write a shard takes itself for the authority. */
+export const barrierMs = 2_000;
+/** Keys of a shard that nodes may hold for strong reads, and patterns that it notes one by one for that. */
+export const maxHeldKeys = 100_000;
+export const maxNotedPatterns = 64;
+/** Strong writes of a shard that are under way or wait. */
+export const maxStrongWaiting = 10_000;

@@ -31,10 +31,11 @@ import {
   type VersionReply,
   type VersionRequest,
 } from "../protocol/shard-api.ts";
-import type { Timers } from "../runtime/clock.ts";
+import type { Clock, Timers } from "../runtime/clock.ts";
 import { maxGroupMutations } from "../runtime/limits.ts";
 import { Admission, type Home } from "./admission.ts";
 import { GroupCommit } from "./group-commit.ts";
+import type { LeaseGrants, Members } from "./members.ts";
 import { ReadCalls, unwritten } from "./read-calls.ts";
 import { refuse } from "./refusal.ts";
 import { Residence, type ResidenceOptions } from "./residence.ts";
@@ -48,8 +49,13 @@ export interface ShardOptions extends ResidenceOptions {
   /** Bytes that the database takes. */
   readonly databaseBytes: () => number;
   readonly home: (space: string) => Home;
-  /** For those who wait for another's load. */
+  /** For those who wait for another's load, and for strong writes that wait for holders. */
   readonly timers: Timers;
+  /**
+   * Time as it passes, for leases and the barrier: never backwards, and at a rate that is right to 1 %. Default: `clock`, kept from
+   * running backwards.
+   */
+  readonly elapsed?: Clock;
   /** See `GroupCommitOptions`. */
   readonly groupCommit?: boolean;
 }
@@ -92,7 +98,20 @@ export class Shard implements ShardApi {
     );
   }
 
-  read(request: ReadRequest): Promise<ReadReply | Refusal> {
+  /**
+   * Begins to work with the sessions that `members` knows; call it before the first of them is let in. Without it nobody holds
+   * copies of strong keys.
+   */
+  serve(_members: Members): LeaseGrants {
+    return {
+      grant: async () => undefined,
+      giveBack: () => {},
+      leaseUntilMs: () => Number.NEGATIVE_INFINITY,
+    };
+  }
+
+  /** `session`: the one that asks, for calls over a socket only. */
+  read(request: ReadRequest, _session?: string): Promise<ReadReply | Refusal> {
     return this.#reads.read(request);
   }
 
@@ -116,11 +135,13 @@ export class Shard implements ShardApi {
     return this.#reads.history(request);
   }
 
-  mutate(request: MutateRequest): Promise<MutateReply | Refusal> {
+  /** `session`: the writer's, whose node does not count for a quorum. */
+  mutate(request: MutateRequest, _session?: string): Promise<MutateReply | Refusal> {
     return this.#writes.mutate(request);
   }
 
-  transact(request: TransactRequest): Promise<TransactReply | Refusal> {
+  /** `session` as for {@link mutate}. */
+  transact(request: TransactRequest, _session?: string): Promise<TransactReply | Refusal> {
     return this.#writes.transact(request);
   }
 
