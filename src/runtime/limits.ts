@@ -144,3 +144,24 @@ export const maxHeldKeys = 100_000;
 export const maxNotedPatterns = 64;
 /** Strong writes of a shard that are under way or wait. */
 export const maxStrongWaiting = 10_000;
+/** `warp.v1`: largest frame, in bytes; deepest nesting in one; most calls of one session that are under way. */
+export const maxFrameBytes = 33_554_432;
+export const maxFrameDepth = 32;
+export const maxSessionCalls = 1_024;
+/** How soon after the opening of a socket `hello` must come, and how often a node with a lease pings. */
+export const helloTimeoutMs = 10_000;
+export const heartbeatMs = 1_000;
+/** A session that was silent for so long makes room where there are too many. */
+export const sessionIdleMs = 60_000;
+/** Sessions of one shard. */
+export const maxSessions = 200;
+/** For how long log entries are gathered before the next push. */
+export const coalesceMs = 16;
+/** Entries in one push. */
+export const maxPushEntries = 1_000;
+/** Bytes that a socket has not taken: from where on pushes are withheld, and from where on it is closed. */
+export const slowBytes = 262_144;
+export const tooSlowBytes = 1_048_576;
+/** How often a slow socket is looked at again, and how long it may be slow. */
+export const slowCheckMs = 250;
+export const maxSlowMs = 10_000;

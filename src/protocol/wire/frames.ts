@@ -1,8 +1,8 @@
 /**
  * `warp.v1`: what a node and one shard say over a WebSocket (`GET /v1/{space}/connect?shard=N`, subprotocol `warp.v1.json`). One frame
  * is one JSON object; bytes are base64 in an object `{"$bytes": "…"}`. Unknown members are ignored, unknown frame types are ignored by clients
- * and refused (`invalid_frame`) by shards. Messages of one socket stay in order, and much rests on it: a reply comes after every change
- * that it has seen.
+ * and refused (`invalid_frame`) by shards. Messages of one socket stay in order, and much rests on it: an invalidation (`inv`) is
+ * sent the moment its intent is durable, a reply as soon as it is known; log entries (`ev`) may come up to 16 ms later.
  */
 
 import type { ErrorData } from "../../errors.ts";
@@ -12,6 +12,12 @@ import type { ChangeKind, ShardApi } from "../shard-api.ts";
 export const wireProtocols = { json: "warp.v1.json", auth: "warp.auth." } as const;
 /** The version that `hello` names. */
 export const wireVersion = 1;
+
+/**
+ * A sign of life of the connection alone: exactly this text, answered by the same text. The platform answers it without waking the
+ * shard, so a node without a lease should beat instead of pinging.
+ */
+export const beatFrame = '{"t":"beat"}';
 
 /** The calls of a shard that go over a socket: all that nodes use. */
 export type WireMethod = keyof ShardApi;
@@ -31,13 +37,15 @@ export type ClientFrame =
       /** Whether it wants every log entry (`ev`); else only what it asks for. Default true. */
       readonly follow?: boolean;
     }
-  /** Asks for a sign of life; with `lease` for the node lease as well. Answered by `pong`. */
+  /** See `beatFrame`. */
+  | { readonly t: "beat" }
+  /** Asks for a sign of life of the shard; with `lease` for the node lease as well. Answered by `pong`. */
   | { readonly t: "ping"; readonly id: number; readonly lease?: boolean }
   /** Every strong invalidation up to number `inv` of this session is carried out. */
   | { readonly t: "ack"; readonly inv: number }
   | {
       readonly t: "call";
-      /** Grows with each call and ping of the session. */
+      /** Grows with each call and ping of the session; the answer carries it. */
       readonly id: number;
       readonly m: WireMethod;
       readonly a: readonly unknown[];
@@ -53,6 +61,8 @@ export type ServerFrame =
   | {
       readonly t: "welcome";
       readonly session: string;
+      /** Whose op ids this session may send (see `scopeOpId`); a session with the verb `admin` may send anybody's. */
+      readonly subject: string;
       readonly epoch: string;
       /** The head of the log: what follows is pushed. */
       readonly revision: number;
@@ -61,7 +71,10 @@ export type ServerFrame =
       /** Length of a node lease in ms; 0: this shard grants none now. */
       readonly leaseMs: number;
       readonly maxFrameBytes: number;
-      /** `replay`: the entries after the cursor follow as `ev`; `gap`: they can't be had, what is held must go; `fresh`: no cursor was given. */
+      /**
+       * `replay`: the entries after the cursor follow as `ev`, or a `gap` of its own kind; `gap`: they can't be had, what is held must go;
+       * `fresh`: no cursor was given, or `follow` is false.
+       */
       readonly resumed: "fresh" | "replay" | "gap";
     }
   | { readonly t: "ok"; readonly id: number; readonly r: unknown }
@@ -89,7 +102,10 @@ export type ServerFrame =
     }
   /** Nothing for this session up to `to`. */
   | { readonly t: "prog"; readonly epoch: string; readonly to: number }
-  /** The log can't say what happened up to `to`: what is held of this shard must go. */
+  /**
+   * Entries up to `to` were not sent. `compacted`, `epoch`: the log can't say them any more, what is held of this shard must go. `slow`: this
+   * session read too slowly; `changes` still tells them.
+   */
   | {
       readonly t: "gap";
       readonly epoch: string;
@@ -104,6 +120,7 @@ export type ServerFrame =
       readonly to: number;
       readonly leaseMs?: number;
     }
+  | { readonly t: "beat" }
   /** Reconnect, each node at a moment of its own within so many ms. */
   | { readonly t: "go"; readonly withinMs: number };
 
