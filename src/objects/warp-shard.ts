@@ -10,13 +10,14 @@ import type {
   ReadRequest,
   RegisterRequest,
   ResolveRequest,
-  ShardApi,
+  RpcShardApi,
   SpaceOptionsData,
   TransactRequest,
   UnregisterRequest,
   VersionRequest,
 } from "../protocol/shard-api.ts";
 import { shardName } from "../protocol/space.ts";
+import { each } from "../shard/each.ts";
 import { Shard } from "../shard/shard.ts";
 import { readShardConfig, type ShardEnv } from "./shard-config.ts";
 import { ShardMetrics, type ShardMetricsEnv } from "./shard-metrics.ts";
@@ -30,7 +31,7 @@ export interface WarpShardEnv extends ShardEnv, ShardMetricsEnv {
  * The Durable Object of one shard: fits the platform's storage, alarm and stubs to {@link Shard}, and does nothing else. The class
  * name and its storage live in users' accounts for ever.
  */
-export class WarpShard extends DurableObject<WarpShardEnv> implements ShardApi {
+export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardApi {
   readonly #shard: Shard;
   readonly #metrics: ShardMetrics;
 
@@ -70,6 +71,10 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements ShardApi {
 
   resolve(request: ResolveRequest) {
     return this.#metrics.after(this.#shard.resolve(request));
+  }
+
+  mutateMany(requests: readonly MutateRequest[]) {
+    return this.#metrics.after(each(requests, (request) => this.#shard.mutate(request)));
   }
 
   list(request: ListRequest) {

@@ -32,7 +32,8 @@ export interface EdgeOptions {
  */
 export function edgeWarp(options: EdgeOptions): Warp {
   const { namespace, space, kv, maxEntries, maxBytes, policy, statics = [], onError } = options;
-  const connection = rpcConnection({ namespace, space });
+  const background = workersBackground(onError);
+  const connection = rpcConnection({ namespace, space, lanes: { background, clock: workersClock } });
   const warp = new Warp({
     adapter: shardAdapter(new SpaceClient({ connection, timers: workersTimers })),
     cache: memoryCache({
@@ -44,7 +45,7 @@ export function edgeWarp(options: EdgeOptions): Warp {
     clock: workersClock,
     timers: workersTimers,
     random: workersRandom,
-    background: workersBackground(onError),
+    background,
     registrations: statics.map(({ pattern, settings }) => ({ pattern, options: settings })),
   });
   warp.on("error", ({ error }) => onError(error));

@@ -278,6 +278,14 @@ export interface ShardApi {
   ): Promise<{ readonly removed: boolean; readonly registrations: number } | Refusal>;
 }
 
+/** The end of one call of several: its reply, or what it threw. */
+export type Ended<Reply> = Reply | { readonly thrown: ErrorData };
+
+/** What a shard's object offers over RPC beside its calls: several of them in one message, each with an end of its own. */
+export interface RpcShardApi extends ShardApi {
+  mutateMany(requests: readonly MutateRequest[]): Promise<readonly Ended<MutateReply | Refusal>[]>;
+}
+
 /** What a caller may choose about a new space. */
 export interface SpaceOptionsData {
   readonly shards: number;
