@@ -36,6 +36,14 @@ export class Alignment {
     this.#hooks = hooks;
   }
 
+  /** What is held when it is sent stays wanted, though the log may drop it before the answer comes. */
+  sent(draft: Draft): Draft {
+    const { mutation, fill } = draft;
+    return !fill && "key" in mutation && this.#l1.inspect(mutation.key) !== undefined
+      ? { ...draft, fill: true }
+      : draft;
+  }
+
   /** With the answer about a mutation; gives the copy of what was written, where it is known. */
   async answered(draft: Draft, answer: MutationAnswer, begun: Moment): Promise<CacheEntry | undefined> {
     const { mutation } = draft;

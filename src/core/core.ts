@@ -10,11 +10,13 @@ import { Moments } from "./moment.ts";
 import { Mutations } from "./mutations.ts";
 import { newCounters, type Parts } from "./parts.ts";
 import { checkRange } from "./policy.ts";
+import { PushIntake } from "./push-intake.ts";
 import { Reader } from "./reader.ts";
 import { Refresher } from "./refresher.ts";
 import { Registry } from "./registry.ts";
 import { SecondTier } from "./second-tier.ts";
 import { Sourcing } from "./sourcing.ts";
+import { Tenures } from "./tenures.ts";
 import type { WarpOptions } from "./types.ts";
 import { Versions } from "./versions.ts";
 import { Writer } from "./writer.ts";
@@ -62,7 +64,8 @@ export class Core {
     };
     const outdated = (key: string | undefined, prefix: string | undefined): void => this.#detach(key, prefix);
     this.registry = new Registry(this.parts, options.registrations ?? [], () => follower.forgetAll());
-    this.l1 = new L1(this.parts);
+    const tenures = new Tenures(adapter, cache);
+    this.l1 = new L1(this.parts, tenures);
     const follower = new Follower(this.parts, this.l1, {
       outdated,
       registrationsOld: () => this.registry.markOld(),
@@ -79,7 +82,7 @@ export class Core {
             lives: this.lives,
             isOfThisLife: () => this.registry.isOfThisLife,
           });
-    this.loader = new Loader(this.parts, this.l1, follower, this.lives, tier);
+    this.loader = new Loader(this.parts, this.l1, follower, this.lives, tenures, tier);
     const refresher = new Refresher(this.parts, this.loader);
     this.reader = new Reader(
       this.parts,
@@ -89,6 +92,7 @@ export class Core {
       this.loader,
       this.lives,
       refresher,
+      tenures,
     );
     const alignment = new Alignment(this.parts, this.l1, follower, this.lives, {
       outdated,
@@ -100,6 +104,8 @@ export class Core {
     this.versions = new Versions(this.parts, this.registry);
     this.mutations = new Mutations(this.parts, this.writer);
     this.invalidations = new Invalidations(this.parts, this.registry, this.l1, this.writer, outdated);
+    const deaf = adapter.pushes?.listen(new PushIntake(this.parts, follower));
+    if (deaf !== undefined) this.parts.lifetime.onEnd(deaf);
   }
 
   #detach(key: string | undefined, prefix: string | undefined): void {

@@ -53,7 +53,7 @@ export function policyOf<T>(options: ScopeOptions<T>): RegistrationOptions | und
   return Object.values(policy).every((value) => value === undefined) ? undefined : policy;
 }
 
-/** What a strong key can't have: L1 never serves it, so nothing can be said about copies. */
+/** What a strong key can't have: its copies live by permission of the shard, within `cacheTtlMs`, and by nothing else. */
 const forCopiesOnly = [
   "graceMs",
   "softTimeoutMs",
@@ -73,7 +73,8 @@ function checkTogether(settings: RegistrationSettings): void {
   const { cacheTtlMs, softTimeoutMs, hardTimeoutMs, sliding, maxLifeMs, adaptive, frequency } = settings;
   if (settings.mode === "strong") {
     const field = forCopiesOnly.find((name) => settings[name] !== undefined);
-    if (field !== undefined) throw wrong(field, `${field} says how copies live; a strong key has none`);
+    if (field !== undefined)
+      throw wrong(field, `${field} says how copies live; those of a strong key live by permission`);
   }
   const needs = (
     field: "softTimeoutMs" | "allowStale" | "sliding" | "maxLifeMs",

@@ -180,7 +180,7 @@ export interface WarpStats {
   readonly ttlAdjustments: number;
   /** Keys that are hot now by their sliding window. */
   readonly hotKeys: number;
-  /** Reads of strong keys, which never ask L1. */
+  /** Reads of strong keys that were asked of the storage. */
   readonly bypasses: number;
   /** Keys asked of the storage. */
   readonly loads: number;

@@ -121,6 +121,7 @@ export class Writer {
   ): Promise<readonly Settled<Written>[]> {
     if (drafts.length === 0) return [];
     const begun = this.#parts.moments.mark();
+    const sent = drafts.map((draft) => this.#alignment.sent(draft));
     let answers: readonly MutationAnswer[];
     try {
       answers = await this.#parts.adapter.batch(
@@ -132,7 +133,7 @@ export class Writer {
         drafts.map(async (draft) => ({ error: await this.#alignment.lost(draft, error) })),
       );
     }
-    const settled = await Promise.all(drafts.map((draft, i) => this.#take(draft, answers[i], begun)));
+    const settled = await Promise.all(sent.map((draft, i) => this.#take(draft, answers[i], begun)));
     this.#follower.applied(answers, begun);
     return settled;
   }

@@ -24,7 +24,7 @@ export interface PushListener {
   changes(pushed: PushedChanges): void;
   /** It is acknowledged once this returns, or its promise settles; if it throws or rejects, the session is given up instead. */
   invalidate(pushed: PushedInvalidation): void | Promise<void>;
-  /** The log can't say what happened up to here: what is held of the shard must go. */
+  /** Pushes up to here were left out. The log is to be asked, or what is held of the shard must go. */
   gap(position: { readonly shard: number; readonly epoch: string; readonly revision: number }): void;
   /** The connection to the shard is gone (or has come): pushes may have been missed. A tenure ends with its connection. */
   lost(shard: number): void;

@@ -1,4 +1,4 @@
-import type { Adapter, AdapterSupports } from "../../src/adapter/adapter.ts";
+import type { Adapter, AdapterSupports, Pushes } from "../../src/adapter/adapter.ts";
 
 /** The calls of an adapter that can be held. */
 export type ScriptedMethod =
@@ -37,12 +37,14 @@ export class ScriptedAdapter implements Adapter {
   /** How often each method was called. */
   readonly counts = new Map<ScriptedMethod, number>();
   readonly supports: AdapterSupports;
+  readonly pushes?: Pushes;
   closed = false;
   readonly #holding = new Set<ScriptedMethod>();
   readonly #failing = new Map<ScriptedMethod, () => unknown>();
 
-  constructor(inner: Adapter, supports: Partial<AdapterSupports> = {}) {
+  constructor(inner: Adapter, supports: Partial<AdapterSupports> = {}, pushes?: Pushes) {
     this.inner = inner;
+    if (pushes !== undefined) this.pushes = pushes;
     this.supports = { ...inner.supports, ...supports };
   }
 
