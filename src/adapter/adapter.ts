@@ -217,7 +217,7 @@ export interface Adapter {
   readonly life: number;
 
   /** What the storage tells unasked, where it has a way to; undefined: nothing. */
-  readonly pushes?: Pushes;
+  readonly pushes?: Pushes | undefined;
 
   /** Ends what the driver holds open; idempotent. Calls after it are `warp_closed`. */
   close(): Promise<void>;

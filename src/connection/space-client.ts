@@ -2,6 +2,7 @@ import { WarpError } from "../errors.ts";
 import { shardOf } from "../protocol/key.ts";
 import type { Claiming } from "../protocol/load-claims.ts";
 import type { Position } from "../protocol/position.ts";
+import type { Pushes } from "../protocol/pushes.ts";
 import type { RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
 import type {
   Change,
@@ -74,12 +75,22 @@ export class SpaceClient {
     return this.#session.fetch(limits);
   }
 
-  /** The entries of `keys`, in order. Throws `space_not_found`. */
-  read(keys: readonly string[], limits?: CallLimits): Promise<readonly Placed<StoredEntry | undefined>[]> {
+  /** What the shards tell unasked; undefined: nothing. */
+  get pushes(): Pushes | undefined {
+    return this.#session.pushes;
+  }
+
+  /** The entries of `keys`, in order; `strong`: the newest, `hold`: to be held for strong reads as well. Throws `space_not_found`. */
+  read(
+    keys: readonly string[],
+    limits?: CallLimits & { readonly strong?: "read" | "hold" },
+  ): Promise<readonly Placed<StoredEntry | undefined>[]> {
     return this.#run("read", limits, async (calls) => {
       const { shards } = calls.space;
       const groups = groupByShard(keys, (key) => shardOf(key, shards), shards);
-      const answers = await Promise.all(groups.map(({ shard, items }) => calls.read(shard, items)));
+      const answers = await Promise.all(
+        groups.map(({ shard, items }) => calls.read(shard, items, limits?.strong)),
+      );
       return gather(groups, answers).map(([answer]) => answer);
     });
   }

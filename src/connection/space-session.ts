@@ -1,4 +1,5 @@
 import { WarpError } from "../errors.ts";
+import type { Pushes } from "../protocol/pushes.ts";
 import {
   type CallScope,
   isRefusal,
@@ -114,6 +115,11 @@ export class SpaceSession {
     throw reply.stale ? new StaleSpace(refused) : refused;
   }
 
+  /** What the shards tell unasked; undefined: nothing. */
+  get pushes(): Pushes | undefined {
+    return this.#connection.pushes;
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -161,9 +167,8 @@ export class SpaceSession {
     shard: number,
     call: (api: ShardApi) => Promise<R>,
   ): Promise<R> {
-    attempt.leave(intent);
     try {
-      return await call(this.#connection.shard(shard));
+      return await this.#attempt(attempt, intent, shard, call);
     } catch (cause) {
       const fault = WarpError.from(this.#connection.fault(cause), "internal", "the call broke");
       if (intent === "mutation") throw fault;
@@ -171,13 +176,23 @@ export class SpaceSession {
     }
     // A stub or a socket that has just broken is often whole again at once; op ids would make it safe for mutations too, but whether
     // and how long to go on trying is their caller's to say.
-    attempt.leave(intent);
     try {
-      return await call(this.#connection.shard(shard));
+      return await this.#attempt(attempt, intent, shard, call);
     } catch (cause) {
       const fault = WarpError.from(this.#connection.fault(cause), "internal", "the call broke");
       throw withOutcome(fault, "fail");
     }
+  }
+
+  async #attempt<R>(
+    attempt: Attempt,
+    intent: Intent,
+    shard: number,
+    call: (api: ShardApi) => Promise<R>,
+  ): Promise<R> {
+    if (this.#connection.ready !== undefined) await this.#connection.ready(shard);
+    attempt.leave(intent);
+    return await call(this.#connection.shard(shard));
   }
 
   #checkOpen(): void {

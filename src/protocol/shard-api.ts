@@ -140,6 +140,8 @@ export interface ReadReply extends ShardStamp {
   readonly entries: readonly (StoredEntry | null)[];
   /** The places in `entries` of those that the asking session may hold. Absent: none. */
   readonly held?: readonly number[];
+  /** Put there by the node's own connection, never sent: the tenure (see `Pushes`) under which it may hold those. */
+  readonly tenure?: number;
 }
 
 export interface ListRequest extends CallScope {

@@ -165,3 +165,17 @@ export const tooSlowBytes = 1_048_576;
 /** How often a slow socket is looked at again, and how long it may be slow. */
 export const slowCheckMs = 250;
 export const maxSlowMs = 10_000;
+/** Sockets of nodes: how long one may take to be usable, bounds of the waits before the next attempt (full jitter). */
+export const connectTimeoutMs = 10_000;
+export const reconnectBaseMs = 100;
+export const reconnectCapMs = 30_000;
+/** A call waits for the next attempt if it is no further off than this; else it fails at once. */
+export const patientMs = 1_000;
+/** How long a refused connection is not tried again. */
+export const refusedHoldMs = 30_000;
+/** After which time without use a node closes a shard's socket. */
+export const unusedSocketMs = 60_000;
+/** How long calls under way may take on a socket that the shard wants to be left. */
+export const retireMs = 1_000;
+/** How long a Worker isolate holds a subscription at most: below the platform's 30 s for work behind a request. */
+export const subscriptionMs = 25_000;

@@ -4,6 +4,7 @@ import { WarpError } from "../../errors.ts";
 import { checkKey, shardOf } from "../../protocol/key.ts";
 import { type Claiming, checkClaim } from "../../protocol/load-claims.ts";
 import type { Position } from "../../protocol/position.ts";
+import type { Pushes } from "../../protocol/pushes.ts";
 import type { RegistrationSettings, StoredRegistration } from "../../protocol/registration.ts";
 import type { ClaimReply, Resolution, VersionRequest } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
@@ -20,6 +21,7 @@ import type {
   Mutation,
   MutationAnswer,
   ReadAnswer,
+  ReadOptions,
   TransactionAnswer,
   Verdict,
   VersionAnswer,
@@ -71,13 +73,17 @@ class ShardAdapter implements Adapter {
     return shardOf(key, this.#client.shards);
   }
 
-  async getMany(keys: readonly string[], options?: CallOptions): Promise<readonly ReadAnswer[]> {
+  get pushes(): Pushes | undefined {
+    return this.#client.pushes;
+  }
+
+  async getMany(keys: readonly string[], options?: ReadOptions): Promise<readonly ReadAnswer[]> {
     this.#begin(options);
     checkBatchSize(keys.length);
     for (const key of keys) checkKey(key);
     if (keys.length === 0) return [];
     const answers = await this.#client.read(keys, options);
-    return answers.map(({ answer, asOf }, at) => ({ key: keys[at] ?? "", entry: answer, asOf }));
+    return answers.map(({ answer, ...where }, at) => ({ key: keys[at] ?? "", entry: answer, ...where }));
   }
 
   async batch(mutations: readonly Mutation[], options?: CallOptions): Promise<readonly MutationAnswer[]> {
