@@ -43,6 +43,8 @@ export class FakeHub {
   heartbeatMs = 1_000;
   maxFrameBytes = 33_554_432;
   grantsLeases = true;
+  /** Where set, pongs are kept here instead of being sent. */
+  keptPongs: (() => void)[] | undefined;
   greets = true;
   /** Closes each socket with this code instead of a welcome. */
   closesWith: { readonly code: number; readonly reason: string } | undefined;
@@ -93,7 +95,10 @@ export class FakeHub {
         return;
       case "ping": {
         const lease = frame.lease === true && this.grantsLeases ? { leaseMs: this.leaseMs } : {};
-        session.send({ t: "pong", id: frame.id, epoch, to: this.revision, ...lease });
+        const pong = (): void =>
+          session.send({ t: "pong", id: frame.id, epoch, to: this.revision, ...lease });
+        if (this.keptPongs === undefined) pong();
+        else this.keptPongs.push(pong);
         return;
       }
       case "call": {

@@ -40,18 +40,14 @@ export class VirtualWire implements SocketFactory {
   /** Sockets that were asked for. */
   attempts = 0;
 
-  constructor(
-    timers: Timers & { now(): number },
-    accept: (end: WireEnd) => WireEndEvents,
-    delayMs = 1,
-  ) {
+  constructor(timers: Timers & { now(): number }, accept: (end: WireEnd) => WireEndEvents, delayMs = 1) {
     this.#timers = timers;
     this.#accept = accept;
     this.delayMs = delayMs;
   }
 
   /** Sockets that neither end knows to have ended. */
-  get open_(): number {
+  get lines(): number {
     return this.#lines.size;
   }
 
