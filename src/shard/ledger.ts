@@ -26,6 +26,8 @@ export interface LedgerOptions {
   readonly statics: readonly StoredRegistration[];
   readonly alarm: AlarmPort;
   readonly clock: Clock;
+  /** What else may become due and needs the alarm. */
+  readonly due?: readonly DueSource[];
 }
 
 /**
@@ -84,7 +86,7 @@ export class Ledger {
       maxAgeMs: options.logMaxAgeMs,
       minAgeMs: verdictLifeMs,
     };
-    this.alarms = new Alarms(options.alarm, this.#sources());
+    this.alarms = new Alarms(options.alarm, [...this.#sources(), ...(options.due ?? [])]);
   }
 
   /** What stands on every answer, as of now. */

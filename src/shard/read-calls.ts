@@ -32,6 +32,8 @@ export interface ReadCallsOptions {
   readonly clock: Clock;
   /** Bytes that the database takes. */
   readonly databaseBytes: () => number;
+  /** Told when a read has ended keys whose end had come. */
+  readonly expired?: () => void;
 }
 
 /** The epoch in answers of a shard that was never written to. */
@@ -169,6 +171,7 @@ export class ReadCalls
         this.#residence.forget();
         throw new WarpError("storage_unavailable", "the storage refused a write", { cause });
       }
+      this.#options.expired?.();
     }
     return nowMs;
   }

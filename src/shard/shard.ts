@@ -33,9 +33,12 @@ import {
 } from "../protocol/shard-api.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
 import { maxGroupMutations } from "../runtime/limits.ts";
+import { steadyClock } from "../runtime/steady-clock.ts";
 import { Admission, type Home } from "./admission.ts";
+import type { DueSource } from "./alarms.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { LeaseGrants, Members } from "./members.ts";
+import { PublishedLog } from "./published-log.ts";
 import { ReadCalls, unwritten } from "./read-calls.ts";
 import { refuse } from "./refusal.ts";
 import { Residence, type ResidenceOptions } from "./residence.ts";
@@ -73,14 +76,21 @@ export class Shard implements ShardApi {
   readonly #claims: LoadClaims;
   readonly #reads: ReadCalls;
   readonly #writes: WriteCalls;
+  /** What of the log may be told. */
+  readonly published: PublishedLog;
+  readonly elapsed: Clock;
+  #waker: DueSource | undefined;
 
   constructor(options: ShardOptions) {
     this.#options = options;
-    this.#residence = new Residence(options);
+    this.elapsed = options.elapsed ?? steadyClock(options.clock);
+    const waker = { nextMs: () => this.#waker?.nextMs(), run: (nowMs: number) => this.#waker?.run(nowMs) };
+    this.#residence = new Residence({ ...options, due: [waker] });
+    this.published = new PublishedLog(this.#residence, options.durable);
     this.#commit = new GroupCommit(
       {
         transaction: (work) => this.#residence.transaction(work),
-        durable: options.durable,
+        durable: () => this.published.settle(),
         undone: () => this.#residence.forget(),
       },
       { grouping: options.groupCommit ?? true, maxWeight: maxGroupMutations },
@@ -88,7 +98,8 @@ export class Shard implements ShardApi {
     this.#admission = new Admission(this.#residence, this.#commit, options.home);
     this.#space = new SpaceCalls(options, this.#residence, this.#commit, this.#admission);
     this.#claims = new LoadClaims(options.clock, options.timers);
-    this.#reads = new ReadCalls(options, this.#residence, this.#commit, this.#admission);
+    const expired = () => this.published.settleBehind();
+    this.#reads = new ReadCalls({ ...options, expired }, this.#residence, this.#commit, this.#admission);
     this.#writes = new WriteCalls(
       options.clock,
       this.#residence,
@@ -108,6 +119,17 @@ export class Shard implements ShardApi {
       giveBack: () => {},
       leaseUntilMs: () => Number.NEGATIVE_INFINITY,
     };
+  }
+
+  /** Has `source` run when it is due; the answer is to be called when its due time has changed. */
+  wakeFor(source: DueSource): () => void {
+    this.#waker = source;
+    return () => this.#residence.open()?.alarms.arm();
+  }
+
+  /** Draws a new epoch: a node has seen what this log has never reached. */
+  renew(): Promise<void> {
+    return this.#commit.submit(() => void this.#residence.renew());
   }
 
   /** `session`: the one that asks, for calls over a socket only. */
@@ -178,7 +200,13 @@ export class Shard implements ShardApi {
     spaceId?: string,
   ): ReturnType<ShardApi["deleteSpace"]> {
     const reply = await this.#space.deleteSpace(space, step, spaceId);
-    if (step === "finish") this.#claims.clear();
+    if (step === "finish") {
+      this.#claims.clear();
+      // Behind the reply, which may have to leave over one of the sockets that this ends.
+      this.#options.timers.after(0, () => {
+        if (this.#residence.open() === undefined) this.published.end();
+      });
+    }
     return reply;
   }
 

@@ -1,0 +1,149 @@
+import { encodeFrame } from "../../protocol/wire/codec.ts";
+import { closeCodes } from "../../protocol/wire/frames.ts";
+import type { Clock, Timers } from "../../runtime/clock.ts";
+import { coalesceMs, maxSlowMs, slowCheckMs } from "../../runtime/limits.ts";
+import type { LogPage, LogPosition, PublishedLog } from "../published-log.ts";
+import type { Session } from "./session.ts";
+
+/** What a {@link Feed} is made of. */
+export interface FeedOptions {
+  readonly log: Pick<PublishedLog, "position" | "page">;
+  /** The sessions that follow the log. */
+  readonly followers: () => Iterable<Session>;
+  /** Ends a session. */
+  readonly close: (session: Session, code: number, reason: string) => void;
+  readonly clock: Clock;
+  readonly elapsed: Clock;
+  readonly timers: Timers;
+}
+
+/** A page of the log, encoded once for all sessions. */
+interface Encoded {
+  readonly to: number;
+  readonly text: string;
+}
+
+/**
+ * Pushes the log to the sessions that follow it, in order (rule SB1): the first entries at once, what comes within the next 16 ms together
+ * (rule SB7). A session that takes in too little gets no more of it, and one `gap` when it has caught its breath.
+ */
+export class Feed {
+  readonly #options: FeedOptions;
+  #pushedAtMs = Number.NEGATIVE_INFINITY;
+  #waiting = false;
+  #checking = false;
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+  }
+
+  /** The log has grown. */
+  grown(): void {
+    if (this.#waiting) return;
+    const { elapsed, timers } = this.#options;
+    const waitMs = this.#pushedAtMs + coalesceMs - elapsed.now();
+    if (waitMs <= 0) {
+      this.push();
+      return;
+    }
+    this.#waiting = true;
+    timers.after(waitMs, () => {
+      this.#waiting = false;
+      this.push();
+    });
+  }
+
+  /** Pushes to all what they don't have yet. */
+  push(): void {
+    const pages = new Map<number, Encoded | undefined>();
+    let any = false;
+    for (const session of this.#options.followers()) {
+      any = true;
+      this.#pushTo(session, pages);
+    }
+    if (any) this.#pushedAtMs = this.#options.elapsed.now();
+  }
+
+  /** Pushes to one session what it does not have yet. */
+  pushTo(session: Session): void {
+    this.#pushTo(session, new Map());
+  }
+
+  #pushTo(session: Session, pages: Map<number, Encoded | undefined>): void {
+    const head = this.#options.log.position;
+    if (head === undefined || !session.isOpen) return;
+    if (session.slowSinceMs !== undefined) this.#resume(session, head);
+    else this.#advance(session, head, pages);
+    if (session.isOpen) session.keepPosition(this.#options.clock.now());
+  }
+
+  #advance(session: Session, head: LogPosition, pages: Map<number, Encoded | undefined>): void {
+    if (session.position.epoch !== head.epoch) this.#gap(session, head, "epoch");
+    while (session.position.revision < head.revision) {
+      const pace = session.pace();
+      if (pace !== "fine") {
+        if (pace === "tooSlow") this.#giveUp(session);
+        else this.#withhold(session);
+        return;
+      }
+      const { revision } = session.position;
+      if (!pages.has(revision)) pages.set(revision, this.#encode(revision, head.epoch));
+      const page = pages.get(revision);
+      if (page === undefined) {
+        this.#gap(session, head, "compacted");
+        return;
+      }
+      session.socket.send(page.text);
+      session.position = { epoch: head.epoch, revision: page.to };
+    }
+  }
+
+  /** A slow session: tells it of the gap once it has taken in what it was sent. */
+  #resume(session: Session, head: LogPosition): void {
+    const pace = session.pace();
+    const sinceMs = session.slowSinceMs ?? 0;
+    if (pace === "tooSlow" || this.#options.elapsed.now() - sinceMs > maxSlowMs) {
+      this.#giveUp(session);
+      return;
+    }
+    if (pace === "slow") {
+      this.#checkLater();
+      return;
+    }
+    session.slowSinceMs = undefined;
+    if (session.position.epoch !== head.epoch) this.#gap(session, head, "epoch");
+    else if (session.position.revision < head.revision) this.#gap(session, head, "slow");
+  }
+
+  #withhold(session: Session): void {
+    session.slowSinceMs = this.#options.elapsed.now();
+    this.#checkLater();
+  }
+
+  #checkLater(): void {
+    if (this.#checking) return;
+    this.#checking = true;
+    this.#options.timers.after(slowCheckMs, () => {
+      this.#checking = false;
+      for (const session of [...this.#options.followers()]) {
+        if (session.slowSinceMs !== undefined) this.pushTo(session);
+      }
+    });
+  }
+
+  #gap(session: Session, head: LogPosition, why: "compacted" | "epoch" | "slow"): void {
+    session.send({ t: "gap", epoch: head.epoch, to: head.revision, why });
+    session.position = head;
+  }
+
+  #giveUp(session: Session): void {
+    this.#options.close(session, closeCodes.slow, "the socket takes in too little; catch up on a new one");
+  }
+
+  #encode(after: number, epoch: string): Encoded | undefined {
+    const page: LogPage | undefined = this.#options.log.page(after);
+    if (page === undefined) return undefined;
+    const es = page.changes.map(({ revision, kind, key }) => [revision, kind, key] as const);
+    return { to: page.to, text: encodeFrame({ t: "ev", epoch, after, to: page.to, es }) };
+  }
+}
