@@ -75,3 +75,25 @@ export type { Clock, Timers } from "./runtime/clock.ts";
 export { bytesCodec, type Codec, jsonCodec, payloadCodec, textCodec } from "./runtime/codec.ts";
 export type { Random } from "./runtime/random.ts";
 export type { StandardSchemaV1 } from "./runtime/standard-schema.ts";
+export {
+  type BroadcastChannelBusOptions,
+  broadcastChannelBus,
+} from "./syncbus/broadcast-channel/broadcast-channel-bus.ts";
+export type { BusHost } from "./syncbus/bus-end.ts";
+export { type MemoryBusOptions, memoryBus } from "./syncbus/memory/memory-bus.ts";
+export { MemoryBusHub, type MemoryBusHubOptions } from "./syncbus/memory/memory-bus-hub.ts";
+export type {
+  Acknowledged,
+  BusEvent,
+  BusInterest,
+  BusListener,
+  BusMessage,
+  BusPeer,
+  BusStats,
+  BusSubscription,
+  BusTarget,
+  PublishOptions,
+  Quorum,
+  SyncBus,
+  SyncBusSupports,
+} from "./syncbus/syncbus.ts";

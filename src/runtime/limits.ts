@@ -155,7 +155,7 @@ export const heartbeatMs = 1_000;
 export const sessionIdleMs = 60_000;
 /** Sessions of one shard. */
 export const maxSessions = 200;
-/** For how long log entries are gathered before the next push. */
+/** For how long log entries, or a bus's messages, are gathered before the next push. */
 export const coalesceMs = 16;
 /** Entries in one push. */
 export const maxPushEntries = 1_000;
@@ -179,3 +179,7 @@ export const unusedSocketMs = 60_000;
 export const retireMs = 1_000;
 /** How long a Worker isolate holds a subscription at most: below the platform's 30 s for work behind a request. */
 export const subscriptionMs = 25_000;
+/** Events that wait for a slow listener of a sync bus; beyond, it is told that everything may have changed. */
+export const maxQueuedBusEvents = 10_000;
+/** Publications of a node that a sync bus has not yet answered; beyond, they fail. */
+export const maxPendingPublishes = 10_000;

@@ -31,6 +31,13 @@ const given: Readonly<Record<string, string>> = {
     declare const clock: Clock;
     declare const random: Random;
     declare function mine(): Adapter;`,
+  "docs/syncbus.md": `
+    import type { SyncBus } from "warp-edge";
+    import { syncBusContract } from "../../test/contract/syncbus.ts";
+    import { virtualClock } from "../../test/support/virtual-clock.ts";
+    declare function report(...facts: unknown[]): void;
+    declare function mine(options: { readonly node: string | undefined }): SyncBus;
+    const clock = virtualClock();`,
 };
 
 /** The TypeScript blocks of a page, in order. */
