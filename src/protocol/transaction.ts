@@ -38,13 +38,22 @@ export interface Transaction {
 
 /** What one operation of the branch that was taken did, in its place. */
 export type OperationResult =
-  | { readonly kind: "get"; readonly key: string; readonly entry: StoredEntry | null }
+  | {
+      readonly kind: "get";
+      readonly key: string;
+      /** As it is after the operations before it; null: absent. */
+      readonly entry: StoredEntry | null;
+      /** A replayed verdict that does not know the entry any more: read the key again. */
+      readonly omitted?: true;
+    }
   | {
       readonly kind: "set" | "merge" | "delete";
       readonly key: string;
       /** The key's version after it; 0: absent. */
       readonly version: number;
       readonly existed: boolean;
+      /** What is stored now is what a merge rule made, not what was sent. */
+      readonly merged?: true;
     };
 
 /** How a transaction ended. `revision` 0: it changed nothing. */
@@ -54,7 +63,7 @@ export type TransactionVerdict =
       /** Whether all comparisons held: which branch was taken. */
       readonly succeeded: boolean;
       readonly revision: number;
-      /** In the order of the branch. A replayed verdict leaves out the values of `get` where they are too many to keep. */
+      /** In the order of the branch. A replayed verdict leaves out the entries of `get` where they are too much to keep. */
       readonly results: readonly OperationResult[];
       readonly replayed?: true;
     }

@@ -132,6 +132,8 @@ export const maxMinZones = 16;
 /** Most operations in one branch of a transaction, and most comparisons. */
 export const maxTransactionOperations = 128;
 export const maxComparisons = 128;
+/** Most bytes of values that a transaction's kept verdict carries; beyond it a repeat leaves them out. */
+export const maxKeptResultBytes = 65_536;
 /** Sessions of a shard that may have a node lease at a time, and the length of such a lease. */
 export const maxLeaseHolders = 64;
 export const nodeLeaseMs = 4_000;

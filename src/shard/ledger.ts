@@ -1,3 +1,4 @@
+import { MergeRules } from "../merge/merge-rules.ts";
 import type { StoredRegistration } from "../protocol/registration.ts";
 import type { ShardStamp } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
@@ -13,6 +14,8 @@ import { KeyTable } from "./key-table.ts";
 import { Meta } from "./meta.ts";
 import { Mutator } from "./mutator.ts";
 import { RegistrationTable } from "./registration-table.ts";
+import { Resolver } from "./resolver.ts";
+import { Transactor } from "./transactor.ts";
 import { VerdictTable } from "./verdict-table.ts";
 
 /** How long a verdict must be known: an op id may be that far ahead of the clock, and then counts for its window. */
@@ -28,6 +31,8 @@ export interface LedgerOptions {
   readonly clock: Clock;
   /** What else may become due and needs the alarm. */
   readonly due?: readonly DueSource[];
+  /** Default: the built-in ones. */
+  readonly merges?: MergeRules;
 }
 
 /**
@@ -42,7 +47,10 @@ export class Ledger {
   readonly log: ChangeLog;
   readonly registrations: RegistrationTable;
   readonly history: History;
+  readonly merges: MergeRules;
   readonly mutator: Mutator;
+  readonly transactor: Transactor;
+  readonly resolver: Resolver;
   readonly alarms: Alarms;
   readonly #changes: KeyChanges;
   readonly #verdicts: VerdictTable;
@@ -70,7 +78,8 @@ export class Ledger {
       space.createdAtMs,
     );
     this.#changes = new KeyChanges(keys, log, this.history);
-    this.mutator = new Mutator({
+    this.merges = options.merges ?? new MergeRules();
+    const parts = {
       epoch: this.epoch,
       strict: space.strict,
       maxValueBytes: options.maxValueBytes,
@@ -80,7 +89,11 @@ export class Ledger {
       changes: this.#changes,
       verdicts: this.#verdicts,
       registrations,
-    });
+      merges: this.merges,
+    };
+    this.mutator = new Mutator(parts);
+    this.transactor = new Transactor(parts);
+    this.resolver = new Resolver(this.#verdicts);
     this.#retention = {
       maxEntries: options.logMaxEntries,
       maxAgeMs: options.logMaxAgeMs,

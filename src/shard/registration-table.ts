@@ -47,9 +47,9 @@ export class RegistrationTable {
       }));
   }
 
-  /** Whether any registration speaks for `key`. */
-  covers(key: string): boolean {
-    return this.#patterns().match(key) !== undefined;
+  /** The registration that speaks for `key`; undefined: none. */
+  settings(key: string): RegistrationSettings | undefined {
+    return this.#patterns().match(key)?.settings;
   }
 
   /** Whether any registration keeps versions. */

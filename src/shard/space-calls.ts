@@ -105,6 +105,7 @@ export class SpaceCalls
         if (isRefusal(ledger)) return ledger;
         const { pattern, settings, ifVersion } = request;
         checkPattern(pattern);
+        ledger.merges.check(settings.merge);
         const existed = ledger.registrations.get(pattern) !== undefined;
         const standing = ledger.registrations.check(pattern, settings, ifVersion);
         if (standing !== undefined) {

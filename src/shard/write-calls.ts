@@ -1,6 +1,7 @@
 import { WarpError } from "../errors.ts";
 import type { LoadClaims } from "../protocol/load-claims.ts";
 import { endsClaims } from "../protocol/mutation.ts";
+import { checkResolveCount, resolutionOf } from "../protocol/outcomes.ts";
 import {
   isRefusal,
   type MutateReply,
@@ -12,10 +13,13 @@ import {
   type TransactReply,
   type TransactRequest,
 } from "../protocol/shard-api.ts";
+import type { Transaction } from "../protocol/transaction.ts";
+import { checkTransactionShape, transactionKeys, transactionShard } from "../protocol/transaction-rules.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Admission } from "./admission.ts";
 import type { GroupCommit } from "./group-commit.ts";
-import { refuse } from "./refusal.ts";
+import { unwritten } from "./read-calls.ts";
+import { refusing } from "./refusal.ts";
 import type { Residence } from "./residence.ts";
 
 /** The calls that change keys, and the one that asks what became of them. */
@@ -54,12 +58,46 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
     return reply;
   }
 
-  async transact(_request: TransactRequest): Promise<TransactReply | Refusal> {
-    return refuse(new WarpError("unsupported", "this shard has no transactions"));
+  async transact(request: TransactRequest): Promise<TransactReply | Refusal> {
+    const { transaction } = request;
+    const admitted = await this.#admission.admit(request, "write");
+    if (admitted !== undefined && isRefusal(admitted)) return admitted;
+    const reply = await this.#commit.submit(
+      () =>
+        refusing(() => {
+          const ledger = this.#residence.admit(request);
+          if (isRefusal(ledger)) return ledger;
+          checkTransactionShape(transaction);
+          checkShard(transaction, ledger.space.shards, request.shard);
+          const verdict = ledger.transactor.apply(transaction, this.#clock.now());
+          return { ...ledger.stamp(), verdict };
+        }),
+      transaction.success.length + transaction.failure.length,
+    );
+    if (!isRefusal(reply)) this.#endClaimsOf(reply);
+    return reply;
   }
 
-  async resolve(_request: ResolveRequest): Promise<ResolveReply | Refusal> {
-    return refuse(new WarpError("unsupported", "this shard can't tell what became of operations"));
+  async resolve(request: ResolveRequest): Promise<ResolveReply | Refusal> {
+    const { opIds, seal = false } = request;
+    const ledger = await this.#admission.admit(request, seal ? "write" : "read");
+    if (ledger !== undefined && isRefusal(ledger)) return ledger;
+    if (ledger === undefined) {
+      return refusing(() => {
+        checkResolveCount(opIds.length);
+        const nowMs = this.#clock.now();
+        return { ...unwritten, resolutions: opIds.map((opId) => resolutionOf(opId, undefined, nowMs)) };
+      });
+    }
+    // A commit, though it may write nothing: what arrived before it has its verdict then, and the verdict is durable.
+    return await this.#commit.submit(() =>
+      refusing(() => {
+        const present = this.#residence.admit(request);
+        if (isRefusal(present)) return present;
+        const resolutions = present.resolver.resolve(opIds, this.#clock.now(), seal, () => false);
+        return { ...present.stamp(), resolutions };
+      }),
+    );
   }
 
   /** Only now, when it is durable: who waited for a load reads what it brought. */
@@ -68,4 +106,15 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
       if (verdicts[at]?.outcome === "ok" && endsClaims(mutation)) this.#claims.end(mutation.key);
     }
   }
+
+  #endClaimsOf({ verdict }: TransactReply): void {
+    if (verdict.outcome !== "ok" || verdict.replayed === true) return;
+    for (const { kind, key } of verdict.results) if (kind !== "get") this.#claims.end(key);
+  }
+}
+
+/** Whoever sent it has another picture of the space, or none. */
+function checkShard(transaction: Transaction, shards: number, shard: number): void {
+  if (transactionKeys(transaction).length === 0 || transactionShard(transaction, shards) === shard) return;
+  throw new WarpError("cross_shard", "the transaction's keys lie in another shard");
 }

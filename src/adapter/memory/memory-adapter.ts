@@ -5,6 +5,7 @@ import type { Position } from "../../protocol/position.ts";
 import type { RegistrationSettings, StoredRegistration } from "../../protocol/registration.ts";
 import type { ClaimReply, Resolution, VersionRequest } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
+import { checkTransactionShape } from "../../protocol/transaction-rules.ts";
 import { checkCallLimits } from "../../runtime/call-limits.ts";
 import { defaultListLimit, maxChangesLimit } from "../../runtime/limits.ts";
 import type {
@@ -18,11 +19,13 @@ import type {
   Mutation,
   MutationAnswer,
   ReadAnswer,
+  Transaction,
   TransactionAnswer,
   VersionAnswer,
 } from "../adapter.ts";
 import { checkBatchSize, namedKey } from "../batch.ts";
 import { listCursor, resolveList } from "../list-page.ts";
+import { checkSupported } from "../supported.ts";
 import { MemoryStorage, type MemoryStorageOptions } from "./memory-storage.ts";
 
 const supports: AdapterSupports = Object.freeze({
@@ -33,8 +36,8 @@ const supports: AdapterSupports = Object.freeze({
   persistent: false,
   history: true,
   claims: true,
-  transactions: false,
-  merge: false,
+  transactions: true,
+  merge: true,
   quorum: false,
 });
 
@@ -82,14 +85,22 @@ class MemoryAdapter implements Adapter {
     return verdicts.map((verdict, at) => ({ ...namedKey(mutations[at]), verdict, asOf }));
   }
 
-  async transact(_transaction: unknown, options?: CallOptions): Promise<TransactionAnswer> {
+  async transact(transaction: Transaction, options?: CallOptions): Promise<TransactionAnswer> {
     this.#begin(options);
-    throw new WarpError("unsupported", "this storage has no transactions");
+    checkTransactionShape(transaction);
+    const verdict = this.#storage.transact(transaction);
+    return { verdict, asOf: this.#position() };
   }
 
-  async resolve(_operations: unknown, options?: CallOptions): Promise<readonly Resolution[]> {
+  async resolve(
+    operations: readonly { readonly opId: string }[],
+    options: CallOptions & { readonly seal?: boolean } = {},
+  ): Promise<readonly Resolution[]> {
     this.#begin(options);
-    throw new WarpError("unsupported", "this storage can't tell what became of operations");
+    return this.#storage.resolve(
+      operations.map(({ opId }) => opId),
+      options.seal ?? false,
+    );
   }
 
   async list(options: ListOptions = {}): Promise<ListAnswer> {
@@ -154,6 +165,7 @@ class MemoryAdapter implements Adapter {
     options: CallOptions & { readonly ifVersion?: number } = {},
   ): Promise<{ readonly registration: StoredRegistration; readonly created: boolean }> {
     this.#begin(options);
+    checkSupported(settings, supports);
     const answer = this.#storage.register(pattern, settings, options.ifVersion);
     this.#position();
     return answer;

@@ -1,6 +1,6 @@
 import { WarpError } from "../../errors.ts";
 import { checkKey } from "../../protocol/key.ts";
-import { checkMutation, preconditionHolds } from "../../protocol/mutation.ts";
+import { checkMutation, mutationPrint, preconditionHolds } from "../../protocol/mutation.ts";
 import type { Position } from "../../protocol/position.ts";
 import type { StoredRegistration } from "../../protocol/registration.ts";
 import type { ClaimReply, Resolution } from "../../protocol/shard-api.ts";
@@ -105,9 +105,13 @@ class NullAdapter implements Adapter {
     throw unsupported("transactions");
   }
 
-  async resolve(_operations: unknown, options?: CallOptions): Promise<readonly Resolution[]> {
+  async resolve(
+    operations: readonly { readonly opId: string }[],
+    options: CallOptions & { readonly seal?: boolean } = {},
+  ): Promise<readonly Resolution[]> {
     this.#begin(options);
-    throw unsupported("outcomes to resolve");
+    const opIds = operations.map(({ opId }) => opId);
+    return this.#verdicts.resolve(opIds, options.seal ?? false, this.#clock.now());
   }
 
   async list(options: ListOptions = {}): Promise<ListAnswer> {
@@ -169,15 +173,17 @@ class NullAdapter implements Adapter {
   #apply(mutation: Mutation, nowMs: number): Verdict {
     const refused = checkMutation(mutation, nowMs, this.#maxValueBytes);
     if (refused !== undefined) return { outcome: "fail", error: refused.toData() };
-    const known = this.#verdicts.recall(mutation);
+    const print = mutationPrint(mutation);
+    const known = this.#verdicts.recall<Verdict>(mutation.opId, print);
     if (known !== undefined) return known;
     const verdict = this.#carryOut(mutation);
-    this.#verdicts.keep(mutation, verdict, nowMs);
+    this.#verdicts.keep(mutation.opId, { print, verdict }, nowMs);
     return verdict;
   }
 
   #carryOut(mutation: Mutation): Verdict {
     if (mutation.kind === "restore") return { outcome: "fail", error: unsupported("versions").toData() };
+    if (mutation.kind === "merge") return { outcome: "fail", error: unsupported("values to merge").toData() };
     if ("when" in mutation && mutation.when !== undefined && !preconditionHolds(mutation.when, undefined)) {
       const error = new WarpError("precondition_failed", "the key does not exist", {
         details: { version: 0 },
