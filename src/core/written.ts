@@ -51,7 +51,7 @@ export function tell(emitter: Emitter, { mutation }: Draft, { key, version }: Mu
   }
 }
 
-/** What was written as a copy, if it is known: not of a restored value, nor of a replayed write. */
+/** What was written as a copy, if it is known: not of a restored value, of a merged one, nor of a replayed write. */
 export function copyOf(
   { mutation, settings }: Draft,
   { verdict, asOf }: MutationAnswer,
@@ -60,7 +60,7 @@ export function copyOf(
   nowMs: number,
 ): CacheEntry | undefined {
   if (mutation.kind !== "set" || settings === undefined) return undefined;
-  if (verdict.outcome === "fail" || verdict.replayed === true) return undefined;
+  if (verdict.outcome === "fail" || verdict.replayed === true || verdict.merged === true) return undefined;
   const { payload, expiresInMs, tags } = mutation;
   return toCacheEntry(
     {

@@ -22,12 +22,14 @@ import type {
   MutationAnswer,
   ReadAnswer,
   ReadOptions,
+  Transaction,
   TransactionAnswer,
   Verdict,
   VersionAnswer,
 } from "../adapter.ts";
 import { checkBatchSize, namedKey } from "../batch.ts";
 import { listCursor, resolveList } from "../list-page.ts";
+import { checkSupported } from "../supported.ts";
 
 const supports: AdapterSupports = Object.freeze({
   storage: true,
@@ -38,8 +40,8 @@ const supports: AdapterSupports = Object.freeze({
   persistent: true,
   history: true,
   claims: true,
-  transactions: false,
-  merge: false,
+  transactions: true,
+  merge: true,
   quorum: false,
 });
 
@@ -94,14 +96,18 @@ class ShardAdapter implements Adapter {
     return answers.map((parts, at) => ({ ...namedKey(mutations[at]), ...joined(parts) }));
   }
 
-  async transact(_transaction: unknown, options?: CallOptions): Promise<TransactionAnswer> {
+  async transact(transaction: Transaction, options?: CallOptions): Promise<TransactionAnswer> {
     this.#begin(options);
-    throw new WarpError("unsupported", "this storage has no transactions");
+    const { answer, asOf } = await this.#client.transact(transaction, options);
+    return { verdict: answer, asOf };
   }
 
-  async resolve(_operations: unknown, options?: CallOptions): Promise<readonly Resolution[]> {
+  async resolve(
+    operations: readonly { readonly opId: string; readonly key?: string }[],
+    options?: CallOptions & { readonly seal?: boolean },
+  ): Promise<readonly Resolution[]> {
     this.#begin(options);
-    throw new WarpError("unsupported", "this storage can't tell what became of operations");
+    return operations.length === 0 ? [] : await this.#client.resolve(operations, options);
   }
 
   async list(options: ListOptions = {}): Promise<ListAnswer> {
@@ -165,6 +171,7 @@ class ShardAdapter implements Adapter {
     options: CallOptions & { readonly ifVersion?: number } = {},
   ): Promise<{ readonly registration: StoredRegistration; readonly created: boolean }> {
     this.#begin(options);
+    checkSupported(settings, supports);
     return await this.#client.register(pattern, settings, options.ifVersion, options);
   }
 
