@@ -7,11 +7,13 @@ import type { ErrorData } from "../errors.ts";
 import type { Mutation, Verdict } from "./operation.ts";
 import type { Payload } from "./payload.ts";
 import type { RegistrationSettings, StoredRegistration } from "./registration.ts";
+import type { Resolution } from "./resolution.ts";
 import type { SpaceSettings } from "./space.ts";
 import type { KeptVersion, ListedKey, StoredEntry } from "./stored.ts";
 import type { Transaction, TransactionVerdict } from "./transaction.ts";
 
 export { type Mutation, type Precondition, scopeOpId, type Verdict } from "./operation.ts";
+export type { Resolution } from "./resolution.ts";
 export type { KeptVersion, ListedKey, StoredEntry } from "./stored.ts";
 
 /** Rides on every call: what the node takes the space to be. A shard that knows otherwise refuses with `stale`. */
@@ -120,19 +122,6 @@ export interface ResolveRequest extends CallScope {
   /** What was not seen is made definite: a copy that comes late is refused with `op_sealed`. */
   readonly seal?: true;
 }
-
-/** What became of one operation. `sealed`: it was not seen and never will be done. */
-export type Resolution =
-  | {
-      readonly state: "ok";
-      /** The key's version after it; of a transaction its revision. */
-      readonly version: number;
-      readonly revision: number;
-      /** An invalidation of a prefix or tag, which every shard carries out for its own part. */
-      readonly part?: true;
-    }
-  | { readonly state: "fail"; readonly error: ErrorData }
-  | { readonly state: "pending" | "unseen" | "sealed" };
 
 export interface ResolveReply extends ShardStamp {
   /** One for each op id, in order. */
