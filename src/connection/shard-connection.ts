@@ -11,6 +11,8 @@ export interface ShardConnection {
    * where it can't be reached. Absent: it can always be called.
    */
   ready?(index: number): Promise<void>;
+  /** Shard `index` of an existing space has just answered. Never throws. Absent: that does not matter. */
+  used?(index: number): void;
   /** What shards tell unasked; absent: nothing. */
   readonly pushes?: Pushes | undefined;
   /**

@@ -110,7 +110,10 @@ export class SpaceSession {
     const reply = await this.#deliver(attempt, intent, shard, (api) =>
       send(api, { space: space.name, shard, spaceId: space.id, registrations: this.#registrationsSeen }),
     );
-    if (!isRefusal(reply)) return reply as R;
+    if (!isRefusal(reply)) {
+      this.#connection.used?.(shard);
+      return reply as R;
+    }
     const refused = WarpError.fromData(reply.refused);
     throw reply.stale ? new StaleSpace(refused) : refused;
   }

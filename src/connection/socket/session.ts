@@ -41,7 +41,7 @@ export interface SessionParts {
   readonly lease: NodeLease;
   /** How long opening and `welcome` may take together. */
   readonly connectTimeoutMs: number;
-  /** Whether it asks for signs of life. Without, a silent end goes unnoticed. */
+  /** Whether it asks for signs of life and renews its lease. Without, a silent end goes unnoticed. */
   readonly beats: boolean;
 }
 
@@ -236,22 +236,19 @@ export class Session {
   #scheduleBeat(): void {
     const { heartbeatMs = 0, leaseMs = 0 } = this.#welcome ?? {};
     const everyMs = leaseMs > 0 ? Math.min(heartbeatMs, leaseMs / 4) : heartbeatMs;
-    if (everyMs <= 0 || this.#isOver) return;
+    if (!this.#parts.beats || everyMs <= 0 || this.#isOver) return;
     this.#cancelTimer = this.#parts.timers.after(everyMs, () => this.#beat());
   }
 
   #beat(): void {
-    const { lease, beats } = this.#parts;
-    if (beats) {
-      if (this.#unanswered >= maxUnanswered) {
-        this.giveUp("it gives no sign of life");
-        return;
-      }
-      this.#unanswered++;
-      // A beat is answered by the platform: a shard with nothing to do sleeps on.
-      if (lease.isWanted(this.#welcome?.leaseMs ?? 0)) this.#askLease();
-      else this.#socket?.send(beatFrame);
+    if (this.#unanswered >= maxUnanswered) {
+      this.giveUp("it gives no sign of life");
+      return;
     }
+    this.#unanswered++;
+    // A beat is answered by the platform: a shard with nothing to do sleeps on.
+    if (this.#parts.lease.isWanted(this.#welcome?.leaseMs ?? 0)) this.#askLease();
+    else this.#socket?.send(beatFrame);
     this.#events.beat();
     this.#scheduleBeat();
   }
