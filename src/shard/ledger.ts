@@ -1,3 +1,4 @@
+import type { ErrorData } from "../errors.ts";
 import { MergeRules } from "../merge/merge-rules.ts";
 import type { StoredRegistration } from "../protocol/registration.ts";
 import type { ShardStamp } from "../protocol/shard-api.ts";
@@ -15,6 +16,7 @@ import { Meta } from "./meta.ts";
 import { Mutator } from "./mutator.ts";
 import { RegistrationTable } from "./registration-table.ts";
 import { Resolver } from "./resolver.ts";
+import { Intents } from "./strong/intents.ts";
 import { Transactor } from "./transactor.ts";
 import { VerdictTable } from "./verdict-table.ts";
 
@@ -52,6 +54,7 @@ export class Ledger {
   readonly transactor: Transactor;
   readonly resolver: Resolver;
   readonly alarms: Alarms;
+  readonly intents: Intents;
   readonly #changes: KeyChanges;
   readonly #verdicts: VerdictTable;
   readonly #retention: Retention;
@@ -59,7 +62,8 @@ export class Ledger {
   #registrationVersion: number;
   #deleting: boolean;
 
-  constructor(sql: Sql, space: SpaceSettings, options: LedgerOptions) {
+  /** `before`: the ledger that this one takes the place of, when what that one wrote last has been undone; its registrations stand. */
+  constructor(sql: Sql, space: SpaceSettings, options: LedgerOptions, before?: Ledger) {
     this.meta = new Meta(sql);
     this.#clock = options.clock;
     this.epoch = this.meta.epoch;
@@ -69,7 +73,8 @@ export class Ledger {
     this.keys = new KeyTable(sql);
     this.log = new ChangeLog(sql);
     this.#verdicts = new VerdictTable(sql);
-    this.registrations = new RegistrationTable(sql, options.statics);
+    this.intents = new Intents(sql);
+    this.registrations = before?.registrations ?? new RegistrationTable(sql, options.statics);
     const { keys, log, registrations, meta } = this;
     const table = new HistoryTable(sql);
     this.history = new History(
@@ -99,7 +104,7 @@ export class Ledger {
       maxAgeMs: options.logMaxAgeMs,
       minAgeMs: verdictLifeMs,
     };
-    this.alarms = new Alarms(options.alarm, [...this.#sources(), ...(options.due ?? [])]);
+    this.alarms = new Alarms(options.alarm, [...this.#sources(), ...(options.due ?? [])], before?.alarms);
   }
 
   /** What stands on every answer, as of now. */
@@ -123,6 +128,16 @@ export class Ledger {
   markDeleting(): void {
     this.meta.deleting = true;
     this.#deleting = true;
+  }
+
+  /** Whether the verdict of an operation is known. */
+  knows(opId: string): boolean {
+    return this.#verdicts.find(opId) !== undefined;
+  }
+
+  /** Remembers the refusal of an operation. */
+  keepRefusal(opId: string, print: string, error: ErrorData, nowMs: number): void {
+    this.#verdicts.keep(opId, nowMs, { print, verdict: { outcome: "fail", error } });
   }
 
   /** Ends keys whose end has come, a bounded number of them. */

@@ -24,8 +24,9 @@ import { maxChangesLimit, maxListBytes, maxReplyBytes } from "../runtime/limits.
 import type { Admission } from "./admission.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Ledger } from "./ledger.ts";
-import { refusing } from "./refusal.ts";
+import { gone, refuse, refusing } from "./refusal.ts";
 import type { Residence } from "./residence.ts";
+import type { Strong } from "./strong/strong.ts";
 
 /** What reads are made of. */
 export interface ReadCallsOptions {
@@ -41,6 +42,9 @@ export const unwrittenEpoch = "0000000000000000";
 /** What stands on answers of a shard that was never written to. */
 export const unwritten: ShardStamp = { epoch: unwrittenEpoch, asOf: 0, registrations: 0 };
 
+/** Commits that a strong read waits for at most, one after the other: each may have taken too long to prove anything. */
+const maxTries = 5;
+
 /** The calls that only look: values, lists, the log, versions. */
 export class ReadCalls
   implements Pick<ShardApi, "read" | "list" | "changes" | "usage" | "readVersion" | "history">
@@ -49,18 +53,59 @@ export class ReadCalls
   readonly #residence: Residence;
   readonly #commit: GroupCommit;
   readonly #admission: Admission;
+  readonly #strong: Strong;
 
-  constructor(options: ReadCallsOptions, residence: Residence, commit: GroupCommit, admission: Admission) {
+  constructor(
+    options: ReadCallsOptions,
+    residence: Residence,
+    commit: GroupCommit,
+    admission: Admission,
+    strong: Strong,
+  ) {
     this.#options = options;
     this.#residence = residence;
     this.#commit = commit;
     this.#admission = admission;
+    this.#strong = strong;
   }
 
-  async read(request: ReadRequest): Promise<ReadReply | Refusal> {
+  async read(request: ReadRequest, session?: string): Promise<ReadReply | Refusal> {
+    if (request.strong || request.hold) return await this.#readStrongly(request, session);
     const ledger = await this.#admission.admit(request, "read");
     if (ledger === undefined) return { ...unwritten, entries: request.keys.map(() => null) };
     if (isRefusal(ledger)) return ledger;
+    return this.#entries(request, ledger);
+  }
+
+  /** Only when what a successor must know is durable, and not long ago (rule ST5). */
+  async #readStrongly(request: ReadRequest, session: string | undefined): Promise<ReadReply | Refusal> {
+    const strong = this.#strong;
+    for (let tries = 0; tries < maxTries; tries++) {
+      // As a write is admitted: an answer that nothing has changed is as binding for a shard that was never written to.
+      const ledger = await this.#admission.admit(request, "write");
+      if (ledger === undefined || isRefusal(ledger)) return ledger ?? gone();
+      const patterns = request.keys.map((key) => ledger.registrations.patternOf(key) ?? "*");
+      const holder = request.hold && session !== undefined && strong.mayHold(session) ? session : undefined;
+      const use = holder === undefined ? "read" : "hold";
+      if (strong.standing.holds(patterns, use)) {
+        const reply = this.#entries(request, ledger);
+        if (holder === undefined) return reply;
+        const held = reply.entries.flatMap((entry, at) => {
+          // A key with an end changes without anyone's write, so nobody holds it.
+          if (entry === null || entry.expiresInMs !== undefined) return [];
+          return strong.permit(holder, entry.key, patterns[at] ?? "*", entry.tags) ? [at] : [];
+        });
+        return held.length === 0 ? reply : { ...reply, held };
+      }
+      await strong.standing.establish(patterns, use);
+    }
+    return refuse(
+      new WarpError("storage_timeout", "the storage is too slow to answer strongly", { retryAfterMs: 100 }),
+    );
+  }
+
+  /** What is stored under the keys, in one stretch. */
+  #entries(request: ReadRequest, ledger: Ledger): ReadReply {
     const nowMs = this.#expireForRead(ledger);
     const entries: (StoredEntry | null)[] = [];
     let bytes = 0;

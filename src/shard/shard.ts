@@ -43,6 +43,8 @@ import { ReadCalls, unwritten } from "./read-calls.ts";
 import { refuse } from "./refusal.ts";
 import { Residence, type ResidenceOptions } from "./residence.ts";
 import { SpaceCalls } from "./space-calls.ts";
+import { Authority } from "./strong/authority.ts";
+import { Strong } from "./strong/strong.ts";
 import { WriteCalls } from "./write-calls.ts";
 
 /** What a shard is made of. */
@@ -76,6 +78,7 @@ export class Shard implements ShardApi {
   readonly #claims: LoadClaims;
   readonly #reads: ReadCalls;
   readonly #writes: WriteCalls;
+  readonly #strong: Strong;
   /** What of the log may be told. */
   readonly published: PublishedLog;
   readonly elapsed: Clock;
@@ -83,29 +86,44 @@ export class Shard implements ShardApi {
 
   constructor(options: ShardOptions) {
     this.#options = options;
-    this.elapsed = options.elapsed ?? steadyClock(options.clock);
+    const { clock, timers } = options;
+    this.elapsed = options.elapsed ?? steadyClock(clock);
+    const { elapsed } = this;
     const waker = { nextMs: () => this.#waker?.nextMs(), run: (nowMs: number) => this.#waker?.run(nowMs) };
-    this.#residence = new Residence({ ...options, due: [waker] });
-    this.published = new PublishedLog(this.#residence, options.durable);
+    const notes: DueSource = {
+      nextMs: () => this.#strong?.due.nextMs(),
+      run: (nowMs) => this.#strong.due.run(nowMs),
+    };
+    const residence = new Residence({ ...options, due: [waker, notes] });
+    this.#residence = residence;
+    this.published = new PublishedLog(residence, options.durable);
+    const authority = new Authority(elapsed);
     this.#commit = new GroupCommit(
       {
-        transaction: (work) => this.#residence.transaction(work),
-        durable: () => this.published.settle(),
-        undone: () => this.#residence.forget(),
+        transaction: (work) =>
+          authority.during(
+            () => residence.transaction(work),
+            () => residence.open()?.log.head,
+          ),
+        durable: () => authority.confirm(() => this.published.settle()),
+        undone: () => residence.forget(),
       },
       { grouping: options.groupCommit ?? true, maxWeight: maxGroupMutations },
     );
-    this.#admission = new Admission(this.#residence, this.#commit, options.home);
-    this.#space = new SpaceCalls(options, this.#residence, this.#commit, this.#admission);
+    const commit = this.#commit;
+    this.#strong = new Strong({ residence, commit, authority, clock, elapsed, timers });
+    this.#admission = new Admission(residence, commit, options.home, this.#strong);
+    this.#space = new SpaceCalls(options, residence, commit, this.#admission, this.#strong);
     this.#claims = new LoadClaims(options.clock, options.timers);
     const expired = () => this.published.settleBehind();
-    this.#reads = new ReadCalls({ ...options, expired }, this.#residence, this.#commit, this.#admission);
+    this.#reads = new ReadCalls({ ...options, expired }, residence, commit, this.#admission, this.#strong);
     this.#writes = new WriteCalls(
       options.clock,
       this.#residence,
       this.#commit,
       this.#admission,
       this.#claims,
+      this.#strong,
     );
   }
 
@@ -113,12 +131,8 @@ export class Shard implements ShardApi {
    * Begins to work with the sessions that `members` knows; call it before the first of them is let in. Without it nobody holds
    * copies of strong keys.
    */
-  serve(_members: Members): LeaseGrants {
-    return {
-      grant: async () => undefined,
-      giveBack: () => {},
-      leaseUntilMs: () => Number.NEGATIVE_INFINITY,
-    };
+  serve(members: Members): LeaseGrants {
+    return this.#strong.serve(members);
   }
 
   /** Has `source` run when it is due; the answer is to be called when its due time has changed. */
@@ -133,8 +147,8 @@ export class Shard implements ShardApi {
   }
 
   /** `session`: the one that asks, for calls over a socket only. */
-  read(request: ReadRequest, _session?: string): Promise<ReadReply | Refusal> {
-    return this.#reads.read(request);
+  read(request: ReadRequest, session?: string): Promise<ReadReply | Refusal> {
+    return this.#reads.read(request, session);
   }
 
   list(request: ListRequest): Promise<ListReply | Refusal> {
@@ -158,13 +172,13 @@ export class Shard implements ShardApi {
   }
 
   /** `session`: the writer's, whose node does not count for a quorum. */
-  mutate(request: MutateRequest, _session?: string): Promise<MutateReply | Refusal> {
-    return this.#writes.mutate(request);
+  mutate(request: MutateRequest, session?: string): Promise<MutateReply | Refusal> {
+    return this.#writes.mutate(request, session);
   }
 
   /** `session` as for {@link mutate}. */
-  transact(request: TransactRequest, _session?: string): Promise<TransactReply | Refusal> {
-    return this.#writes.transact(request);
+  transact(request: TransactRequest, session?: string): Promise<TransactReply | Refusal> {
+    return this.#writes.transact(request, session);
   }
 
   resolve(request: ResolveRequest): Promise<ResolveReply | Refusal> {

@@ -17,6 +17,7 @@ import type { Ledger } from "./ledger.ts";
 import { deleting, notFound, refusing } from "./refusal.ts";
 import type { Residence, ResidenceOptions } from "./residence.ts";
 import { newSpace, spaceConflict } from "./space.ts";
+import type { Strong } from "./strong/strong.ts";
 
 /** The calls about a space as a whole: its life, and the registrations that its home shard keeps. */
 export class SpaceCalls
@@ -30,12 +31,20 @@ export class SpaceCalls
   readonly #residence: Residence;
   readonly #commit: GroupCommit;
   readonly #admission: Admission;
+  readonly #strong: Pick<Strong, "alone">;
 
-  constructor(options: ResidenceOptions, residence: Residence, commit: GroupCommit, admission: Admission) {
+  constructor(
+    options: ResidenceOptions,
+    residence: Residence,
+    commit: GroupCommit,
+    admission: Admission,
+    strong: Pick<Strong, "alone">,
+  ) {
     this.#options = options;
     this.#residence = residence;
     this.#commit = commit;
     this.#admission = admission;
+    this.#strong = strong;
   }
 
   async getSpace(_space: string): Promise<SpaceReply | Refusal> {
@@ -82,11 +91,14 @@ export class SpaceCalls
         return { deleted: false };
       });
     }
-    const ledger = this.#residence.open();
-    if (isOther(ledger)) return { deleted: false };
-    const existed = ledger !== undefined;
-    await this.#residence.wipe();
-    return { deleted: existed };
+    if (isOther(this.#residence.open())) return { deleted: false };
+    return await this.#strong.alone(async () => {
+      // It may have waited, and the space's next life have begun.
+      const ledger = this.#residence.open();
+      if (isOther(ledger)) return { deleted: false };
+      await this.#residence.wipe();
+      return { deleted: ledger !== undefined };
+    });
   }
 
   async getRegistrations(request: CallScope): Promise<RegistrationsReply | Refusal> {

@@ -21,6 +21,10 @@ import type { GroupCommit } from "./group-commit.ts";
 import { unwritten } from "./read-calls.ts";
 import { refusing } from "./refusal.ts";
 import type { Residence } from "./residence.ts";
+import { MutationOperation } from "./strong/operation.ts";
+import type { Strong } from "./strong/strong.ts";
+import type { StrongRequest } from "./strong/strong-write.ts";
+import { TransactionOperation } from "./strong/transaction-operation.ts";
 
 /** The calls that change keys, and the one that asks what became of them. */
 export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resolve"> {
@@ -29,6 +33,7 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
   readonly #commit: GroupCommit;
   readonly #admission: Admission;
   readonly #claims: LoadClaims;
+  readonly #strong: Strong;
 
   constructor(
     clock: Clock,
@@ -36,44 +41,51 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
     commit: GroupCommit,
     admission: Admission,
     claims: LoadClaims,
+    strong: Strong,
   ) {
     this.#clock = clock;
     this.#residence = residence;
     this.#commit = commit;
     this.#admission = admission;
     this.#claims = claims;
+    this.#strong = strong;
   }
 
-  async mutate(request: MutateRequest): Promise<MutateReply | Refusal> {
+  async mutate(request: MutateRequest, session?: string): Promise<MutateReply | Refusal> {
     const admitted = await this.#admission.admit(request, "write");
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
-    const reply = await this.#commit.submit(() => {
-      const ledger = this.#residence.admit(request);
-      if (isRefusal(ledger)) return ledger;
-      const nowMs = this.#clock.now();
-      const verdicts = request.mutations.map((mutation) => ledger.mutator.apply(mutation, nowMs));
-      return { ...ledger.stamp(), verdicts };
-    }, request.mutations.length);
+    const reply = await this.#write({
+      operations: request.mutations.map((mutation) => new MutationOperation(mutation)),
+      admit: () => this.#residence.admit(request),
+      reply: (ledger, verdicts): MutateReply => ({ ...ledger.stamp(), verdicts }),
+      writer: this.#strong.nodeOf(session),
+      weight: request.mutations.length,
+    });
     if (!isRefusal(reply)) this.#endClaims(request, reply);
     return reply;
   }
 
-  async transact(request: TransactRequest): Promise<TransactReply | Refusal> {
+  async transact(request: TransactRequest, session?: string): Promise<TransactReply | Refusal> {
     const { transaction } = request;
     const admitted = await this.#admission.admit(request, "write");
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
-    const reply = await this.#commit.submit(
-      () =>
+    const reply = await this.#write({
+      operations: [new TransactionOperation(transaction)],
+      admit: () =>
         refusing(() => {
           const ledger = this.#residence.admit(request);
           if (isRefusal(ledger)) return ledger;
           checkTransactionShape(transaction);
           checkShard(transaction, ledger.space.shards, request.shard);
-          const verdict = ledger.transactor.apply(transaction, this.#clock.now());
-          return { ...ledger.stamp(), verdict };
+          return ledger;
         }),
-      transaction.success.length + transaction.failure.length,
-    );
+      reply: (ledger, [verdict]): TransactReply => {
+        if (verdict === undefined) throw new WarpError("internal", "a transaction has no verdict");
+        return { ...ledger.stamp(), verdict };
+      },
+      writer: this.#strong.nodeOf(session),
+      weight: transaction.success.length + transaction.failure.length,
+    });
     if (!isRefusal(reply)) this.#endClaimsOf(reply);
     return reply;
   }
@@ -94,10 +106,42 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
       refusing(() => {
         const present = this.#residence.admit(request);
         if (isRefusal(present)) return present;
-        const resolutions = present.resolver.resolve(opIds, this.#clock.now(), seal, () => false);
+        const resolutions = present.resolver.resolve(opIds, this.#clock.now(), seal, (opId) =>
+          this.#strong.isPending(opId),
+        );
         return { ...present.stamp(), resolutions };
       }),
     );
+  }
+
+  /** Carries a request out in one commit, or as a strong write if it must be one. */
+  async #write<V, R extends object>(request: StrongRequest<V, R>): Promise<R | Refusal> {
+    const strong: { write?: Promise<R | Refusal> } = {};
+    const plainly = this.#commit.submit(() => {
+      // It has a place among the strong writes, though another's trouble undid this group.
+      if (strong.write !== undefined) return undefined;
+      const ledger = request.admit();
+      if (isRefusal(ledger)) return ledger;
+      if (this.#strong.concerns(ledger, request.operations)) {
+        strong.write = this.#strong.begin(request).done;
+        return undefined;
+      }
+      const nowMs = this.#clock.now();
+      return request.reply(
+        ledger,
+        request.operations.map((operation) => operation.apply(ledger, nowMs)),
+      );
+    }, request.weight);
+    try {
+      const answer = await plainly;
+      if (answer !== undefined) return answer;
+    } catch (error) {
+      // Once it is a strong write, what becomes of the group that began it is nothing to it.
+      if (strong.write === undefined) throw error;
+    }
+    if (strong.write === undefined)
+      throw new WarpError("internal", "a write has neither an answer nor a turn");
+    return await strong.write;
   }
 
   /** Only now, when it is durable: who waited for a load reads what it brought. */
