@@ -33,8 +33,8 @@ export interface CacheEntry {
   /** Tags of the value (rule CO9); absent: none. */
   readonly tags?: readonly string[];
   /**
-   * The node's session at the shard under which this copy may be served in strong mode; absent: under none. Set once the copy stands in the
-   * cache, and meant for this process only.
+   * The tenure (a stretch of the node's leases at the shard) under which this copy may be served in strong mode; absent: under none. Set once the
+   * copy stands in the cache, and meant for this process only.
    */
   tenure?: number | undefined;
   /** When the value itself ends at the authority, by the node's clock; `Infinity`: no end. */

@@ -65,7 +65,7 @@ export class Core {
     const outdated = (key: string | undefined, prefix: string | undefined): void => this.#detach(key, prefix);
     this.registry = new Registry(this.parts, options.registrations ?? [], () => follower.forgetAll());
     const tenures = new Tenures(adapter, cache);
-    this.l1 = new L1(this.parts, tenures);
+    this.l1 = new L1(this.parts);
     const follower = new Follower(this.parts, this.l1, {
       outdated,
       registrationsOld: () => this.registry.markOld(),

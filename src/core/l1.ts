@@ -6,7 +6,6 @@ import { Floors } from "./floors.ts";
 import type { Moment } from "./moment.ts";
 import type { Parts } from "./parts.ts";
 import { TagFloors } from "./tag-floors.ts";
-import type { Tenures } from "./tenures.ts";
 
 /**
  * What became of a fill: `kept`; `held`: L1 has a newer copy, this one; `refused`: the key changed while the answer was on its way, a
@@ -32,14 +31,12 @@ export class L1 {
   readonly #floors: Floors;
   readonly #barriers: Floors;
   readonly #tags = new TagFloors();
-  readonly #tenures: Tenures;
   #barrierAtMs = Number.NEGATIVE_INFINITY;
   /** What is known not to be there. */
   readonly absences = new Absences();
 
-  constructor(parts: Parts, tenures: Tenures) {
+  constructor(parts: Parts) {
     this.#parts = parts;
-    this.#tenures = tenures;
     const shardOf = (key: string): number => parts.adapter.shardOf(key);
     this.#floors = new Floors(shardOf);
     this.#barriers = new Floors(shardOf);
@@ -115,11 +112,12 @@ export class L1 {
 
   /**
    * Allows strong reads a copy that stands in the cache by now: an invalidation that came while it was being stored has raised its floor, and one
-   * that comes later finds and drops it.
+   * that comes later finds and drops it. A tenure that has ended meanwhile does no harm: none comes back.
    */
   #hold(key: string, shard: number, entry: CacheEntry, begun: Moment, tenure: number): void {
-    if (this.inspect(key) !== entry || this.#judge(key, shard, entry.asOf, begun) !== kept) return;
-    if (this.#tenures.isLive(shard, tenure, this.#parts.clock.now())) entry.tenure = tenure;
+    if (this.inspect(key) === entry && this.#judge(key, shard, entry.asOf, begun) === kept) {
+      entry.tenure = tenure;
+    }
   }
 
   /** What an answer means that found the key absent: an older copy goes, a newer one counts. */

@@ -2,8 +2,8 @@ import type { Adapter } from "../adapter/adapter.ts";
 import type { Cache } from "../cache/cache.ts";
 
 /**
- * Under which permission L1 serves strong keys (rule ST1): a tenure, one session of this node at a shard. Copies are held only in a cache
- * that drops them at once and forgets them with the process; else an acknowledged invalidation might leave one behind.
+ * Under which permission L1 serves strong keys (rule ST1): a tenure, see `Pushes`. Copies are held only in a cache that drops them at once
+ * and forgets them with the process; else an acknowledged invalidation might leave one behind.
  */
 export class Tenures {
   readonly #pushes: Adapter["pushes"];

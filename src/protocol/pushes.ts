@@ -31,8 +31,8 @@ export interface PushListener {
 }
 
 /**
- * The unasked part of a storage, over connections that stay open. A *tenure* is one session of this node at a shard: permissions to serve strong
- * copies are given under it and end with it.
+ * The unasked part of a storage, over connections that stay open. A *tenure* is a stretch of one session of this node at a shard without a gap
+ * between its node leases: permissions to serve strong copies are given under it and end with it. Its number never comes back.
  */
 export interface Pushes {
   /** Begins to listen: connections are opened for shards that are used. The answer takes it back. */

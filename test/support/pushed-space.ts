@@ -211,6 +211,8 @@ export class Session implements Pushes {
       if (!this.isOpen || this.holder !== holder) return;
       holder.leaseUntilMs = clock.now() + leaseMs * (1 + margin);
       this.send(() => {
+        // Between the leases changes may have been committed without telling.
+        if (this.#servesUntilMs <= clock.now()) this.#tenure++;
         this.#servesUntilMs = sentAtMs + leaseMs * (1 - margin);
       });
     });
@@ -259,12 +261,14 @@ class PushedAdapter extends ScriptedAdapter {
       const holds = options?.strong === "hold" ? session : undefined;
       const answers = this.inner.getMany(keys);
       const held = keys.map((key) => holds !== undefined && this.#space.hold(key, holds));
-      const { tenure } = this.session;
-      reply(async () =>
-        (await answers).map((answer, at) =>
-          held[at] === true && answer.entry !== undefined ? { ...answer, tenure } : answer,
-        ),
-      );
+      reply(() => {
+        const { tenure } = this.session;
+        return answers.then((list) =>
+          list.map((answer, at) =>
+            held[at] === true && answer.entry !== undefined ? { ...answer, tenure } : answer,
+          ),
+        );
+      });
     });
   }
 
