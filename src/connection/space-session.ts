@@ -1,4 +1,4 @@
-import { WarpError } from "../errors.ts";
+import { isWarpError, WarpError } from "../errors.ts";
 import type { Pushes } from "../protocol/pushes.ts";
 import {
   type CallScope,
@@ -173,6 +173,7 @@ export class SpaceSession {
     try {
       return await this.#attempt(attempt, intent, shard, call);
     } catch (cause) {
+      if (cause instanceof StaleSpace) throw cause;
       const fault = WarpError.from(this.#connection.fault(cause), "internal", "the call broke");
       if (intent === "mutation") throw fault;
       if (fault.code !== "unavailable") throw withOutcome(fault, "fail");
@@ -182,6 +183,7 @@ export class SpaceSession {
     try {
       return await this.#attempt(attempt, intent, shard, call);
     } catch (cause) {
+      if (cause instanceof StaleSpace) throw cause;
       const fault = WarpError.from(this.#connection.fault(cause), "internal", "the call broke");
       throw withOutcome(fault, "fail");
     }
@@ -193,9 +195,18 @@ export class SpaceSession {
     shard: number,
     call: (api: ShardApi) => Promise<R>,
   ): Promise<R> {
-    if (this.#connection.ready !== undefined) await this.#connection.ready(shard);
+    const ready = this.#ready(shard);
+    if (ready !== undefined) await ready;
     attempt.leave(intent);
     return await call(this.#connection.shard(shard));
+  }
+
+  #ready(shard: number): Promise<void> | undefined {
+    return this.#connection.ready?.(shard).catch((error: unknown) => {
+      // The home shard can always be reached, and says what became of the space: it may have been made anew with fewer shards.
+      if (shard > 0 && isWarpError(error, "space_not_found")) throw new StaleSpace(error);
+      throw error;
+    });
   }
 
   #checkOpen(): void {

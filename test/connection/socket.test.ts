@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { SocketConnectionOptions } from "../../src/connection/socket/options.ts";
 import { socketConnection } from "../../src/connection/socket/socket-connection.ts";
+import { shardOf } from "../../src/protocol/key.ts";
 import { scopeOpId } from "../../src/protocol/shard-api.ts";
 import { closeCodes } from "../../src/protocol/wire/frames.ts";
 import { utf8 } from "../../src/runtime/bytes.ts";
@@ -218,6 +219,33 @@ describe("socket connection: ends", () => {
       ["getSpace", "read"],
       ["read"],
     ]);
+  });
+
+  it("a shard that is gone makes the node look at the space anew: it may have fewer shards now", async () => {
+    const { clock, hub, client } = socketBed();
+    let shards = 2;
+    hub.answer = (call, session) => {
+      if (call.m === "getSpace") return { ...space, space: { ...space.space, id: `life-${shards}`, shards } };
+      const { spaceId } = call.a[0] as { spaceId: string };
+      if (spaceId !== `life-${shards}`) throw new Error("asked for an old space");
+      return session.end.url.endsWith("shard=0") ? { ...stamp, entries: [null] } : undefined;
+    };
+    const key = Array.from({ length: 9 }, (_, i) => `k${i}`).find((each) => shardOf(each, 2) === 1) ?? "";
+    const read = client.read([key]);
+    await clock.advance(20);
+    shards = 1;
+    hub.greets = false;
+    for (const session of hub.sessions) session.end.close(closeCodes.spaceGone, "space_not_found: deleted");
+    expect(await stateOf(clock, read)).toBe("pending");
+    await clock.advance(5);
+    expect(await failure(read)).toMatchObject({ code: "space_not_found", outcome: "fail" });
+    const again = client.read([key]);
+    await clock.advance(5);
+    hub.last.end.close(closeCodes.spaceGone, "space_not_found: no such shard");
+    hub.greets = true;
+    await clock.advance(20);
+    expect(await again).toMatchObject([{ answer: undefined, asOf: { shard: 0 } }]);
+    expect(client.life).toBe(1);
   });
 
   it("late words of a socket that was given up are ignored", async () => {

@@ -28,9 +28,12 @@ export function readClose(code: number, reason: string): SessionEnd {
   const codeOr = (other: ErrorCode): ErrorCode => (known.has(named) ? (named as ErrorCode) : other);
   const ended = (error: ErrorCode, message: string): WarpError =>
     new WarpError(error, message, { outcome: "unknown" });
-  // The space may be made anew at any time; whoever asks next will see.
+  // It may be made anew at any time; whoever asks next will see.
   if (code === closeCodes.spaceGone) {
-    return { error: ended("unavailable", `the shard ended the connection${why}`), next: "unused" };
+    return {
+      error: ended(codeOr("space_not_found"), `the space, or this shard of it, is gone${why}`),
+      next: "unused",
+    };
   }
   if (code === closeCodes.idle) {
     return { error: ended("unavailable", `the connection was idle${why}`), next: "unused" };
