@@ -18,6 +18,8 @@ export interface AlignmentHooks {
   kept(key: string, settings: Policy, copy: CacheEntry): void;
   /** What a second tier holds of a key is old now. */
   dropped(key: string, settings: Policy | undefined): void;
+  /** A mutation was carried out, or may have been: other nodes are to be told. */
+  changed(draft: Draft): void;
 }
 
 /** Brings this node's L1 in line with what its own mutations came to, so that it reads its own writes (rule CO4). */
@@ -46,6 +48,12 @@ export class Alignment {
 
   /** With the answer about a mutation; gives the copy of what was written, where it is known. */
   async answered(draft: Draft, answer: MutationAnswer, begun: Moment): Promise<CacheEntry | undefined> {
+    const copy = await this.#aligned(draft, answer, begun);
+    if (answer.verdict.outcome === "ok") this.#hooks.changed(draft);
+    return copy;
+  }
+
+  async #aligned(draft: Draft, answer: MutationAnswer, begun: Moment): Promise<CacheEntry | undefined> {
     const { mutation } = draft;
     if (mutation.kind === "invalidatePrefix")
       return await this.#alignPrefix(mutation.prefix, partsOf(answer), begun);
@@ -54,8 +62,9 @@ export class Alignment {
   }
 
   /** A call that failed: where something may have been done after all, what L1 holds can't be trusted. */
-  async lost({ mutation, opId, settings }: Draft, error: unknown): Promise<unknown> {
+  async lost(draft: Draft, error: unknown): Promise<unknown> {
     if (isWarpError(error) && error.outcome === "fail") return error;
+    const { mutation, opId, settings } = draft;
     if (mutation.kind === "invalidatePrefix") {
       this.#hooks.outdated(undefined, mutation.prefix);
       await this.#l1.forgetPrefix(mutation.prefix);
@@ -67,6 +76,7 @@ export class Alignment {
       await this.#l1.forget(mutation.key);
       this.#hooks.dropped(mutation.key, settings);
     }
+    this.#hooks.changed(draft);
     return withOpId(error, opId);
   }
 

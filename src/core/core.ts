@@ -1,4 +1,6 @@
+import { maxTimeoutMs } from "../runtime/limits.ts";
 import { Alignment } from "./alignment.ts";
+import { BusIntake } from "./bus-intake.ts";
 import { Emitter } from "./emitter.ts";
 import { Follower } from "./follower.ts";
 import { Invalidations } from "./invalidations.ts";
@@ -10,6 +12,7 @@ import { Moments } from "./moment.ts";
 import { Mutations } from "./mutations.ts";
 import { newCounters, type Parts } from "./parts.ts";
 import { checkRange } from "./policy.ts";
+import { Publisher } from "./publisher.ts";
 import { PushIntake } from "./push-intake.ts";
 import { Reader } from "./reader.ts";
 import { Refresher } from "./refresher.ts";
@@ -94,10 +97,15 @@ export class Core {
       refresher,
       tenures,
     );
+    const { bus, publishTimeoutMs } = options;
+    if (publishTimeoutMs !== undefined)
+      checkRange("invalid_argument", "publishTimeoutMs", publishTimeoutMs, 1, maxTimeoutMs);
+    const publisher = bus === undefined ? undefined : new Publisher(this.parts, bus, publishTimeoutMs);
     const alignment = new Alignment(this.parts, this.l1, follower, this.lives, {
       outdated,
       kept: (key, settings, copy) => tier?.keep(key, settings, copy),
       dropped: (key, settings) => tier?.drop(key, settings),
+      changed: (draft) => publisher?.tell(draft),
     });
     this.writer = new Writer(this.parts, this.registry, follower, this.loader, alignment);
     this.sourcing = new Sourcing(this.parts, this.registry, this.reader, this.writer, this.loader, this.l1);
@@ -106,6 +114,7 @@ export class Core {
     this.invalidations = new Invalidations(this.parts, this.registry, this.l1, this.writer, outdated);
     const deaf = adapter.pushes?.listen(new PushIntake(this.parts, follower));
     if (deaf !== undefined) this.parts.lifetime.onEnd(deaf);
+    if (bus !== undefined) new BusIntake(this.parts, this.l1, follower, bus, outdated);
   }
 
   #detach(key: string | undefined, prefix: string | undefined): void {

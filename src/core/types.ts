@@ -9,6 +9,7 @@ import type { Clock, Timers } from "../runtime/clock.ts";
 import type { Codec } from "../runtime/codec.ts";
 import type { Random } from "../runtime/random.ts";
 import type { StandardSchemaV1 } from "../runtime/standard-schema.ts";
+import type { SyncBus } from "../syncbus/syncbus.ts";
 import type { RegistrationOptions } from "./registration-options.ts";
 
 export type { AdaptiveTtl, FrequencyTtl, HistoryPolicy } from "../protocol/registration.ts";
@@ -38,6 +39,13 @@ export interface WarpOptions {
   readonly subject?: string;
   /** The adapter is shared with others: `close()` leaves it open. Default false. */
   readonly sharedAdapter?: boolean;
+  /**
+   * On which nodes tell each other what they changed, for storages that do not tell by themselves: this node's own end, closed with it. The
+   * `shard` adapter needs none. Default none.
+   */
+  readonly bus?: SyncBus;
+  /** How long a publication may take, 1 to 120,000 ms; then it is a `publishError`. Default: as long as it takes. */
+  readonly publishTimeoutMs?: number;
 }
 
 /** How a value was come by. `hit`: from L1 or the second tier. `bypass`: this mode reads at the authority. */
@@ -198,6 +206,12 @@ export interface WarpStats {
   readonly secondTierHits: number;
   /** Failed calls of the second tier, among `errors`. */
   readonly secondTierErrors: number;
+  /** Changes of this node that the bus took. */
+  readonly published: number;
+  /** Changes of this node that could not be published, each a `publishError` event too. */
+  readonly publishErrors: number;
+  /** Events of other nodes that the bus brought. */
+  readonly busEvents: number;
   readonly cache: CacheStats;
 }
 
@@ -227,15 +241,22 @@ export interface WarpEvents {
   readonly stale: { readonly key: string };
   readonly set: { readonly key: string; readonly version: number };
   readonly delete: { readonly key: string };
-  /** Copies dropped, by this node's call or by the log. */
+  /** Copies dropped, by this node's call, by the log or by the bus. */
   readonly invalidate: {
     readonly key?: string;
     readonly prefix?: string;
     readonly tag?: string;
-    readonly source: "local" | "log";
+    readonly source: "local" | "log" | "bus";
   };
   /** A whole shard's copies dropped because its log could not say what changed. */
   readonly drop: { readonly shard: number; readonly reason: "compacted" | "epoch" };
+  /** A change of this node could not be published on the bus: others learn of it by the bounds of their modes. */
+  readonly publishError: {
+    readonly key?: string;
+    readonly prefix?: string;
+    readonly tag?: string;
+    readonly error: unknown;
+  };
   /** Background trouble: a catch-up that failed, a listener that threw. */
   readonly error: { readonly error: unknown };
 }

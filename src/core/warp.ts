@@ -5,6 +5,7 @@ import type { StoredRegistration } from "../protocol/registration.ts";
 import { checkCallLimits } from "../runtime/call-limits.ts";
 import type { Codec } from "../runtime/codec.ts";
 import { maxListLimit } from "../runtime/limits.ts";
+import type { SyncBus } from "../syncbus/syncbus.ts";
 import { runBatch } from "./batch.ts";
 import { callOptions } from "./call.ts";
 import { Core } from "./core.ts";
@@ -53,6 +54,7 @@ import { Warmup } from "./warmup.ts";
 export class Warp {
   readonly #core: Core;
   readonly #sharedAdapter: boolean;
+  readonly #bus: SyncBus | undefined;
   readonly #wanted: WantedPolicies;
 
   /** Throws what is wrong with the options: `invalid_argument`, `invalid_pattern`, `invalid_registration`, `invalid_ttl`. */
@@ -60,6 +62,7 @@ export class Warp {
     this.#core = new Core(options);
     this.#wanted = new WantedPolicies(this.#core.registry);
     this.#sharedAdapter = options.sharedAdapter ?? false;
+    this.#bus = options.bus;
   }
 
   /**
@@ -266,13 +269,14 @@ export class Warp {
     };
   }
 
-  /** Ends this node: who waits gets `warp_closed`, L1 is emptied, the adapter is closed unless it is shared. Idempotent. */
+  /** Ends this node: who waits gets `warp_closed`, L1 is emptied, the bus is closed, the adapter too unless it is shared. Idempotent. */
   async close(): Promise<void> {
     const { lifetime, emitter, cache, adapter } = this.#core.parts;
     if (lifetime.closed) return;
     lifetime.end();
     emitter.clear();
     await cache.clear();
+    await this.#bus?.close();
     if (!this.#sharedAdapter) await adapter.close();
   }
 }

@@ -5,7 +5,8 @@ import type { WarpOptions } from "../core/types.ts";
 import { Warp } from "../core/warp.ts";
 
 /** What {@link standalone} takes. */
-export interface StandaloneOptions extends Pick<WarpOptions, "registrations" | "joinTimeoutMs" | "subject"> {
+export interface StandaloneOptions
+  extends Pick<WarpOptions, "registrations" | "joinTimeoutMs" | "subject" | "bus" | "publishTimeoutMs"> {
   /** The host: `platform/node.ts` or `platform/workers.ts` have the parts, tests have virtual ones. */
   readonly host: Pick<WarpOptions, "clock" | "timers" | "random" | "background">;
   /** Whether values are kept in memory behind L1, so that they outlive it. Default true; false: L1 is all there is. */
