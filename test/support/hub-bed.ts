@@ -1,9 +1,10 @@
 import { resolveSettings } from "../../src/core/policy.ts";
+import type { Caller } from "../../src/protocol/wire/caller.ts";
 import { decodeServerFrame, encodeFrame } from "../../src/protocol/wire/codec.ts";
 import type { ClientFrame, ServerFrame } from "../../src/protocol/wire/frames.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
 import { Hub } from "../../src/shard/hub/hub.ts";
-import type { Caller, HubSocket } from "../../src/shard/hub/hub-socket.ts";
+import type { HubSocket } from "../../src/shard/hub/hub-socket.ts";
 import type { ShardOptions } from "../../src/shard/shard.ts";
 import { ShardBed } from "./shard-bed.ts";
 import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
@@ -108,7 +109,6 @@ export class HubBed {
       subject: "test",
       invalidates: true,
       isAdmin: false,
-      expiresAtMs: undefined,
       zone: "here",
       ...caller,
     });

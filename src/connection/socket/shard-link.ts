@@ -1,6 +1,7 @@
 import { WarpError } from "../../errors.ts";
 import type { PushListener } from "../../protocol/pushes.ts";
 import { type WireMethod, wireProtocols, wireVersion } from "../../protocol/wire/frames.ts";
+import { authProtocol } from "../../protocol/wire/subprotocols.ts";
 import { patientMs, refusedHoldMs, retireMs } from "../../runtime/limits.ts";
 import { fraction } from "../../runtime/random.ts";
 import { Backoff } from "./backoff.ts";
@@ -146,7 +147,7 @@ export class ShardLink {
     const cursor = this.#cursor.position;
     session.open(
       urlOf(this.#shard),
-      token === undefined ? [wireProtocols.json] : [wireProtocols.json, `${wireProtocols.auth}${token}`],
+      token === undefined ? [wireProtocols.json] : [wireProtocols.json, authProtocol(token)],
       {
         t: "hello",
         v: wireVersion,

@@ -9,6 +9,7 @@ export const groups = [
   "Caches",
   "Registrations",
   "Spaces",
+  "Sockets",
   "Tokens",
   "Operations",
 ] as const;

@@ -1,6 +1,7 @@
 import type { Route } from "../route.ts";
 import { aboutRoutes } from "./about.ts";
 import { batchRoutes } from "./batch.ts";
+import { connectRoutes } from "./connect.ts";
 import { exportRoutes } from "./export.ts";
 import { healthRoutes } from "./health.ts";
 import { importRoutes } from "./import.ts";
@@ -27,6 +28,7 @@ const described: readonly Route[] = [
   ...exportRoutes,
   ...registrationRoutes,
   ...spaceRoutes,
+  ...connectRoutes,
   ...tokenRoutes,
   ...metricsRoutes,
   ...healthRoutes,

@@ -10,9 +10,9 @@ import type {
   TransactReply,
   TransactRequest,
 } from "../../protocol/shard-api.ts";
+import type { Caller } from "../../protocol/wire/caller.ts";
 import type { WireMethod } from "../../protocol/wire/frames.ts";
 import { readCall, type WireCall } from "../../protocol/wire/requests.ts";
-import type { Caller } from "./hub-socket.ts";
 import { checkCall } from "./rights.ts";
 
 /** The calls of a shard, some of which want to know the session that makes them. */

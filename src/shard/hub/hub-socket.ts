@@ -1,3 +1,4 @@
+import type { Caller } from "../../protocol/wire/caller.ts";
 import type { Socket } from "../../runtime/socket.ts";
 
 /** A socket at the shard's end. */
@@ -6,22 +7,6 @@ export interface HubSocket extends Socket {
   attachment: unknown;
   /** Wall-clock ms of the last beat that the host answered by itself; absent or undefined: none that it knows of. */
   readonly lastBeatMs?: number | undefined;
-}
-
-/** Who opened a socket, as the edge that let it in has found. */
-export interface Caller {
-  readonly space: string;
-  readonly shard: number;
-  /** Whose op ids it may send. */
-  readonly subject: string;
-  /** Whether it may drop other nodes' copies. */
-  readonly invalidates: boolean;
-  /** Whether it may do everything: registrations, spaces, anybody's op ids. */
-  readonly isAdmin: boolean;
-  /** When its rights end, in Unix ms; undefined: never. */
-  readonly expiresAtMs: number | undefined;
-  /** Where its request came from. */
-  readonly zone: string | undefined;
 }
 
 /** What a session said of itself. */

@@ -1,4 +1,5 @@
 import { WarpError } from "../../errors.ts";
+import type { Caller } from "../../protocol/wire/caller.ts";
 import { decodeClientFrame } from "../../protocol/wire/codec.ts";
 import { closeCodes } from "../../protocol/wire/frames.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
@@ -11,7 +12,7 @@ import type { PublishedLog } from "../published-log.ts";
 import { Calls, type CheckSettings, type SessionCalls } from "./calls.ts";
 import { Conversation } from "./conversation.ts";
 import { Feed } from "./feed.ts";
-import type { Caller, HubSocket } from "./hub-socket.ts";
+import type { HubSocket } from "./hub-socket.ts";
 import { closeReason, Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 

@@ -1,7 +1,7 @@
 import { WarpError } from "../../errors.ts";
 import type { CallScope } from "../../protocol/shard-api.ts";
+import type { Caller } from "../../protocol/wire/caller.ts";
 import type { WireCall } from "../../protocol/wire/requests.ts";
-import type { Caller } from "./hub-socket.ts";
 
 /**
  * Throws unless the caller of a session may make this call: `forbidden` for what its token does not allow or op ids that are another's,

@@ -1,6 +1,7 @@
 import type { Route } from "../../route.ts";
 import type { RouteDoc } from "../route-doc.ts";
 import { adminDocs } from "./admin.ts";
+import { connectDocs } from "./connect.ts";
 import { keyDocs } from "./keys.ts";
 import { manyDocs } from "./many.ts";
 import { versionDocs } from "./versions.ts";
@@ -11,6 +12,7 @@ export const routeDocs: Readonly<Record<string, RouteDoc>> = {
   ...versionDocs,
   ...manyDocs,
   ...adminDocs,
+  ...connectDocs,
 };
 
 /** The words about a route; one without any is told by its summary. */
