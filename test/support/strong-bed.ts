@@ -5,8 +5,10 @@ import { utf8 } from "../../src/runtime/bytes.ts";
 import { uuidv7 } from "../../src/runtime/ids.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
 import type { LeaseGrants } from "../../src/shard/members.ts";
+import { dropAll } from "../../src/shard/schema.ts";
 import type { ShardOptions } from "../../src/shard/shard.ts";
 import { FakeMembers, type JoinOptions } from "./fake-members.ts";
+import { MortalSql } from "./mortal-sql.ts";
 import { expectReply, ShardBed } from "./shard-bed.ts";
 import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
 
@@ -45,10 +47,15 @@ export class StrongBed {
   readonly bed: ShardBed;
   members = new FakeMembers();
   leases: LeaseGrants;
+  readonly #raw: Sql;
+  /** The database as the present instance sees it. */
+  sql: MortalSql;
 
   constructor(sql: Sql, options: Partial<ShardOptions> = {}, time = virtualClock()) {
     this.time = time;
-    this.bed = new ShardBed(sql, { clock: time, timers: time, ...options });
+    this.#raw = sql;
+    this.sql = new MortalSql(sql);
+    this.bed = new ShardBed(sql, { clock: time, timers: time, ...this.#storage(), ...options });
     this.leases = this.bed.shard.serve(this.members);
   }
 
@@ -57,9 +64,19 @@ export class StrongBed {
     return this;
   }
 
-  /** Another instance over the same database; the one before is not heard of again. Sessions of `kept` are adopted. */
-  restart(kept: readonly { session: string; node?: string; zone?: string }[] = []): void {
-    this.bed.restart();
+  #storage(): Pick<ShardOptions, "sql" | "durable" | "wipe"> {
+    const { sql } = this;
+    return { sql, durable: () => sql.durable(), wipe: async () => dropAll(sql) };
+  }
+
+  /** Another instance over the same database; the one before is dead. Sessions of `kept` are adopted. */
+  restart(
+    kept: readonly { session: string; node?: string; zone?: string }[] = [],
+    options: Partial<ShardOptions> = {},
+  ): void {
+    this.sql.isDead = true;
+    this.sql = new MortalSql(this.#raw);
+    this.bed.restart({ ...this.#storage(), ...options });
     this.members = new FakeMembers();
     this.leases = this.bed.shard.serve(this.members);
     for (const { session, ...more } of kept) this.members.join(session, { ...more, isAdopted: true });
@@ -97,6 +114,11 @@ export class StrongBed {
   /** Begins to set a key. */
   set(key: string, value: string, session?: string): Watched<MutateReply | Refusal> {
     return this.mutate([this.setting(key, value)], session);
+  }
+
+  /** What the alarm would do now. */
+  async alarm(): Promise<void> {
+    await this.bed.shard.onAlarm();
   }
 
   async text(key: string): Promise<string | undefined> {

@@ -119,6 +119,28 @@ export class Leases implements LeaseGrants, MemberEvents {
         if (session !== undefined) held.add(session);
       }
     }
+    return this.#tell(invalidation, held, everyone, writer);
+  }
+
+  /** Takes all permissions back, those included that a write has taken whose holders have not acknowledged yet. As for {@link call}. */
+  callAll(invalidation: Invalidation): Called[] {
+    const { holders } = this.#parts;
+    for (const key of [...holders.keys()]) holders.take(key);
+    const held = this.#places.filter((session) => session !== undefined);
+    return this.#tell(invalidation, new Set(held), false, undefined);
+  }
+
+  /** Whether any session may hold anything. */
+  get isAnyHolder(): boolean {
+    return this.#places.some((session) => session !== undefined);
+  }
+
+  #tell(
+    invalidation: Invalidation,
+    held: ReadonlySet<string>,
+    everyone: boolean,
+    writer: string | undefined,
+  ): Called[] {
     const sessions = new Set(held);
     if (everyone) for (const { session } of this.#members.all()) sessions.add(session);
     return [...sessions].map((session) => {

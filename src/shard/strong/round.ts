@@ -18,13 +18,11 @@ export interface RoundWants {
   readonly called: readonly Called[];
   /** The quorums of the operations of the write. */
   readonly quorums: readonly Quorum[];
-  /** Every operation of the write has a quorum: if none can be met, holders need not be waited for. */
-  readonly allQuorums: boolean;
 }
 
 /**
  * Waits until every holder has acknowledged, or its node lease is over, and each quorum is met or can't be met any more: for one it waits no longer
- * than one lease.
+ * than one lease. Holders are waited for even where every quorum is missed: their permissions are taken, so the next write of the key would not wait for them.
  */
 export class Round {
   readonly settled: Promise<void>;
@@ -95,12 +93,9 @@ export class Round {
 
   /** When to look again unless something happens; undefined: there is nothing left to wait for. */
   #wakeMs(nowMs: number): number | undefined {
-    const { quorums, allQuorums } = this.#wants;
-    const unmet = quorums.filter((quorum) => !this.meets(quorum));
-    const open = nowMs < this.#deadlineMs ? unmet.filter((quorum) => this.#canMeet(quorum)) : [];
-    if (allQuorums && unmet.length === quorums.length && open.length === 0) return undefined;
     const endsMs = [...this.#awaited.values()].map(({ untilMs }) => untilMs).filter((ms) => ms > nowMs);
-    if (open.length > 0) endsMs.push(this.#deadlineMs);
+    const mayMeet = (quorum: Quorum): boolean => !this.meets(quorum) && this.#canMeet(quorum);
+    if (nowMs < this.#deadlineMs && this.#wants.quorums.some(mayMeet)) endsMs.push(this.#deadlineMs);
     return endsMs.length === 0 ? undefined : Math.min(...endsMs);
   }
 

@@ -52,7 +52,6 @@ interface Plan {
   readonly quorums: ReadonlyMap<number, Quorum>;
   /** Operations that miss their quorum. */
   readonly failed: Map<number, WarpError>;
-  readonly allQuorums: boolean;
 }
 
 /**
@@ -124,15 +123,14 @@ export class StrongWrite<V, R extends object> {
         effective.has(at) ? [[operation.opId, operation.print()] as const] : [],
       ),
     );
-    const allQuorums = [...effective].every((at) => quorums.has(at));
-    return { row, revision: present.log.head, touch, held, quorums, failed, allQuorums };
+    return { row, revision: present.log.head, touch, held, quorums, failed };
   }
 
   /** Tells holders, and for a quorum every member, and waits for what they do. */
-  async #call({ revision, touch, held, quorums, allQuorums }: Plan): Promise<Round> {
+  async #call({ revision, touch, held, quorums }: Plan): Promise<Round> {
     const leases = this.#parts.leases();
     const called = leases.call({ revision, ...touch }, held, quorums.size > 0, this.#request.writer);
-    const round = this.#parts.round({ called, quorums: [...quorums.values()], allQuorums });
+    const round = this.#parts.round({ called, quorums: [...quorums.values()] });
     await leases.follow(round, called);
     return round;
   }

@@ -169,11 +169,11 @@ export class Strong {
     leases.closed++;
     try {
       await this.#guard?.ends();
-      const revision = this.#holders.isEmpty ? undefined : await this.#mark();
+      const revision = leases.isAnyHolder ? await this.#mark() : undefined;
       if (revision !== undefined) {
         const invalidation = { revision, keys: [], prefixes: [""], tags: [] };
-        const called = leases.call(invalidation, [...this.#holders.keys()], false);
-        await leases.follow(new Round({ called, quorums: [], allQuorums: false }, elapsed, timers), called);
+        const called = leases.callAll(invalidation);
+        await leases.follow(new Round({ called, quorums: [] }, elapsed, timers), called);
       }
       return await work();
     } finally {

@@ -190,6 +190,27 @@ describe("a quorum", () => {
   );
 
   it(
+    "ST2 when it can't be met any more, holders are still waited for: the next write would not wait for them",
+    withQuorum({ quorum: 1 }, async (bed) => {
+      bed.members.join("b");
+      const first = bed.set("q", "old");
+      await bed.time.settle();
+      bed.members.acknowledge("b");
+      await first.promise;
+      await bed.holder("w");
+      await bed.hold("w", "q");
+      const write = bed.mutate([bed.setting("q", "new")], "w");
+      await bed.time.settle();
+      bed.members.close("b");
+      await bed.time.advance(100);
+      expect(write.value).toBeUndefined();
+      bed.members.acknowledge("w");
+      await bed.time.settle();
+      expect(verdictCode(verdictOf(write))).toBe("quorum_failed");
+    }),
+  );
+
+  it(
     "SB5 when it is met, holders are still waited for",
     withQuorum({ quorum: 1 }, async (bed) => {
       bed.members.join("b");
