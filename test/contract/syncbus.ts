@@ -12,6 +12,10 @@ export interface BusBed {
   arrive(): Promise<void>;
   /** Breaks every end's connection in the middle of its next call; it comes back by itself. */
   readonly cut?: () => void;
+  /** How long the way may gather what it passes on, in ms. Default 0. */
+  readonly gatherMs?: number;
+  /** Ends what the driver was lent: connections. */
+  readonly finish?: () => Promise<void>;
   /** What was delivered last arrives once more. */
   readonly again?: () => Promise<void>;
 }
@@ -46,8 +50,8 @@ export class Ear {
 }
 
 /** Lets bursts leave and arrive. */
-export async function settle({ clock, arrive }: BusBed): Promise<void> {
-  await clock.advance(20);
+export async function settle({ clock, arrive, gatherMs = 0 }: BusBed): Promise<void> {
+  await clock.advance(20 + gatherMs);
   await arrive();
 }
 
@@ -161,6 +165,7 @@ export function syncBusContract({ name, supports, run }: BusContract): void {
         expect(await codeOf(one.health())).toBe("warp_closed");
         expect(one.stats().published).toBe(2);
         await other.close();
+        await bed.finish?.();
         expect(bed.clock.timers).toBe(0);
       }));
   });
