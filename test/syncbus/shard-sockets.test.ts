@@ -29,8 +29,6 @@ const run: BusContract["run"] = (work) =>
         subject: "bus",
         invalidates: true,
         isAdmin: false,
-        expiresAtMs: undefined,
-        zone: undefined,
       });
       return {
         message: (data) => {
