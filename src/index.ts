@@ -22,12 +22,16 @@ export {
 export type { KeyScope } from "./core/key-scope.ts";
 export type { Scope } from "./core/scope.ts";
 export type { GetOrSetOptions, Source } from "./core/sourcing.ts";
+export type { TransactionBuilder } from "./core/transaction-builder.ts";
 export type {
   AdaptiveTtl,
   BatchOperation,
   BatchOptions,
   BatchResult,
   CacheOutcome,
+  CasOptions,
+  CommitOptions,
+  Comparand,
   DeleteOptions,
   Entry,
   FrequencyTtl,
@@ -39,14 +43,25 @@ export type {
   KeptEntry,
   ListPage,
   Lookup,
+  MergeOptions,
   MutationOptions,
   MutationResult,
+  Operand,
   ReadCall,
   ReadOptions,
   RegistrationOptions,
+  ResolveOptions,
   ScopeOptions,
   SetManyOptions,
   SetManyResult,
+  TransactionDeleteOptions,
+  TransactionDone,
+  TransactionMergeOptions,
+  TransactionRead,
+  TransactionResult,
+  TransactionSetOptions,
+  TransactionStep,
+  TransactionWrite,
   VersionEntry,
   WarmupOptions,
   WarmupProgress,
@@ -69,7 +84,7 @@ export {
 export { type StandaloneOptions, standalone } from "./presets/standalone.ts";
 export type { Payload } from "./protocol/payload.ts";
 export type { Mode, RegistrationSettings, StoredRegistration } from "./protocol/registration.ts";
-export type { KeptVersion, ListedKey, Precondition } from "./protocol/shard-api.ts";
+export type { KeptVersion, ListedKey, Precondition, Resolution } from "./protocol/shard-api.ts";
 export type { Background } from "./runtime/background.ts";
 export type { Clock, Timers } from "./runtime/clock.ts";
 export { bytesCodec, type Codec, jsonCodec, payloadCodec, textCodec } from "./runtime/codec.ts";

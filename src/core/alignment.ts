@@ -1,6 +1,7 @@
 import type { MutationAnswer } from "../adapter/adapter.ts";
 import type { CacheEntry } from "../cache/cache.ts";
 import { isWarpError } from "../errors.ts";
+import type { Position } from "../protocol/position.ts";
 import type { Draft } from "./draft.ts";
 import type { Follower } from "./follower.ts";
 import type { L1 } from "./l1.ts";
@@ -61,6 +62,28 @@ export class Alignment {
     return await this.#align(draft, answer, begun, await this.#follower.observe(answer.asOf, begun));
   }
 
+  /** With an answer that was judged by these keys' state: what is held from before it must not be read again. */
+  async judged(keys: Iterable<string>, asOf: Position, begun: Moment): Promise<void> {
+    const current = await this.#follower.observe(asOf, begun);
+    for (const key of keys) {
+      if (this.#parts.adapter.shardOf(key) !== asOf.shard) continue;
+      this.#hooks.outdated(key, undefined);
+      await this.#judged(key, asOf.revision, current);
+    }
+  }
+
+  /** With what a transaction read: its caller must not be given an older value than that afterwards. */
+  async read(key: string, version: number, asOf: Position, begun: Moment): Promise<void> {
+    this.#hooks.outdated(key, undefined);
+    const current = await this.#follower.observe(asOf, begun);
+    await this.#judged(key, version === 0 ? asOf.revision : version, current);
+  }
+
+  async #judged(key: string, revision: number, current: boolean): Promise<void> {
+    if (current) await this.#l1.outdate(key, revision);
+    else await this.#l1.forget(key);
+  }
+
   /** A call that failed: where something may have been done after all, what L1 holds can't be trusted. */
   async lost(draft: Draft, error: unknown): Promise<unknown> {
     if (isWarpError(error) && error.outcome === "fail") return error;
@@ -110,9 +133,7 @@ export class Alignment {
     const { key } = mutation;
     this.#hooks.outdated(key, undefined);
     if (verdict.outcome === "fail") {
-      // It was judged on a state that this node may not have seen: what it holds from before must not be read again.
-      if (current) await this.#l1.outdate(key, asOf.revision);
-      else await this.#l1.forget(key);
+      await this.#judged(key, asOf.revision, current);
       return undefined;
     }
     const copy = copyOf(draft, answer, begun, this.#lives, clock.now());

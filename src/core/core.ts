@@ -1,6 +1,7 @@
 import { maxTimeoutMs } from "../runtime/limits.ts";
 import { Alignment } from "./alignment.ts";
 import { BusIntake } from "./bus-intake.ts";
+import { Conditions } from "./conditions.ts";
 import { Emitter } from "./emitter.ts";
 import { Follower } from "./follower.ts";
 import { Invalidations } from "./invalidations.ts";
@@ -10,6 +11,7 @@ import { Lives } from "./lives.ts";
 import { Loader } from "./loader.ts";
 import { Moments } from "./moment.ts";
 import { Mutations } from "./mutations.ts";
+import { Outcomes } from "./outcomes.ts";
 import { newCounters, type Parts } from "./parts.ts";
 import { checkRange } from "./policy.ts";
 import { Publisher } from "./publisher.ts";
@@ -20,6 +22,7 @@ import { Registry } from "./registry.ts";
 import { SecondTier } from "./second-tier.ts";
 import { Sourcing } from "./sourcing.ts";
 import { Tenures } from "./tenures.ts";
+import { Transactions } from "./transactions.ts";
 import type { WarpOptions } from "./types.ts";
 import { Versions } from "./versions.ts";
 import { Writer } from "./writer.ts";
@@ -33,10 +36,12 @@ export class Core {
   readonly loader: Loader;
   readonly reader: Reader;
   readonly writer: Writer;
+  readonly transactions: Transactions;
   readonly sourcing: Sourcing;
   readonly versions: Versions;
   readonly mutations: Mutations;
   readonly invalidations: Invalidations;
+  readonly outcomes: Outcomes;
 
   /** Throws `invalid_argument`, `invalid_pattern`, `invalid_registration`, `invalid_ttl`, `registration_conflict`. */
   constructor(options: WarpOptions) {
@@ -101,13 +106,16 @@ export class Core {
     if (publishTimeoutMs !== undefined)
       checkRange("invalid_argument", "publishTimeoutMs", publishTimeoutMs, 1, maxTimeoutMs);
     const publisher = bus === undefined ? undefined : new Publisher(this.parts, bus, publishTimeoutMs);
+    const conditions = new Conditions(this.parts, follower, this.loader);
     const alignment = new Alignment(this.parts, this.l1, follower, this.lives, {
       outdated,
       kept: (key, settings, copy) => tier?.keep(key, settings, copy),
       dropped: (key, settings) => tier?.drop(key, settings),
       changed: (draft) => publisher?.tell(draft),
     });
-    this.writer = new Writer(this.parts, this.registry, follower, this.loader, alignment);
+    this.writer = new Writer(this.parts, this.registry, follower, conditions, alignment);
+    this.transactions = new Transactions(this.parts, this.registry, follower, conditions, alignment);
+    this.outcomes = new Outcomes(this.parts, this.l1, (key) => outdated(key, undefined));
     this.sourcing = new Sourcing(this.parts, this.registry, this.reader, this.writer, this.loader, this.l1);
     this.versions = new Versions(this.parts, this.registry);
     this.mutations = new Mutations(this.parts, this.writer);

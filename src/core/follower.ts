@@ -1,4 +1,4 @@
-import type { ChangesAnswer, MutationAnswer } from "../adapter/adapter.ts";
+import type { ChangesAnswer } from "../adapter/adapter.ts";
 import { isWarpError } from "../errors.ts";
 import type { Position } from "../protocol/position.ts";
 import type { Change } from "../protocol/shard-api.ts";
@@ -8,7 +8,6 @@ import type { Moment } from "./moment.ts";
 import type { Parts } from "./parts.ts";
 import { SingleFlight } from "./single-flight.ts";
 import { View } from "./view.ts";
-import { partsOf } from "./written.ts";
 
 /** The shard that keeps the registrations: its log alone tells when they change. */
 const homeShard = 0;
@@ -16,6 +15,12 @@ const homeShard = 0;
 const homeEveryMs = 1_000;
 /** Asked from here a log answers with its head. */
 const nowhere = { epoch: "0".repeat(16), revision: 0 } as const;
+
+/** What an answer says of this node's own changes in one shard: the revision, 0 for none. */
+export interface OwnChange {
+  readonly verdict: { readonly outcome: "ok"; readonly revision: number } | { readonly outcome: "fail" };
+  readonly asOf: Position;
+}
 
 /** What the follower tells the parts beside it. */
 export interface FollowerHooks {
@@ -141,10 +146,10 @@ export class Follower {
    * The answers of one call with this node's own changes, in line with which L1 is by now. Where they are all that happened since the
    * position that is applied, they need not be fetched, and where nothing else had happened when they were answered, that is proof.
    */
-  applied(answers: readonly MutationAnswer[], begun: Moment): void {
+  applied(answers: readonly OwnChange[], begun: Moment): void {
     const revisions = new Map<View, number[]>();
     const heads = new Map<View, number>();
-    for (const { verdict, asOf } of answers.flatMap(partsOf)) {
+    for (const { verdict, asOf } of answers) {
       const view = this.#views.get(asOf.shard);
       if (view === undefined || view.epoch !== asOf.epoch) continue;
       heads.set(view, Math.max(heads.get(view) ?? 0, asOf.revision));

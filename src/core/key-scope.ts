@@ -2,6 +2,7 @@ import type { CallOptions } from "../adapter/adapter.ts";
 import { Scope, type ScopeParts } from "./scope.ts";
 import type { GetOrSetOptions, Source } from "./sourcing.ts";
 import type {
+  CasOptions,
   DeleteOptions,
   Entry,
   HistoryOptions,
@@ -9,8 +10,10 @@ import type {
   InvalidateResult,
   KeptEntry,
   Lookup,
+  MergeOptions,
   MutationOptions,
   MutationResult,
+  Operand,
   ReadCall,
   VersionEntry,
   WriteOptions,
@@ -52,6 +55,14 @@ export class KeyScope<T> {
 
   set(value: T, options?: Omit<WriteOptions<T>, "codec">): Promise<MutationResult> {
     return this.#scope.set("", value, options);
+  }
+
+  merge(operand: Operand<T>, options?: Omit<MergeOptions<T>, "codec">): Promise<MutationResult> {
+    return this.#scope.merge("", operand, options);
+  }
+
+  cas(expected: T | undefined, value: T, options?: Omit<CasOptions<T>, "codec">): Promise<MutationResult> {
+    return this.#scope.cas("", expected, value, options);
   }
 
   delete(options?: DeleteOptions): Promise<MutationResult> {

@@ -4,7 +4,14 @@ import type { Wish } from "./draft.ts";
 import { checkValue, type Reading } from "./entry.ts";
 import type { Parts } from "./parts.ts";
 import { tooMany } from "./too-many.ts";
-import type { DeleteOptions, MutationResult, SetManyOptions, SetManyResult, WriteOptions } from "./types.ts";
+import type {
+  DeleteOptions,
+  MergeOptions,
+  MutationResult,
+  SetManyOptions,
+  SetManyResult,
+  WriteOptions,
+} from "./types.ts";
 import type { Writer } from "./writer.ts";
 
 /** Mutations of keys as callers name them: values become payloads here. */
@@ -25,8 +32,21 @@ export class Mutations {
   ): Promise<MutationResult> {
     this.#parts.lifetime.check();
     const payload = codec.encode(schema === undefined ? value : await checkValue(value, schema));
+    const { expiresInMs, tags, when, replace } = options ?? {};
+    const wish = { kind: "set", key, payload, expiresInMs, tags, when, replace } as const;
+    return (await this.#writer.one(wish, options)).result;
+  }
+
+  async merge<T>(
+    key: string,
+    operand: T,
+    { codec }: Reading<T>,
+    options: MergeOptions<T> | undefined,
+  ): Promise<MutationResult> {
+    this.#parts.lifetime.check();
     const { expiresInMs, tags, when } = options ?? {};
-    return (await this.#writer.one({ kind: "set", key, payload, expiresInMs, tags, when }, options)).result;
+    const wish = { kind: "merge", key, operand: codec.encode(operand), expiresInMs, tags, when } as const;
+    return (await this.#writer.one(wish, options)).result;
   }
 
   async delete(key: string, options: DeleteOptions | undefined): Promise<MutationResult> {
@@ -52,7 +72,8 @@ export class Mutations {
     for (const [at, [key, value]] of list.entries()) {
       try {
         const payload = reading.codec.encode(await checkValue(value, reading.schema));
-        wishes.push({ kind: "set", key, payload, expiresInMs: options?.expiresInMs, tags: options?.tags });
+        const { expiresInMs, tags, replace } = options ?? {};
+        wishes.push({ kind: "set", key, payload, expiresInMs, tags, replace });
         places.push(at);
       } catch (error) {
         results[at] = { key, error };

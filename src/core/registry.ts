@@ -1,4 +1,5 @@
 import type { Adapter, CallOptions } from "../adapter/adapter.ts";
+import { checkSupported } from "../adapter/supported.ts";
 import { isWarpError, WarpError } from "../errors.ts";
 import { checkPattern } from "../protocol/key.ts";
 import { PatternIndex } from "../protocol/pattern-index.ts";
@@ -54,6 +55,7 @@ export class Registry {
     for (const { pattern, options } of statics) {
       checkPattern(pattern);
       const settings = resolveSettings(options);
+      checkSupported(settings, parts.adapter.supports);
       const twin = byPattern.get(pattern);
       if (twin !== undefined && !sameSettings(twin.settings, settings)) throw conflict(twin);
       byPattern.set(pattern, { pattern, settings, version: 0, source: "static" });
@@ -147,6 +149,7 @@ export class Registry {
     if (options.ifVersion !== undefined) {
       checkRange("invalid_version", "ifVersion", options.ifVersion, 0, Number.MAX_SAFE_INTEGER);
     }
+    checkSupported(settings, this.#parts.adapter.supports);
     const fixed = this.#static.get(pattern);
     if (fixed !== undefined) {
       if (options.ifVersion === undefined && sameSettings(fixed.settings, settings)) {

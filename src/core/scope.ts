@@ -1,12 +1,13 @@
 import type { CallOptions, ListOptions } from "../adapter/adapter.ts";
 import type { RegistrationSettings } from "../protocol/registration.ts";
 import type { Core } from "./core.ts";
-import type { Reading } from "./entry.ts";
+import { checkValue, type Reading } from "./entry.ts";
 import { KeyRing } from "./key-ring.ts";
 import { valuesOf } from "./lookups.ts";
 import type { Policy } from "./policy.ts";
 import type { GetOrSetOptions, Source } from "./sourcing.ts";
 import type {
+  CasOptions,
   DeleteOptions,
   Entry,
   HistoryOptions,
@@ -15,8 +16,10 @@ import type {
   KeptEntry,
   ListPage,
   Lookup,
+  MergeOptions,
   MutationOptions,
   MutationResult,
+  Operand,
   ReadCall,
   SetManyOptions,
   SetManyResult,
@@ -122,6 +125,29 @@ export class Scope<T> {
   async set(id: string, value: T, options?: Omit<WriteOptions<T>, "codec">): Promise<MutationResult> {
     if (!this.#usable()) await this.#prepare(options);
     return await this.#core.mutations.set(this.#keys.key(id), value, this.#reading, options);
+  }
+
+  /** Merges an operand into the stored value. See `Warp.merge`; the schema is not asked, for an operand is no value. */
+  async merge(
+    id: string,
+    operand: Operand<T>,
+    options?: Omit<MergeOptions<T>, "codec">,
+  ): Promise<MutationResult> {
+    if (!this.#usable()) await this.#prepare(options);
+    return await this.#core.mutations.merge(this.#keys.key(id), operand as T, this.#reading, options);
+  }
+
+  /** Stores a value if the stored one is `expected`. See `Warp.cas`. */
+  async cas(
+    id: string,
+    expected: T | undefined,
+    value: T,
+    options?: Omit<CasOptions<T>, "codec">,
+  ): Promise<MutationResult> {
+    if (!this.#usable()) await this.#prepare(options);
+    const key = this.#keys.key(id);
+    const checked = await checkValue(value, this.#reading.schema);
+    return await this.#core.transactions.cas(key, expected, checked, this.#reading, options);
   }
 
   /** Stores several values, each with its own verdict; `key` in a verdict is the whole key. */

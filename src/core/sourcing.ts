@@ -236,6 +236,8 @@ export class Sourcing {
         payload,
         expiresInMs: options?.expiresInMs,
         tags: options?.tags,
+        // What was loaded is the value itself, no operand.
+        replace: true,
       } as const;
       const { copy } = await this.#writer.one(wish, write);
       const held = this.#l1.inspect(key);

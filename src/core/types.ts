@@ -1,6 +1,6 @@
 /** What the core's callers see: options, answers and events. The classes behind them are in the files beside this one. */
 
-import type { Adapter, CallOptions, ListedKey, Precondition, StoredEntry } from "../adapter/adapter.ts";
+import type { Adapter, CallOptions, ListedKey, StoredEntry } from "../adapter/adapter.ts";
 import type { Cache, CacheStats } from "../cache/cache.ts";
 import type { ErrorData } from "../errors.ts";
 import type { Mode, RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
@@ -10,10 +10,33 @@ import type { Codec } from "../runtime/codec.ts";
 import type { Random } from "../runtime/random.ts";
 import type { StandardSchemaV1 } from "../runtime/standard-schema.ts";
 import type { SyncBus } from "../syncbus/syncbus.ts";
+import type { MutationOptions, MutationResult, WriteOptions } from "./mutation-types.ts";
 import type { RegistrationOptions } from "./registration-options.ts";
 
 export type { AdaptiveTtl, FrequencyTtl, HistoryPolicy } from "../protocol/registration.ts";
+export type {
+  DeleteOptions,
+  MergeOptions,
+  MutationOptions,
+  MutationResult,
+  Operand,
+  WriteOptions,
+} from "./mutation-types.ts";
 export type { RegistrationOptions } from "./registration-options.ts";
+export type {
+  CasOptions,
+  CommitOptions,
+  Comparand,
+  ResolveOptions,
+  TransactionDeleteOptions,
+  TransactionDone,
+  TransactionMergeOptions,
+  TransactionRead,
+  TransactionResult,
+  TransactionSetOptions,
+  TransactionStep,
+  TransactionWrite,
+} from "./transaction-types.ts";
 export type { HistoryOptions, HistoryPage, KeptEntry, VersionEntry } from "./version-types.ts";
 export type { WarmupOptions, WarmupProgress } from "./warmup-types.ts";
 export type { CallOptions, Mode, RegistrationSettings, StoredRegistration };
@@ -96,47 +119,14 @@ export interface ReadOptions<T> extends ReadCall {
   readonly codec?: Codec<T>;
 }
 
-/** Options of a mutation. */
-export interface MutationOptions extends CallOptions {
-  /** The idempotency token: a lower-case UUIDv7, at most 5 min old. Made if absent. */
-  readonly opId?: string;
-  /** Whose op id it is; see `WarpOptions.subject`. */
-  readonly subject?: string;
-}
-
-export interface WriteOptions<T> extends MutationOptions {
-  readonly codec?: Codec<T>;
-  /** Life of the value at the authority, 1 ms to 10 years. Default: until deleted. */
-  readonly expiresInMs?: number;
-  /** At most 16 different ones of 1 to 128 bytes; see `InvalidateTarget`. */
-  readonly tags?: readonly string[];
-  /** Only if the key is at this version; 0: only if it is absent. */
-  readonly ifVersion?: number;
-  /** Only if this holds (entity tags); not together with `ifVersion`. */
-  readonly when?: Precondition;
-}
-
-export type DeleteOptions = Omit<WriteOptions<never>, "codec" | "expiresInMs" | "tags">;
-
-/** What a mutation did. */
-export interface MutationResult {
-  readonly key: string;
-  readonly opId: string;
-  /** The key's version after it; 0: absent. */
-  readonly version: number;
-  readonly etag: string | undefined;
-  /** `epoch.revision` of the answer. */
-  readonly cursor: string;
-  /** Whether the key existed before. */
-  readonly existed: boolean;
-  /** This op id had been carried out before: this is its first verdict. */
-  readonly replayed: boolean;
-}
-
 /** One operation of `warp.batch`. */
 export type BatchOperation =
   | { readonly op: "get"; readonly key: string }
   | ({ readonly op: "set"; readonly key: string; readonly payload: StoredEntry["payload"] } & Pick<
+      WriteOptions<never>,
+      "expiresInMs" | "tags" | "when" | "opId" | "replace"
+    >)
+  | ({ readonly op: "merge"; readonly key: string; readonly operand: StoredEntry["payload"] } & Pick<
       WriteOptions<never>,
       "expiresInMs" | "tags" | "when" | "opId"
     >)
@@ -146,7 +136,7 @@ export type BatchOperation =
 /** The verdict of one operation of `warp.batch`: its own result, or its own error. */
 export type BatchResult =
   | { readonly op: "get"; readonly lookup: Lookup<StoredEntry["payload"]> }
-  | { readonly op: "set" | "delete" | "invalidate"; readonly result: MutationResult }
+  | { readonly op: "set" | "merge" | "delete" | "invalidate"; readonly result: MutationResult }
   | {
       readonly op: BatchOperation["op"];
       readonly key: string;
@@ -167,6 +157,8 @@ export interface SetManyOptions<T> extends BatchOptions {
   readonly expiresInMs?: number;
   /** Tags of each of the values. */
   readonly tags?: readonly string[];
+  /** See `WriteOptions.replace`. */
+  readonly replace?: boolean;
 }
 
 /** The verdict of one entry of `setMany`: its result, or its own error. */

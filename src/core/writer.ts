@@ -1,22 +1,14 @@
-import type { CallOptions, MutationAnswer, Precondition } from "../adapter/adapter.ts";
+import type { CallOptions, MutationAnswer } from "../adapter/adapter.ts";
 import { WarpError } from "../errors.ts";
 import { formatCursor, formatETag } from "../protocol/position.ts";
 import { checkCallLimits } from "../runtime/call-limits.ts";
 import { maxBatchOperations } from "../runtime/limits.ts";
 import type { Alignment } from "./alignment.ts";
-import { Call, callOptions } from "./call.ts";
-import {
-  checkCondition,
-  type Draft,
-  OpIds,
-  placesByShard,
-  toMutation,
-  versionCondition,
-  type Wish,
-} from "./draft.ts";
+import { callOptions } from "./call.ts";
+import type { Conditions } from "./conditions.ts";
+import { checkCondition, type Draft, OpIds, placesByShard, toMutation, type Wish } from "./draft.ts";
 import type { Follower } from "./follower.ts";
 import type { Settled } from "./loaded.ts";
-import type { Loader } from "./loader.ts";
 import type { Moment } from "./moment.ts";
 import type { Parts } from "./parts.ts";
 import type { Policy } from "./policy.ts";
@@ -30,14 +22,20 @@ export class Writer {
   readonly #parts: Parts;
   readonly #registry: Registry;
   readonly #follower: Follower;
-  readonly #loader: Loader;
+  readonly #conditions: Conditions;
   readonly #alignment: Alignment;
 
-  constructor(parts: Parts, registry: Registry, follower: Follower, loader: Loader, alignment: Alignment) {
+  constructor(
+    parts: Parts,
+    registry: Registry,
+    follower: Follower,
+    conditions: Conditions,
+    alignment: Alignment,
+  ) {
     this.#parts = parts;
     this.#registry = registry;
     this.#follower = follower;
-    this.#loader = loader;
+    this.#conditions = conditions;
     this.#alignment = alignment;
   }
 
@@ -55,7 +53,11 @@ export class Writer {
     const waiting = this.#registry.ready(options);
     if (waiting !== undefined) await waiting;
     const settings = this.#policyOf(wish);
-    const when = await this.#condition(wish, settings, options);
+    const ifVersion = options?.ifVersion;
+    const when =
+      ifVersion === undefined || !("key" in wish) || settings === undefined
+        ? undefined
+        : await this.#conditions.of(wish.key, ifVersion, settings, options);
     const mutation = when === undefined ? checked : toMutation({ ...wish, when } as Wish, scoped);
     const [settled] = await this.send([{ mutation, opId: opIds.callOpId, settings, fill: true }], options);
     if (settled === undefined || !("value" in settled)) throw (settled ?? unanswered()).error;
@@ -134,7 +136,7 @@ export class Writer {
       );
     }
     const settled = await Promise.all(sent.map((draft, i) => this.#take(draft, answers[i], begun)));
-    this.#follower.applied(answers, begun);
+    this.#follower.applied(answers.flatMap(partsOf), begun);
     return settled;
   }
 
@@ -161,24 +163,5 @@ export class Writer {
 
   #policyOf(wish: Wish): Policy | undefined {
     return "key" in wish ? this.#registry.resolve(wish.key) : undefined;
-  }
-
-  /** The precondition that `ifVersion` means. The shard's epoch is part of it, so that the shard may have to be asked first. */
-  async #condition(
-    wish: Wish,
-    settings: Policy | undefined,
-    options: (CallOptions & { readonly ifVersion?: number }) | undefined,
-  ): Promise<Precondition | undefined> {
-    const ifVersion = options?.ifVersion;
-    if (ifVersion === undefined || !("key" in wish) || settings === undefined) return undefined;
-    if (ifVersion === 0) return versionCondition(0, "");
-    const shard = this.#parts.adapter.shardOf(wish.key);
-    if (this.#follower.epoch(shard) === undefined) {
-      const [answer] = await this.#loader.load([{ key: wish.key, settings }], new Call(this.#parts, options));
-      if (answer !== undefined && !("value" in answer)) throw answer.error;
-    }
-    const epoch = this.#follower.epoch(shard);
-    if (epoch === undefined) throw new WarpError("internal", "the shard's epoch is not known");
-    return versionCondition(ifVersion, epoch);
   }
 }

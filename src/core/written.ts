@@ -35,8 +35,12 @@ export function targetOf(mutation: Mutation): string {
 }
 
 /** Tells listeners of what was done. */
-export function tell(emitter: Emitter, { mutation }: Draft, { key, version }: MutationResult): void {
-  if (mutation.kind === "set" || mutation.kind === "restore") {
+export function tell(
+  emitter: Emitter,
+  { mutation }: Draft,
+  { key, version }: Pick<MutationResult, "key" | "version">,
+): void {
+  if (mutation.kind === "set" || mutation.kind === "merge" || mutation.kind === "restore") {
     if (emitter.has("set")) emitter.emit("set", { key, version });
   } else if (mutation.kind === "delete") {
     if (emitter.has("delete")) emitter.emit("delete", { key });

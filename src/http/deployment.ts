@@ -16,7 +16,10 @@ export type SpaceWarp = Pick<
   Warp,
   | "lookup"
   | "set"
+  | "merge"
   | "delete"
+  | "txn"
+  | "resolve"
   | "batch"
   | "invalidate"
   | "invalidateLocal"

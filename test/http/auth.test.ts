@@ -30,6 +30,9 @@ async function forged(header: string, payload: string): Promise<string> {
 const bodies: Record<string, string> = {
   "POST /v1/{space}/batch":
     '{"operations":[{"op":"get","key":"in/a"},{"op":"set","key":"in/a","text":"v"},{"op":"delete","key":"in/a"},{"op":"invalidate","key":"in/a"}]}',
+  "POST /v1/{space}/txn":
+    '{"compare":[{"key":"in/a","exists":true}],"success":[{"op":"set","key":"in/a","text":"v"},{"op":"get","key":"in/a"},{"op":"delete","key":"in/b"}]}',
+  "POST /v1/{space}/operations/{operation}/seal": '{"key":"in/a"}',
   "POST /v1/{space}/invalidate": '{"keys":["in/a"]}',
   "POST /v1/{space}/import": '{"key":"in/a","text":"v"}',
   "POST /v1/{space}/restore/{key+}": '{"version":1}',
@@ -39,10 +42,15 @@ const bodies: Record<string, string> = {
 const queries: Record<string, string> = {
   "GET /v1/{space}/keys": "?prefix=in/",
   "GET /v1/{space}/export": "?prefix=in/",
+  "GET /v1/{space}/operations/{operation}": "?key=in/a",
 };
 const table = routes.map((route) => {
   const name = `${route.method} ${route.path}`;
-  const path = route.path.replace("{space}", "mine").replace("{key+}", "in/a").replace("{pattern+}", "in/*");
+  const path = route.path
+    .replace("{space}", "mine")
+    .replace("{key+}", "in/a")
+    .replace("{pattern+}", "in/*")
+    .replace("{operation}", "01bc7ccd-b800-7000-8000-000000000001");
   return { name, route, path: path + (queries[name] ?? ""), body: bodies[name] };
 });
 const guarded = table.filter(({ route }) => route.access !== "public");
@@ -143,6 +151,25 @@ describe("SE2 every route asks who calls", () => {
         : item.route.access;
     const others = ["read", "write", "delete", "invalidate"].filter((verb) => verb !== needed);
     const response = await send(bed, item, await token({ verbs: others }));
+    if (item.route.path.includes("/operations/")) {
+      const reading = await send(bed, item, await token({ verbs: ["read", "metrics"] }));
+      expect((await problemOf(reading)).code).toBe("forbidden");
+      expect(bed.spaces.warp("mine").resolved).toHaveLength(others.length > 0 ? 1 : 0);
+      return;
+    }
+    if (item.route.path.endsWith("/txn")) {
+      // One operation that is not allowed refuses the whole.
+      for (const verbs of [
+        ["read", "write"],
+        ["read", "delete"],
+        ["write", "delete"],
+      ]) {
+        const refused = await send(bed, item, await token({ verbs }));
+        expect((await problemOf(refused)).code).toBe("forbidden");
+      }
+      expect(warp.plans).toHaveLength(1);
+      return;
+    }
     if (item.route.access === "space" && !isSocket(item.name)) {
       // A batch: what the verbs allow is done, and nothing else.
       const none = await send(bed, item, await token({ verbs: ["invalidate"] }));

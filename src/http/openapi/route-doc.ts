@@ -6,6 +6,7 @@ export const groups = [
   "Keys",
   "Versions",
   "Many keys",
+  "Transactions",
   "Caches",
   "Registrations",
   "Spaces",

@@ -9,10 +9,12 @@ import { invalidateRoutes } from "./invalidate.ts";
 import { keyRoutes } from "./keys.ts";
 import { listRoutes } from "./list.ts";
 import { metricsRoutes } from "./metrics.ts";
+import { operationRoutes } from "./operations.ts";
 import { referenceRoutes } from "./reference.ts";
 import { registrationRoutes } from "./registrations.ts";
 import { spaceRoutes } from "./spaces.ts";
 import { tokenRoutes } from "./tokens.ts";
+import { transactionRoutes } from "./txn.ts";
 import { versionRoutes } from "./versions.ts";
 import { warmupRoutes } from "./warmup.ts";
 
@@ -22,6 +24,8 @@ const described: readonly Route[] = [
   ...versionRoutes,
   ...listRoutes,
   ...batchRoutes,
+  ...transactionRoutes,
+  ...operationRoutes,
   ...invalidateRoutes,
   ...warmupRoutes,
   ...importRoutes,

@@ -4,6 +4,7 @@ import { adminDocs } from "./admin.ts";
 import { connectDocs } from "./connect.ts";
 import { keyDocs } from "./keys.ts";
 import { manyDocs } from "./many.ts";
+import { transactionDocs } from "./transactions.ts";
 import { versionDocs } from "./versions.ts";
 
 /** What the reference says of each route, by method and path. */
@@ -11,6 +12,7 @@ export const routeDocs: Readonly<Record<string, RouteDoc>> = {
   ...keyDocs,
   ...versionDocs,
   ...manyDocs,
+  ...transactionDocs,
   ...adminDocs,
   ...connectDocs,
 };
