@@ -31,6 +31,11 @@ export interface TestWarpOptions extends Pick<WarpOptions, "registrations" | "jo
   readonly seed?: number;
   /** Whether keys without a registration are refused. Default false. */
   readonly strict?: boolean;
+  /**
+   * Whether nodes hear of each other's changes at once. Default false: then copies are as old as their policy allows, and a test meets what has to be
+   * reckoned with.
+   */
+  readonly pushes?: boolean;
 }
 
 /** What {@link testWarp} gives. */
@@ -50,7 +55,14 @@ const maxNodes = 64;
 
 /** A Warp in this process, or several over one storage. Throws `invalid_argument`, and what is wrong with `registrations`. */
 export function testWarp(options: TestWarpOptions = {}): TestWarp {
-  const { nodes: count = 1, startMs = 1_800_000_000_000, seed = 1, strict = false, ...shared } = options;
+  const {
+    nodes: count = 1,
+    startMs = 1_800_000_000_000,
+    seed = 1,
+    strict = false,
+    pushes = false,
+    ...shared
+  } = options;
   if (!Number.isInteger(count) || count < 1 || count > maxNodes) {
     throw new WarpError("invalid_argument", `nodes is a whole number from 1 to ${maxNodes}`, {
       details: { field: "nodes", min: 1, max: maxNodes },
@@ -63,7 +75,7 @@ export function testWarp(options: TestWarpOptions = {}): TestWarp {
   const nodes = Array.from({ length: count }, () => {
     const warp = new Warp({
       ...shared,
-      adapter: memoryAdapter({ storage }),
+      adapter: memoryAdapter({ storage, pushes }),
       cache: memoryCache({}),
       clock,
       timers: clock,

@@ -74,6 +74,30 @@ export class Follower {
     return view?.epoch === epoch ? view : undefined;
   }
 
+  /**
+   * How far the life of a shard is followed that a push is of; undefined: another life is. One that has not been heard of is followed from
+   * `position` on.
+   */
+  meet(position: Position): View | undefined {
+    const { shard, epoch } = position;
+    if (this.#views.has(shard)) return this.view(shard, epoch);
+    const { moments, background } = this.#parts;
+    const unproven = { order: moments.latest, atMs: Number.NEGATIVE_INFINITY };
+    const dropping = this.#follow(position, unproven);
+    if (dropping !== undefined) background.run(dropping);
+    return this.#views.get(shard);
+  }
+
+  /** Begins to follow a shard; gives what to wait for. */
+  #follow(position: Position, begun: Moment): Promise<void> | undefined {
+    const { moments, cache } = this.#parts;
+    const { shard, revision } = position;
+    this.#views.set(shard, new View(position, begun, moments.latest));
+    this.#l1.base(shard, revision);
+    // What a lasting cache kept from an earlier process can't be dated.
+    return cache.supports.persistent ? this.#l1.drop(shard, revision) : undefined;
+  }
+
   /** What is known of `shard` may be of another life, or have holes: nothing counts as proven until an exchange, begun now, proves it. */
   doubt(shard: number): void {
     const view = this.#views.get(shard);
@@ -108,13 +132,11 @@ export class Follower {
    * life: only then may anything be kept from it.
    */
   async observe(position: Position, begun: Moment): Promise<boolean> {
-    const { moments, cache } = this.#parts;
+    const { moments } = this.#parts;
     const view = this.#views.get(position.shard);
     if (view === undefined) {
-      this.#views.set(position.shard, new View(position, begun, moments.latest));
-      this.#l1.base(position.shard, position.revision);
-      // What a lasting cache kept from an earlier process can't be dated.
-      if (cache.supports.persistent) await this.#l1.drop(position.shard, position.revision);
+      const dropping = this.#follow(position, begun);
+      if (dropping !== undefined) await dropping;
       return true;
     }
     if (view.epoch === position.epoch) {

@@ -30,7 +30,12 @@ function holdingBed(options: Partial<WarpOptions> = {}) {
     asked.push(call?.strong);
     const answers = await read(keys, call);
     const holds = call?.strong === "hold" && shard.gives;
-    return answers.map((answer) => (holds && answer.entry !== undefined ? { ...answer, tenure } : answer));
+    return answers.map(({ key, entry, asOf }) => ({
+      key,
+      entry,
+      asOf,
+      ...(holds && entry !== undefined ? { tenure } : {}),
+    }));
   };
   pushes.untilMs = bed.clock.now() + leaseMs;
   return { bed, pushes, asked, shard, writer: bed.node(), ...node };

@@ -19,6 +19,7 @@ import type {
   Mutation,
   MutationAnswer,
   ReadAnswer,
+  ReadOptions,
   Transaction,
   TransactionAnswer,
   VersionAnswer,
@@ -26,6 +27,7 @@ import type {
 import { checkBatchSize, namedKey } from "../batch.ts";
 import { listCursor, resolveList } from "../list-page.ts";
 import { checkSupported } from "../supported.ts";
+import { MemoryPushes } from "./memory-pushes.ts";
 import { MemoryStorage, type MemoryStorageOptions } from "./memory-storage.ts";
 
 const supports: AdapterSupports = Object.freeze({
@@ -44,20 +46,28 @@ const supports: AdapterSupports = Object.freeze({
 /**
  * Storage inside the process: for `standalone()`, tests and trials. Its data ends with the process. To let several nodes share one, make
  * a {@link MemoryStorage} and give it to an adapter for each.
+ *
+ * Nodes hear of every change in the turn of its commit, so that they may hold strong keys, too. `pushes: false` leaves that out: nodes then
+ * have to ask, as those without an open connection do.
  */
-export function memoryAdapter(options: MemoryStorageOptions | { readonly storage: MemoryStorage }): Adapter {
-  return new MemoryAdapter("storage" in options ? options.storage : new MemoryStorage(options));
+export function memoryAdapter(
+  options: (MemoryStorageOptions | { readonly storage: MemoryStorage }) & { readonly pushes?: boolean },
+): Adapter {
+  const storage = "storage" in options ? options.storage : new MemoryStorage(options);
+  return new MemoryAdapter(storage, options.pushes ?? true);
 }
 
 class MemoryAdapter implements Adapter {
   readonly supports = supports;
   readonly #storage: MemoryStorage;
   readonly life = 0;
+  readonly pushes?: MemoryPushes;
   #registrationsSeen = 0;
   #closed = false;
 
-  constructor(storage: MemoryStorage) {
+  constructor(storage: MemoryStorage, pushes: boolean) {
     this.#storage = storage;
+    if (pushes) this.pushes = new MemoryPushes(storage.feed);
   }
 
   get registrationsSeen(): number {
@@ -68,13 +78,19 @@ class MemoryAdapter implements Adapter {
     return 0;
   }
 
-  async getMany(keys: readonly string[], options?: CallOptions): Promise<readonly ReadAnswer[]> {
+  async getMany(keys: readonly string[], options?: ReadOptions): Promise<readonly ReadAnswer[]> {
     this.#begin(options);
     checkBatchSize(keys.length);
     for (const key of keys) checkKey(key);
     const entries = this.#storage.read(keys);
     const asOf = this.#position();
-    return keys.map((key, at) => ({ key, entry: entries[at], asOf }));
+    const tenure = options?.strong === "hold" ? this.pushes?.tenure : undefined;
+    return keys.map((key, at) => {
+      const entry = entries[at];
+      // What ends by itself would end without a word.
+      const holds = tenure !== undefined && entry !== undefined && entry.expiresInMs === undefined;
+      return { key, entry, asOf, ...(holds ? { tenure } : {}) };
+    });
   }
 
   async batch(mutations: readonly Mutation[], options?: CallOptions): Promise<readonly MutationAnswer[]> {
@@ -180,6 +196,7 @@ class MemoryAdapter implements Adapter {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.pushes?.close();
   }
 
   #begin(options: CallOptions | undefined): void {

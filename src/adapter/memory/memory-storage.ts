@@ -26,6 +26,7 @@ import type {
 } from "../adapter.ts";
 import type { ResolvedList } from "../list-page.ts";
 import { VerdictMemory } from "../verdict-memory.ts";
+import { MemoryFeed } from "./memory-feed.ts";
 import type { MemoryHistory } from "./memory-history.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { MemoryRegistrations } from "./memory-registrations.ts";
@@ -55,6 +56,7 @@ export interface MemoryStorageOptions {
  */
 export class MemoryStorage {
   readonly space: SpaceSettings;
+  readonly feed: MemoryFeed;
   readonly #clock: Clock;
   readonly #epoch: string;
   readonly #maxValueBytes: number;
@@ -73,6 +75,7 @@ export class MemoryStorage {
     this.#epoch = randomHex(random, 8);
     this.#maxValueBytes = options.maxValueBytes ?? defaultMaxValueBytes;
     this.#log = new MemoryLog(options.logMaxEntries ?? defaultLogMaxEntries);
+    this.feed = new MemoryFeed(this.#log, () => this.position);
     this.space = {
       name: space,
       id: randomHex(random, 8),
@@ -109,7 +112,7 @@ export class MemoryStorage {
   /** Carries out mutations in order; each ends in its verdict. */
   apply(mutations: readonly Mutation[]): Verdict[] {
     const nowMs = this.#expireDue();
-    return mutations.map((mutation) => {
+    const verdicts = mutations.map((mutation): Verdict => {
       const refused = checkMutation(mutation, nowMs, this.#maxValueBytes);
       if (refused !== undefined) return { outcome: "fail", error: refused.toData() };
       const { opId } = mutation;
@@ -124,6 +127,8 @@ export class MemoryStorage {
       if (verdict.outcome === "ok" && endsClaims(mutation)) this.#claims.end(mutation.key);
       return verdict;
     });
+    this.feed.tell();
+    return verdicts;
   }
 
   /** Carries out a transaction: all of it at one revision, or nothing. */
@@ -145,6 +150,7 @@ export class MemoryStorage {
     if (verdict.outcome === "ok") {
       for (const { kind, key } of verdict.results) if (kind !== "get") this.#claims.end(key);
     }
+    this.feed.tell();
     return verdict;
   }
 
@@ -204,6 +210,7 @@ export class MemoryStorage {
     const before = this.#registrations.get(pattern)?.settings;
     const created = this.#registrations.put(registration);
     this.#values.history.registered(before, settings, this.#values.timeOf(this.#clock.now()));
+    this.feed.tell();
     return { registration, created };
   }
 
@@ -213,6 +220,7 @@ export class MemoryStorage {
     this.#registrations.remove(pattern);
     this.#registrationVersion = this.#log.append("register", pattern);
     this.#values.history.registered(before, undefined, this.#values.timeOf(this.#clock.now()));
+    this.feed.tell();
     return true;
   }
 
@@ -220,6 +228,7 @@ export class MemoryStorage {
   #expireDue(): number {
     const nowMs = this.#clock.now();
     this.#values.expire(nowMs);
+    this.feed.tell();
     return nowMs;
   }
 
