@@ -99,9 +99,20 @@ describe("node lease of a session", () => {
     expect(serves()).toBe(false);
     hub.grantsLeases = true;
     await hold();
+    await clock.advance(1_000);
     const next = (await hold()) ?? Number.NaN;
     expect(next).not.toBe(tenure);
     expect([serves(), serves(next)]).toEqual([false, true]);
+  });
+
+  it("where there is none to be had, it is asked for once a beat, not with each read", async () => {
+    const { clock, hub, hold } = await holding();
+    hub.grantsLeases = false;
+    await clock.advance(4_000);
+    const before = hub.last.of("ping").length;
+    for (let i = 0; i < 100; i++) await hold();
+    expect(hub.last.of("ping").length - before).toBeLessThanOrEqual(3);
+    expect(hub.last.of("call").length).toBeGreaterThan(100);
   });
 
   it("a renewal that arrives after the end begins another tenure, even if the shard granted it in time", async () => {

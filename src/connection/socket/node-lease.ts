@@ -18,6 +18,8 @@ export class NodeLease {
   #tenure: number;
   #untilMs = Number.NEGATIVE_INFINITY;
   #usedAtMs = Number.NEGATIVE_INFINITY;
+  /** The last answer was that there is none for it now. */
+  #refused = false;
   #over = false;
 
   constructor(elapsed: Clock, nextTenure: () => number) {
@@ -46,9 +48,9 @@ export class NodeLease {
     return this.#elapsed.now() - this.#usedAtMs <= 2 * leaseMs;
   }
 
-  /** Whether a request is on its way. */
-  get isAsked(): boolean {
-    return this.#asked.size > 0;
+  /** Whether to ask for it at once, not only at the next beat: there is none, and it was neither asked for nor just refused. */
+  get isMissing(): boolean {
+    return this.#asked.size === 0 && !this.#refused && this.leftMs() <= 0;
   }
 
   /** Request `id` leaves now. */
@@ -57,6 +59,7 @@ export class NodeLease {
       const [oldest] = this.#asked.keys();
       if (oldest !== undefined) this.#asked.delete(oldest);
     }
+    this.#refused = false;
     this.#asked.set(id, this.#elapsed.now());
   }
 
@@ -64,6 +67,7 @@ export class NodeLease {
   answered(id: number, leaseMs: number | undefined): void {
     const sentAtMs = this.#asked.get(id);
     for (const asked of this.#asked.keys()) if (asked <= id) this.#asked.delete(asked);
+    this.#refused = leaseMs === undefined;
     if (sentAtMs === undefined || leaseMs === undefined || this.#over) return;
     // It ran out before this arrived: perhaps also at the shard, perhaps not, that can't be told from here.
     if (this.leftMs() <= 0) this.#tenure = this.#nextTenure();

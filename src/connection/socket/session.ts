@@ -125,7 +125,7 @@ export class Session {
   wantLease(): void {
     const { lease } = this.#parts;
     lease.use();
-    if (this.isOpen && !lease.isAsked && lease.leftMs() <= 0) this.#askLease();
+    if (this.isOpen && lease.isMissing) this.#askLease();
   }
 
   /** Ends it in peace: its lease is given back. */
