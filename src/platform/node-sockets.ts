@@ -1,6 +1,7 @@
 /** The WebSocket that Node brings, as Warp asks for it. */
 
 import { closeCodes, wireProtocols } from "../protocol/wire/frames.ts";
+import { readOffer } from "../protocol/wire/subprotocols.ts";
 import { utf8Length } from "../runtime/bytes.ts";
 import type { Socket, SocketEvents, SocketFactory } from "../runtime/socket.ts";
 
@@ -10,10 +11,9 @@ const whyTimeoutMs = 5_000;
 /** Opens WebSockets. A token among the protocols goes as `Authorization`: Node can, and not every secret may stand in a protocol's name. */
 export const nodeSockets: SocketFactory = {
   open(url, protocols, events) {
-    const item = protocols.find((protocol) => protocol.startsWith(wireProtocols.auth));
-    const headers: Record<string, string> =
-      item === undefined ? {} : { authorization: `Bearer ${item.slice(wireProtocols.auth.length)}` };
-    const others = protocols.filter((protocol) => protocol !== item);
+    const { token } = readOffer(protocols.join(","));
+    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const others = protocols.filter((protocol) => !protocol.startsWith(wireProtocols.auth));
     let isOver = false;
     const end = (code: number, reason: string): void => {
       if (isOver) return;
@@ -82,20 +82,28 @@ async function whyRefused(
   try {
     const signal = AbortSignal.timeout(whyTimeoutMs);
     const response = await fetch(url.replace(/^ws/, "http"), { headers, signal });
-    const code = closeCodeOf(response.status);
-    if (code === undefined) return silent;
     const problem: unknown = await response.json();
-    const named = typeof problem === "object" && problem !== null && "code" in problem ? problem.code : "";
-    return { code, reason: typeof named === "string" ? named : "" };
+    return closeOf(response.status, problem) ?? silent;
   } catch {
     // It can't be reached this way either.
     return silent;
   }
 }
 
-function closeCodeOf(status: number): number | undefined {
-  if (status === 401 || status === 403) return closeCodes.unauthorized;
-  if (status === 404) return closeCodes.spaceGone;
-  if (status === 429 || status === 503) return closeCodes.overloaded;
-  return undefined;
+function closeOf(
+  status: number,
+  problem: unknown,
+): { readonly code: number; readonly reason: string } | undefined {
+  if (typeof problem !== "object" || problem === null) return undefined;
+  const { code, details } = problem as {
+    readonly code?: unknown;
+    readonly details?: { readonly field?: unknown };
+  };
+  const reason = typeof code === "string" ? code : "";
+  if (status === 401 || status === 403) return { code: closeCodes.unauthorized, reason };
+  if (status === 404) return { code: closeCodes.spaceGone, reason };
+  // The space has fewer shards now than it had.
+  if (status === 400 && details?.field === "shard")
+    return { code: closeCodes.spaceGone, reason: "space_not_found" };
+  return status === 429 || status === 503 ? { code: closeCodes.overloaded, reason } : undefined;
 }

@@ -31,6 +31,32 @@ describe("two isolates over one object space", () => {
     }
   });
 
+  test("SB1 an isolate that was used a moment ago learns by its subscription, long before its copies are due", async () => {
+    await here.register("pushed:*", { maxStalenessMs: 3_600_000 });
+    const times: number[] = [];
+    let copies = 0;
+    for (let round = 0; round < 25; round++) {
+      const key = `pushed:${round % 5}`;
+      const { version } = await here.put(key, `round ${round}`);
+      const writtenAt = performance.now();
+      for (;;) {
+        const read = await there.get(key);
+        if (read.cache === "hit") copies++;
+        if (read.version === version) break;
+        expect(performance.now() - writtenAt, "ms after the write").toBeLessThan(10_000);
+        await sleep(1);
+      }
+      times.push(performance.now() - writtenAt);
+      expect((await there.get(key)).cache).toBe("hit");
+    }
+    times.sort((a, b) => a - b);
+    console.log(
+      `pushes to an isolate: median ${times[12]?.toFixed(1)} ms, largest ${times[24]?.toFixed(1)} ms`,
+    );
+    // Else its copies were never asked to be old.
+    expect(copies).toBeGreaterThan(0);
+  });
+
   test("SB3 a copy in the other isolate is never older than maxStalenessMs, and versions never go back", async () => {
     const maxStalenessMs = 400;
     await here.register("bound:*", { maxStalenessMs });

@@ -14,6 +14,9 @@ async function connect(call: Call): Promise<Response> {
   requireKey(grant, "", "space");
   const { shard } = call.query(connectQuery);
   call.requireOrigin();
+  // Shard 0 is where a space is made: it can be reached before there is one. Looked at before the upgrade is asked for, since hosts don't say why a
+  // socket was refused: a node then asks without one.
+  if (shard > 0) await checkShard(call, shard);
   if (request.method !== "GET" || request.headers.get("Upgrade")?.toLowerCase() !== "websocket") {
     throw new WarpError("invalid_argument", "this route takes a WebSocket: send Upgrade: websocket", {
       details: { header: "Upgrade" },
@@ -25,8 +28,6 @@ async function connect(call: Call): Promise<Response> {
     });
   }
   if (deployment.connect === undefined) throw new WarpError("unsupported", "this host opens no sockets");
-  // Shard 0 is where a space is made: it can be reached before there is one.
-  if (shard > 0) await checkShard(call, shard);
   const { subject, expiresAtMs } = grant;
   const zone = zoneOf(request);
   const response = await deployment.connect({
