@@ -43,6 +43,11 @@ export function isList(value: Json): value is readonly Json[] {
 function exact(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
   if (typeof value !== "number" || !Number.isInteger(value) || Number.isSafeInteger(value)) return value;
   const source = context?.source;
-  if (source !== undefined && (!/^-?[0-9]+$/.test(source) || BigInt(source) === BigInt(value))) return value;
+  if (source !== undefined && comesBack(source, value)) return value;
   throw unfit("a whole number has more digits than can be kept exactly");
+}
+
+/** Whether a number in JSON is written again as it was, or as an equal one. One with a fraction or an exponent is understood to be rounded. */
+function comesBack(source: string, value: number): boolean {
+  return !/^-?[0-9]+$/.test(source) || String(value) === source || BigInt(source) === BigInt(value);
 }
