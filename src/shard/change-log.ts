@@ -143,10 +143,10 @@ export class ChangeLog {
   }
 
   /**
-   * Removes at most `chunk` of the oldest entries that are beyond the count or the age, never the newest. Gives whether it
-   * removed a whole chunk, so that there may be more.
+   * Removes about `chunk` of the oldest entries at most (a revision goes as a whole), of those that are beyond the count or the age, never the
+   * newest.
    */
-  trim(retention: Retention, nowMs: number, chunk: number): boolean {
+  trim(retention: Retention, nowMs: number, chunk: number): void {
     const beyondCount = this.#head - retention.maxEntries;
     const old = this.#sql.all<{ revision: number; at: number }>(
       "SELECT revision, at FROM log ORDER BY revision LIMIT ?",
@@ -159,11 +159,10 @@ export class ChangeLog {
       if (!goes || revision >= this.#head) break;
       upTo = revision;
     }
-    if (upTo === this.#floor) return false;
+    if (upTo === this.#floor) return;
     this.#sql.run("DELETE FROM log WHERE revision <= ?", upTo);
     this.#floor = upTo;
     this.#oldestAtMs = this.#oldest()?.at ?? 0;
-    return old.length >= chunk && upTo === old.at(-1)?.revision;
   }
 
   #oldest(): { revision: number; at: number } | undefined {

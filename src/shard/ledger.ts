@@ -171,7 +171,7 @@ export class Ledger {
       this.history,
       {
         nextMs: () => this.log.trimDueMs(this.#retention),
-        run: (nowMs) => void this.log.trim(this.#retention, nowMs, housekeepingChunk),
+        run: (nowMs) => this.log.trim(this.#retention, nowMs, housekeepingChunk),
       },
       {
         nextMs: () => {
