@@ -81,6 +81,7 @@ export {
   WarpError,
   type WarpErrorOptions,
 } from "./errors.ts";
+export type { MergeFunction, MergeFunctions } from "./merge/merge-function.ts";
 export { type StandaloneOptions, standalone } from "./presets/standalone.ts";
 export type { Payload } from "./protocol/payload.ts";
 export type { Mode, RegistrationSettings, StoredRegistration } from "./protocol/registration.ts";

@@ -6,9 +6,11 @@
 import { memoryAdapter } from "./adapter/memory/memory-adapter.ts";
 import { MemoryStorage } from "./adapter/memory/memory-storage.ts";
 import { memoryCache } from "./cache/memory/memory-cache.ts";
+import { resolveStatics } from "./core/static-registrations.ts";
 import type { WarpOptions } from "./core/types.ts";
 import { Warp } from "./core/warp.ts";
 import { WarpError } from "./errors.ts";
+import type { MergeFunctions } from "./merge/merge-function.ts";
 import type { Clock, Timers } from "./runtime/clock.ts";
 import type { Random } from "./runtime/random.ts";
 
@@ -36,6 +38,8 @@ export interface TestWarpOptions extends Pick<WarpOptions, "registrations" | "jo
    * reckoned with.
    */
   readonly pushes?: boolean;
+  /** Merge rules of your own, by name. Default: the built-in ones only. */
+  readonly merges?: MergeFunctions;
 }
 
 /** What {@link testWarp} gives. */
@@ -61,6 +65,7 @@ export function testWarp(options: TestWarpOptions = {}): TestWarp {
     seed = 1,
     strict = false,
     pushes = false,
+    merges = {},
     ...shared
   } = options;
   if (!Number.isInteger(count) || count < 1 || count > maxNodes) {
@@ -71,7 +76,13 @@ export function testWarp(options: TestWarpOptions = {}): TestWarp {
   const clock = new ManualClock(startMs);
   const random = seededRandom(seed);
   const errors: unknown[] = [];
-  const storage = new MemoryStorage({ clock, random, strict });
+  const storage = new MemoryStorage({
+    clock,
+    random,
+    strict,
+    merges,
+    statics: resolveStatics(shared.registrations ?? []),
+  });
   const nodes = Array.from({ length: count }, () => {
     const warp = new Warp({
       ...shared,

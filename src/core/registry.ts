@@ -13,8 +13,9 @@ import { Call, tooLong } from "./call.ts";
 import { conflict } from "./conflict.ts";
 import { HeldErrors, isStorageTrouble } from "./held-errors.ts";
 import type { Parts } from "./parts.ts";
-import { checkRange, defaultPolicy, type Policy, resolveSettings, toPolicy } from "./policy.ts";
+import { checkRange, defaultPolicy, type Policy, toPolicy } from "./policy.ts";
 import { SingleFlight } from "./single-flight.ts";
+import { resolveStatics } from "./static-registrations.ts";
 import type { RegistrationOptions } from "./types.ts";
 
 interface Snapshot {
@@ -51,16 +52,9 @@ export class Registry {
     this.#parts = parts;
     this.#life = parts.adapter.life;
     this.#onNewLife = onNewLife;
-    const byPattern = new Map<string, StoredRegistration>();
-    for (const { pattern, options } of statics) {
-      checkPattern(pattern);
-      const settings = resolveSettings(options);
-      checkSupported(settings, parts.adapter.supports);
-      const twin = byPattern.get(pattern);
-      if (twin !== undefined && !sameSettings(twin.settings, settings)) throw conflict(twin);
-      byPattern.set(pattern, { pattern, settings, version: 0, source: "static" });
-    }
-    this.#static = byPattern;
+    const fixed = resolveStatics(statics);
+    for (const { settings } of fixed) checkSupported(settings, parts.adapter.supports);
+    this.#static = new Map(fixed.map((registration) => [registration.pattern, registration]));
     this.#build([]);
     this.#flight = new SingleFlight({
       clock: parts.clock,

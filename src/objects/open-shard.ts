@@ -1,4 +1,5 @@
 import { resolveSettings } from "../core/policy.ts";
+import type { MergeRules } from "../merge/merge-rules.ts";
 import { workersClock, workersLog, workersRandom, workersSql, workersTimers } from "../platform/workers.ts";
 import { Hub } from "../shard/hub/hub.ts";
 import { Shard, type ShardOptions } from "../shard/shard.ts";
@@ -11,10 +12,12 @@ export function openShard(
   ctx: DurableObjectState,
   env: ShardEnv,
   home: ShardOptions["home"],
+  merges: MergeRules,
 ): { readonly shard: Shard; readonly door: ShardDoor } {
   const { storage } = ctx;
   const shard = new Shard({
     ...readShardConfig(env),
+    merges,
     sql: workersSql(storage),
     clock: workersClock,
     random: workersRandom,

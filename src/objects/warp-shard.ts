@@ -1,4 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
+import type { MergeFunctions } from "../merge/merge-function.ts";
+import { MergeRules } from "../merge/merge-rules.ts";
 import type { RpcShardApi, ShardApi } from "../protocol/shard-api.ts";
 import { shardName } from "../protocol/space.ts";
 import { each } from "../shard/each.ts";
@@ -16,6 +18,25 @@ export interface WarpShardEnv extends ShardEnv, ShardMetricsEnv {
   readonly SHARDS: DurableObjectNamespace<WarpShard>;
 }
 
+/** What a deployment may give its shards beside variables and bindings. */
+export interface WarpShardOptions {
+  /** Merge rules of the deployment's own, by name. Default: the built-in ones only. */
+  readonly merges?: MergeFunctions;
+}
+
+/**
+ * A {@link WarpShard} with options: `export class WarpShard extends warpShard({ merges: { concat } }) {}`. Throws `invalid_argument` for a name that is
+ * malformed or that a built-in rule has, so that such a Worker is refused when it is deployed.
+ */
+export function warpShard({ merges }: WarpShardOptions = {}): typeof WarpShard {
+  const rules = new MergeRules(merges);
+  return class extends WarpShard {
+    constructor(ctx: DurableObjectState, env: WarpShardEnv) {
+      super(ctx, env, rules);
+    }
+  };
+}
+
 /**
  * The Durable Object of one shard: fits the platform's storage, alarm and stubs to {@link Shard}, and does nothing else. The class
  * name and its storage live in users' accounts for ever.
@@ -25,10 +46,11 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardAp
   readonly #door: ShardDoor;
   readonly #metrics: ShardMetrics;
 
-  constructor(ctx: DurableObjectState, env: WarpShardEnv) {
+  /** The platform gives `ctx` and `env` only; `merges` comes from {@link warpShard}. */
+  constructor(ctx: DurableObjectState, env: WarpShardEnv, merges = new MergeRules()) {
     super(ctx, env);
     const home = (space: string) => env.SHARDS.get(env.SHARDS.idFromName(shardName(space, 0)));
-    ({ shard: this.#shard, door: this.#door } = openShard(ctx, env, home));
+    ({ shard: this.#shard, door: this.#door } = openShard(ctx, env, home, merges));
     this.#metrics = new ShardMetrics(this.#shard, env);
   }
 
@@ -120,3 +142,5 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardAp
     return this.#metrics.after(this.#shard.onAlarm());
   }
 }
+
+export type { MergeFunction, MergeFunctions } from "../merge/merge-function.ts";

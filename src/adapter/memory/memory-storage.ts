@@ -48,6 +48,8 @@ export interface MemoryStorageOptions {
   readonly logMaxEntries?: number;
   /** Merge rules beside the built-in ones, by name. Default none. */
   readonly merges?: MergeFunctions;
+  /** Registrations of the configuration: what they say about history and merge holds here too. Default none. */
+  readonly statics?: readonly StoredRegistration[];
 }
 
 /**
@@ -64,7 +66,7 @@ export class MemoryStorage {
   readonly #values: MemoryValues;
   readonly #merges: MergeRules;
   readonly #verdicts = new VerdictMemory();
-  readonly #registrations = new MemoryRegistrations();
+  readonly #registrations: MemoryRegistrations;
   readonly #claims: LoadClaims;
   readonly #waits: boolean;
   #registrationVersion = 0;
@@ -83,6 +85,7 @@ export class MemoryStorage {
       strict,
       createdAtMs: Math.floor(clock.now()),
     };
+    this.#registrations = new MemoryRegistrations(options.statics);
     this.#values = new MemoryValues(
       this.#log,
       (key) => this.#registrations.match(key)?.settings.history,
