@@ -92,38 +92,42 @@ export function comparisonCases(driver: AdapterUnderTest): void {
       expect([await t.text("{a}1"), await t.text("{a}2")]).toEqual(["held", undefined]);
     }));
 
-  it("TX7 X-05 of several concurrent cas with one expectation exactly one commits, 200 times", () =>
-    driver.run(async (bed) => {
-      const testers = Array.from({ length: 8 }, () => new Tester(bed));
-      const [first] = testers as [Tester, ...Tester[]];
-      const start = await first.one(first.setting("a", "start"));
-      let { version } = okay(start.verdict);
-      const { epoch } = start.asOf;
-      for (let round = 0; round < 200; round++) {
-        const verdicts = await Promise.all(
-          testers.map((t, i) => {
-            const payload = plain(`${round}/${i}`);
-            if (i % 2 === 0) {
-              const compare = [{ key: "a", version }];
-              return t.transact({ compare, success: [{ kind: "set", key: "a", payload }] });
-            }
-            const when = { anyOf: [formatETag(epoch, version)] };
-            return t.transact({ success: [{ kind: "set", key: "a", payload, when }] });
-          }),
-        );
-        const winners = verdicts.flatMap((verdict, i) =>
-          verdict.outcome === "ok" && verdict.succeeded ? [{ i, revision: verdict.revision }] : [],
-        );
-        expect(winners).toHaveLength(1);
-        for (const verdict of verdicts) {
-          if (verdict.outcome === "fail") expect(codeOf(verdict)).toBe("precondition_failed");
+  it(
+    "TX7 X-05 of several concurrent cas with one expectation exactly one commits, 200 times",
+    { timeout: 60_000 },
+    () =>
+      driver.run(async (bed) => {
+        const testers = Array.from({ length: 8 }, () => new Tester(bed));
+        const [first] = testers as [Tester, ...Tester[]];
+        const start = await first.one(first.setting("a", "start"));
+        let { version } = okay(start.verdict);
+        const { epoch } = start.asOf;
+        for (let round = 0; round < 200; round++) {
+          const verdicts = await Promise.all(
+            testers.map((t, i) => {
+              const payload = plain(`${round}/${i}`);
+              if (i % 2 === 0) {
+                const compare = [{ key: "a", version }];
+                return t.transact({ compare, success: [{ kind: "set", key: "a", payload }] });
+              }
+              const when = { anyOf: [formatETag(epoch, version)] };
+              return t.transact({ success: [{ kind: "set", key: "a", payload, when }] });
+            }),
+          );
+          const winners = verdicts.flatMap((verdict, i) =>
+            verdict.outcome === "ok" && verdict.succeeded ? [{ i, revision: verdict.revision }] : [],
+          );
+          expect(winners).toHaveLength(1);
+          for (const verdict of verdicts) {
+            if (verdict.outcome === "fail") expect(codeOf(verdict)).toBe("precondition_failed");
+          }
+          const entry = await first.entry("a");
+          expect(entry?.version).toBe(winners[0]?.revision);
+          expect(await first.text("a")).toBe(`${round}/${winners[0]?.i}`);
+          version = entry?.version ?? 0;
         }
-        const entry = await first.entry("a");
-        expect(entry?.version).toBe(winners[0]?.revision);
-        expect(await first.text("a")).toBe(`${round}/${winners[0]?.i}`);
-        version = entry?.version ?? 0;
-      }
-    }));
+      }),
+  );
 
   it("TX5 limits and duplicates are found before anything is done", () =>
     driver.run(async (bed) => {

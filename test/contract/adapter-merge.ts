@@ -240,7 +240,7 @@ export function mergeCases(driver: AdapterUnderTest): void {
     );
   });
 
-  it("ME1 X-08 6,400 concurrent increments over several adapters sum to 6,400", () =>
+  it("ME1 X-08 6,400 concurrent increments over several adapters sum to 6,400", { timeout: 60_000 }, () =>
     driver.run(async (bed) => {
       const testers = Array.from({ length: 8 }, () => new Tester(bed));
       await testers[0]?.register("n", { merge: "sum" });
@@ -252,7 +252,8 @@ export function mergeCases(driver: AdapterUnderTest): void {
       );
       expect(await testers[3]?.json("n")).toBe(6_400);
       expect(new Set(verdicts.map((verdict) => okay(verdict).revision)).size).toBe(6_400);
-    }));
+    }),
+  );
 
   it("VE3 each merged value is a version, and one of them can be restored", () =>
     driver.run(async (bed) => {

@@ -104,7 +104,7 @@ export function transactionCases(driver: AdapterUnderTest): void {
       expect(read.found).toMatchObject({ version: revision, payload: plain("z") });
     }));
 
-  it("TX6 a page of the log never ends within a transaction", () =>
+  it("TX6 a page of the log never ends within a transaction", { timeout: 60_000 }, () =>
     driver.run(async (bed) => {
       const t = new Tester(bed);
       const { asOf } = await t.one(t.setting("{a}", "x"));
@@ -126,7 +126,8 @@ export function transactionCases(driver: AdapterUnderTest): void {
       }
       expect([...seen.values()].filter((count) => count > 1)).toEqual(Array(10).fill(128));
       expect(seen.size).toBe(10 * 951);
-    }));
+    }),
+  );
 
   it("OU2 a repeated transaction gets its first verdict again and has no second effect", () =>
     driver.run(async (bed) => {

@@ -12,32 +12,36 @@ const settings = { mode: "eventual", cacheTtlMs: 1_000, maxStalenessMs: 1_000 } 
 const one = { bytes: utf8("1"), contentType: "application/json" };
 
 describe("merge rules at the shard", () => {
-  it("ME1 X-08 6,400 concurrent increments of several clients sum to 6,400, also over a shard that is opened again in between", () =>
-    host.withSql(async (sql) => {
-      const bed = await new ShardBed(sql).create();
-      const time = new ManualTime(bed.nowMs);
-      const clients = Array.from(
-        { length: 4 },
-        () => new SpaceClient({ connection: directConnection("test", () => bed.shard), timers: time }),
-      );
-      await clients[0]?.register("n:*", { ...settings, merge: "sum" }, undefined);
-      for (let round = 1; round <= 8; round++) {
-        const mutations = Array.from(
-          { length: 800 },
-          (_, i): Mutation => ({ kind: "merge", opId: bed.opId(), key: `n:${i % 2}`, operand: one }),
+  it(
+    "ME1 X-08 6,400 concurrent increments of several clients sum to 6,400, also over a shard that is opened again in between",
+    { timeout: 60_000 },
+    () =>
+      host.withSql(async (sql) => {
+        const bed = await new ShardBed(sql).create();
+        const time = new ManualTime(bed.nowMs);
+        const clients = Array.from(
+          { length: 4 },
+          () => new SpaceClient({ connection: directConnection("test", () => bed.shard), timers: time }),
         );
-        const send = (mutation: Mutation, i: number) => clients[i % clients.length]?.mutate([mutation]);
-        const answers = await Promise.all(mutations.map(send));
-        // An answer was lost: the same operand comes again.
-        const again = await Promise.all(mutations.slice(0, 100).map(send));
-        for (const answer of [...answers, ...again]) expect(answer?.[0]?.[0].answer.outcome).toBe("ok");
-        // What was dropped from caches, or evicted with the object, goes on from the storage.
-        if (round % 2 === 0) bed.restart();
-        else await bed.mutate({ kind: "invalidatePrefix", opId: bed.opId(), prefix: "n:" });
-        const parts = [await bed.text("n:0"), await bed.text("n:1")].map(Number);
-        expect(parts).toEqual([round * 400, round * 400]);
-      }
-    }));
+        await clients[0]?.register("n:*", { ...settings, merge: "sum" }, undefined);
+        for (let round = 1; round <= 8; round++) {
+          const mutations = Array.from(
+            { length: 800 },
+            (_, i): Mutation => ({ kind: "merge", opId: bed.opId(), key: `n:${i % 2}`, operand: one }),
+          );
+          const send = (mutation: Mutation, i: number) => clients[i % clients.length]?.mutate([mutation]);
+          const answers = await Promise.all(mutations.map(send));
+          // An answer was lost: the same operand comes again.
+          const again = await Promise.all(mutations.slice(0, 100).map(send));
+          for (const answer of [...answers, ...again]) expect(answer?.[0]?.[0].answer.outcome).toBe("ok");
+          // What was dropped from caches, or evicted with the object, goes on from the storage.
+          if (round % 2 === 0) bed.restart();
+          else await bed.mutate({ kind: "invalidatePrefix", opId: bed.opId(), prefix: "n:" });
+          const parts = [await bed.text("n:0"), await bed.text("n:1")].map(Number);
+          expect(parts).toEqual([round * 400, round * 400]);
+        }
+      }),
+  );
 
   it("ME3 a rule that a later deployment does not have fails the write with its name, and reads go on", () =>
     host.withSql(async (sql) => {
