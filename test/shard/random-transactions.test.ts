@@ -85,6 +85,7 @@ function shortOfOne(verdict: Verdict): Told {
 
 it.each([1, 2, 3])(
   "TX1 TX2 ME1 OU2 random transactions do what the model does, over restarts (seed %i)",
+  { timeout: 60_000 },
   (seed) =>
     host.withSql(async (sql) => {
       const random = seeded(seed);
