@@ -52,11 +52,9 @@ export class Conversation {
     if (session.said !== undefined) throw new WarpError("invalid_frame", "hello is said once");
     session.stopWaiting?.();
     const { shard, clock, events, feed } = this.#options;
-    session.greeting = greet(session, frame, shard, clock);
+    session.greeting = greet(session, frame, shard, clock, () => events()?.joined(session.id));
     await session.greeting;
     session.greeting = undefined;
-    if (!session.isOpen) return;
-    events()?.joined(session.id);
     if (frame.follow !== false) feed.pushTo(session);
   }
 

@@ -21,6 +21,7 @@ export async function greet(
   { v, node, zone, cursor, follow = true }: Extract<ClientFrame, { t: "hello" }>,
   shard: Greeter,
   clock: Clock,
+  joined: () => void,
 ): Promise<void> {
   if (v !== wireVersion) {
     throw new WarpError("protocol_mismatch", `this shard speaks version ${wireVersion} of warp.v1`, {
@@ -41,6 +42,8 @@ export async function greet(
         : "gap";
   session.position = resumed === "replay" && cursor !== undefined ? cursor : head;
   session.keep({ said }, clock.now());
+  // In the same stretch: from here on it is a member, and strong writes may speak to it.
+  joined();
   session.send({
     t: "welcome",
     session: session.id,
