@@ -57,9 +57,6 @@ function hubSocket(ws: WebSocket, ctx: DurableObjectState): HubSocket {
         // It was closed before.
       }
     },
-    get bufferedBytes() {
-      return ws.bufferedAmount;
-    },
     get lastBeatMs() {
       return ctx.getWebSocketAutoResponseTimestamp(ws)?.getTime();
     },

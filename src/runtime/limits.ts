@@ -161,11 +161,12 @@ export const maxSessions = 200;
 export const coalesceMs = 16;
 /** Entries in one push. */
 export const maxPushEntries = 1_000;
-/** Bytes that a socket has not taken: from where on pushes are withheld, and from where on it is closed. */
+/** How far a session may be behind with its pushes: beyond that they are left out. */
+export const maxPushLag = 10_000;
+/** Bytes after which a session is asked whether it has them; bytes of pushes on their way from which on further ones wait. */
+export const markBytes = 65_536;
 export const slowBytes = 262_144;
-export const tooSlowBytes = 1_048_576;
-/** How often a slow socket is looked at again, and how long it may be slow. */
-export const slowCheckMs = 250;
+/** How long pushes may wait for a session that takes in nothing. */
 export const maxSlowMs = 10_000;
 /** Sockets of nodes: how long one may take to be usable, bounds of the waits before the next attempt (full jitter). */
 export const connectTimeoutMs = 10_000;

@@ -1,8 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { nodeRandom } from "../../src/platform/node.ts";
+import { scopeOpId } from "../../src/protocol/shard-api.ts";
 import { decodeServerFrame, encodeFrame } from "../../src/protocol/wire/codec.ts";
-import { beatFrame, type ClientFrame, type ServerFrame } from "../../src/protocol/wire/frames.ts";
+import {
+  beatFrame,
+  type ClientFrame,
+  type ServerFrame,
+  type WireMethod,
+} from "../../src/protocol/wire/frames.ts";
 import { authProtocol } from "../../src/protocol/wire/subprotocols.ts";
 import { fromUtf8 } from "../../src/runtime/bytes.ts";
+import { uuidv7 } from "../../src/runtime/ids.ts";
 import { eventually, type Served, startServe, temporaryFolder } from "../support/serve.ts";
 
 const secret = "secret-of-the-sockets (tests)".replaceAll(" ", "-");
@@ -26,6 +34,8 @@ class Client {
   readonly texts: string[] = [];
   closedWith: { readonly code: number; readonly reason: string } | undefined;
   isOpen = false;
+  /** Whether it says that it takes in what it is sent. */
+  reads = true;
   readonly #ws: WebSocket;
 
   constructor(path: string, protocols = ["warp.v1.json", authProtocol(secret)]) {
@@ -37,6 +47,7 @@ class Client {
       this.texts.push(String(data));
       const frame = decodeServerFrame(String(data));
       if (frame !== undefined) this.frames.push(frame);
+      if (frame?.t === "mark" && this.reads) this.say({ t: "seen", n: frame.n });
     });
     this.#ws.addEventListener("close", ({ code, reason }) => {
       this.closedWith = { code, reason };
@@ -99,6 +110,68 @@ describe("a socket to serve, with Node's own WebSocket", () => {
     client.say(beatFrame);
     expect(await eventually(() => client.texts.includes(beatFrame))).toBe(true);
     client.close();
+  });
+
+  test("frames of many MiB pass both ways", async () => {
+    const client = await join("/v1/big/connect", "node-of-e2e-3");
+    const result = async (id: number, m: WireMethod, a: readonly unknown[]) => {
+      client.say({ t: "call", id, m, a });
+      const of = () => client.frames.find((frame) => frame.t === "ok" && frame.id === id);
+      expect(await eventually(() => of() !== undefined || client.closedWith !== undefined, 30_000)).toBe(
+        true,
+      );
+      expect(client.closedWith).toBeUndefined();
+      return (of() as { r: unknown }).r;
+    };
+    const { space } = (await result(1, "createSpace", ["big", {}])) as { space: { id: string } };
+    const scope = { space: "big", shard: 0, spaceId: space.id, registrations: 0 };
+    const bytes = Uint8Array.from({ length: 1_048_576 }, (_, at) => at % 251);
+    const keys = Array.from({ length: 16 }, (_, at) => `k${at}`);
+    const opId = (at: number) => scopeOpId("admin", uuidv7({ now: Date.now }, nodeRandom), at);
+    const mutations = keys.map((key, at) => ({
+      kind: "set" as const,
+      opId: opId(at),
+      key,
+      payload: { bytes, contentType: "a/b" },
+    }));
+    const { verdicts } = (await result(2, "mutate", [{ ...scope, mutations }])) as { verdicts: unknown[] };
+    expect(verdicts).toHaveLength(16);
+    const { entries } = (await result(3, "read", [{ ...scope, keys }])) as {
+      entries: { payload: { bytes: Uint8Array } }[];
+    };
+    expect(entries).toHaveLength(16);
+    for (const entry of entries) expect(Buffer.compare(entry.payload.bytes, bytes)).toBe(0);
+    client.close();
+  });
+
+  test("WA7 a node that takes in nothing is sent little, and closed after 10 s; others hear of everything", async () => {
+    const [stuck, fine] = [
+      await join("/v1/app/connect", "node-stuck"),
+      await join("/v1/app/connect", "node-fine"),
+    ];
+    stuck.reads = false;
+    const rounds = 30;
+    for (let round = 0; round < rounds; round++) {
+      const operations = Array.from({ length: 500 }, (_, at) => ({
+        op: "invalidate",
+        key: `${round}:${at}:`.padEnd(500, "x"),
+      }));
+      const batch = await fetch(`${served.url}/v1/app/batch`, {
+        method: "POST",
+        body: JSON.stringify({ operations }),
+        headers: { ...authorized, "Content-Type": "application/json" },
+      });
+      expect(batch.status).toBe(200);
+      await batch.arrayBuffer();
+    }
+    const entries = (client: Client) =>
+      client.frames.reduce((sum, frame) => sum + (frame.t === "ev" ? frame.es.length : 0), 0);
+    expect(await eventually(() => entries(fine) === rounds * 500)).toBe(true);
+    expect(entries(stuck)).toBeLessThan(3_000);
+    expect(await eventually(() => stuck.closedWith !== undefined, 15_000)).toBe(true);
+    expect(stuck.closedWith).toMatchObject({ code: 4101 });
+    expect(fine.closedWith).toBeUndefined();
+    fine.close();
   });
 
   test("an ack from the future closes with 4005", async () => {

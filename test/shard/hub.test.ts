@@ -190,38 +190,76 @@ describe("pushes", () => {
     }));
 });
 
-describe("slow consumers", () => {
-  test("above 256 KiB unsent pushes are withheld, and one gap is told when it has drained", () =>
+/** Writes `rounds` times 500 entries of more than 500 bytes each. */
+async function fill(bed: HubBed, rounds: number): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    await bed.bed.mutate(
+      ...Array.from({ length: 500 }, (_, at) => ({
+        kind: "invalidate" as const,
+        opId: bed.bed.opId(),
+        key: `${round}:${at}:`.padEnd(500, "x"),
+      })),
+    );
+    await bed.clock.advance(20);
+  }
+}
+
+describe("WA7 slow consumers", () => {
+  test("above 256 KiB on their way pushes wait in the log, and go on without a hole when they have arrived", () =>
     withHub(async (bed) => {
       const socket = await bed.join();
       const fast = await bed.join();
-      socket.bufferedBytes = 262_145;
-      for (const key of ["a", "b", "c"]) {
-        await bed.bed.set(key, "1");
-        await bed.clock.advance(20);
-      }
-      expect(socket.frames).toHaveLength(1);
-      expect(keys(fast)).toEqual(["a", "b", "c"]);
-      socket.bufferedBytes = 0;
-      await bed.clock.advance(300);
-      expect(socket.of("gap")).toMatchObject([{ to: 3, why: "slow" }]);
-      await bed.bed.set("d", "1");
+      socket.reads = false;
+      await fill(bed, 8);
+      expect(fast.entries()).toHaveLength(4_000);
+      const sent = socket.sent.join("").length;
+      expect(sent).toBeGreaterThan(262_144);
+      expect(sent).toBeLessThan(262_144 + 300_000);
+      // A little room lets a little through.
+      socket.catchUp(1);
+      await bed.clock.settle();
+      expect(socket.sent.join("").length).toBeLessThan(sent + 2 * 300_000);
+      socket.reads = true;
+      socket.catchUp();
       await bed.clock.advance(20);
-      expect(keys(socket)).toEqual(["d"]);
+      expect(socket.entries()).toEqual(fast.entries());
+      expect(socket.of("gap")).toEqual([]);
+      await bed.clock.advance(10_000);
       expect(bed.clock.timers).toBe(0);
+      expect(socket.closedWith).toBeUndefined();
     }));
 
-  test("above 1 MiB, or slow for longer than 10 s, the socket is closed with 4101", () =>
+  test("SB2 a session that is more than 10,000 entries behind is told of the gap", () =>
     withHub(async (bed) => {
-      const [full, stuck] = [await bed.join(), await bed.join()];
-      full.bufferedBytes = 1_048_577;
-      stuck.bufferedBytes = 300_000;
-      await bed.bed.set("a", "1");
-      await bed.clock.advance(1_000);
-      expect(full.closedWith?.code).toBe(4101);
-      expect(stuck.closedWith).toBeUndefined();
-      await bed.clock.advance(10_000);
+      const socket = await bed.join();
+      const { epoch } = socket.of("welcome")[0] as { epoch: string };
+      socket.reads = false;
+      await fill(bed, 24);
+      socket.reads = true;
+      socket.catchUp();
+      await bed.clock.advance(20);
+      expect(socket.of("gap")).toMatchObject([{ to: 12_000, why: "slow" }]);
+      await bed.bed.set("next", "1");
+      await bed.clock.advance(20);
+      expect(socket.entries().at(-1)).toBe("12001 set next");
+      const far = await bed.join({ cursor: { epoch, revision: 1_000 } });
+      expect(far.of("welcome")).toMatchObject([{ resumed: "replay" }]);
+      expect(far.of("gap")).toMatchObject([{ to: 12_001, why: "slow" }]);
+    }));
+
+  test("one that takes in nothing for 10 s is closed with 4101; one that takes in a little is not", () =>
+    withHub(async (bed) => {
+      const [stuck, slow] = [await bed.join(), await bed.join()];
+      stuck.reads = false;
+      slow.reads = false;
+      await fill(bed, 8);
+      await bed.clock.advance(8_000);
+      slow.catchUp(1);
+      await bed.clock.advance(2_500);
       expect(stuck.closedWith?.code).toBe(4101);
+      expect(slow.closedWith).toBeUndefined();
+      await bed.clock.advance(8_000);
+      expect(slow.closedWith?.code).toBe(4101);
       expect(bed.hub.all()).toEqual([]);
       expect(bed.clock.timers).toBe(0);
     }));
@@ -230,22 +268,45 @@ describe("slow consumers", () => {
     withHub(async (bed) => {
       await bed.bed.set("big", "x".repeat(900_000));
       const socket = await bed.join();
+      socket.reads = false;
       const scope = bed.bed.scope();
       await bed.say(socket, { t: "call", id: 1, m: "read", a: [{ ...scope, keys: ["big", "big"] }] });
       expect(socket.of("ok")).toHaveLength(1);
-      socket.bufferedBytes = 2_000_000;
       await bed.bed.set("a", "1");
       await bed.clock.advance(20);
       expect(keys(socket)).toEqual(["a"]);
-      expect(socket.closedWith).toBeUndefined();
     }));
 
-  test("who leaves its answers unread gets no further ones", () =>
+  test("who leaves its answers unread gets refusals, and in the end is closed", () =>
     withHub(async (bed) => {
       const socket = await bed.join();
-      socket.bufferedBytes = 33_554_433;
-      await bed.say(socket, { t: "call", id: 1, m: "getSpace", a: ["test"] });
-      expect(socket.of("err")).toMatchObject([{ id: 1, e: { code: "overloaded", outcome: "fail" } }]);
+      socket.reads = false;
+      const big = "x".repeat(17_000_000);
+      bed.bed.shard.getSpace = async () => ({ big }) as never;
+      const ask = (id: number) => bed.say(socket, { t: "call", id, m: "getSpace", a: ["test"] });
+      for (let id = 1; id <= 3; id++) await ask(id);
+      expect(socket.of("ok").map(({ id }) => id)).toEqual([1, 2]);
+      expect(socket.of("err")).toMatchObject([{ id: 3, e: { code: "overloaded", outcome: "fail" } }]);
+      socket.reads = true;
+      socket.catchUp();
+      await ask(4);
+      expect(socket.of("ok").at(-1)?.id).toBe(4);
+      socket.reads = false;
+      // Several at once pass the look at what is on its way.
+      for (const id of [5, 6, 7, 8]) {
+        void bed.hub.message(socket, JSON.stringify({ t: "call", id, m: "getSpace", a: ["test"] }));
+      }
+      await bed.say(socket, { t: "ping", id: 9 });
+      await bed.say(socket, { t: "ping", id: 10 });
+      expect(socket.closedWith?.code).toBe(4101);
+    }));
+
+  test("a mark that nobody waits for says nothing", () =>
+    withHub(async (bed) => {
+      const socket = await bed.join();
+      await bed.say(socket, { t: "seen", n: 7 });
+      await bed.say(socket, { t: "ping", id: 1 });
+      expect(socket.of("pong")).toHaveLength(1);
     }));
 });
 

@@ -12,7 +12,11 @@ import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
 /** The shard's end of a socket that a test holds the other end of. */
 export class TestSocket implements HubSocket {
   attachment: unknown;
-  bufferedBytes = 0;
+  /** Whether the client takes in what it is sent. */
+  reads = true;
+  /** Told of each mark that the client has come to. */
+  answer: (mark: number) => void = () => {};
+  #marks: number[] = [];
   lastBeatMs: number | undefined;
   readonly frames: ServerFrame[] = [];
   /** The text of each frame. */
@@ -33,6 +37,13 @@ export class TestSocket implements HubSocket {
     this.frames.push(frame);
     this.sent.push(data);
     this.times.push(this.#clock.now());
+    if (frame.t === "mark") this.#marks.push(frame.n);
+    if (this.reads) this.catchUp();
+  }
+
+  /** The client takes in all, or so many marks, of what it was sent. */
+  catchUp(marks = this.#marks.length): void {
+    for (const mark of this.#marks.splice(0, marks)) this.answer(mark);
   }
 
   close(code: number, reason: string): void {
@@ -103,6 +114,7 @@ export class HubBed {
   open(caller: Partial<Caller> = {}): TestSocket {
     const socket = new TestSocket(this.clock);
     this.sockets.push(socket);
+    socket.answer = (n) => void this.hub.message(socket, encodeFrame({ t: "seen", n }));
     this.hub.accept(socket, {
       space: "test",
       shard: 0,

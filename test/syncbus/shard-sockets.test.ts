@@ -19,7 +19,6 @@ const run: BusContract["run"] = (work) =>
     const accept = (end: WireEnd): WireEndEvents => {
       const socket: HubSocket = {
         attachment: undefined,
-        bufferedBytes: 0,
         send: (data) => end.send(data),
         close: (code, reason) => end.close(code, reason),
       };

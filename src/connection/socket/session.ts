@@ -211,6 +211,9 @@ export class Session {
       case "pong":
         this.#parts.lease.answered(frame.id, frame.leaseMs);
         return;
+      case "mark":
+        this.#send({ t: "seen", n: frame.n });
+        return;
       case "go":
         this.#events.go(frame.withinMs);
         return;

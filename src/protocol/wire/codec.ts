@@ -72,6 +72,7 @@ const clientFrame: Reader<ClientFrame> = variants<ClientFrame>("t", {
   beat: record({ t: kind as Reader<"beat"> }),
   ping: record({ t: kind as Reader<"ping">, id: whole(), lease: optional(truth) }),
   ack: record({ t: kind as Reader<"ack">, inv: whole() }),
+  seen: record({ t: kind as Reader<"seen">, n: whole() }),
   call: record({
     t: kind as Reader<"call">,
     id: whole(),
@@ -129,6 +130,7 @@ const serverFrames: Readonly<Record<string, Readonly<Record<string, Reader<unkno
       lease: optional(record({ ms: whole(), term: whole() })),
     },
     go: { withinMs: whole() },
+    mark: { n: whole() },
     beat: {},
   };
 

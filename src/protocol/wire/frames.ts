@@ -50,6 +50,8 @@ export type ClientFrame =
       readonly m: WireMethod;
       readonly a: readonly unknown[];
     }
+  /** All that was sent before `mark` number `n` has come. To be sent at once for each `mark`. */
+  | { readonly t: "seen"; readonly n: number }
   /** It leaves: it serves nothing more under its node lease. */
   | { readonly t: "bye" };
 
@@ -104,7 +106,7 @@ export type ServerFrame =
   | { readonly t: "prog"; readonly epoch: string; readonly to: number }
   /**
    * Entries up to `to` were not sent. `compacted`, `epoch`: the log can't say them any more, what is held of this shard must go. `slow`: this
-   * session read too slowly; `changes` still tells them.
+   * session is too far behind; `changes` still tells them.
    */
   | {
       readonly t: "gap";
@@ -121,6 +123,8 @@ export type ServerFrame =
       readonly leaseMs?: number;
     }
   | { readonly t: "beat" }
+  /** Asks for `seen`: pushes wait when too much was sent that has not been seen to come. */
+  | { readonly t: "mark"; readonly n: number }
   /** Reconnect, each node at a moment of its own within so many ms. */
   | { readonly t: "go"; readonly withinMs: number };
 

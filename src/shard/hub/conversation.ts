@@ -42,6 +42,7 @@ export class Conversation {
     else if (frame.t === "ping") await this.#ping(session, frame);
     else if (frame.t === "ack") this.#acknowledge(session, frame);
     else if (frame.t === "call") await this.#call(session, frame);
+    else if (frame.t === "seen") this.#seen(session, frame);
     else {
       this.#options.leases.giveBack(session.id);
       this.#options.close(session, 1000, "bye");
@@ -93,17 +94,21 @@ export class Conversation {
       return;
     }
     session.calls++;
-    let isTaken = true;
     try {
       const r = await this.#options.calls.make(m, a, session.caller, session.id);
-      if (session.isOpen) isTaken = session.reply({ t: "ok", id, r });
+      if (session.isOpen) session.send({ t: "ok", id, r });
     } catch (error) {
       if (!(error instanceof WarpError)) this.#options.report(error);
       const told = WarpError.from(error, "internal", "the answer could not be sent", { outcome: "unknown" });
-      if (session.isOpen) isTaken = session.reply({ t: "err", id, e: told.toData() });
+      if (session.isOpen) session.send({ t: "err", id, e: told.toData() });
     } finally {
       session.calls--;
     }
-    if (!isTaken) this.#options.close(session, closeCodes.slow, "the socket does not take its answers in");
+  }
+
+  /** What waited for this session to take in what it had may go on. */
+  #seen(session: Session, { n }: Frame<"seen">): void {
+    if (!session.seen(n) || session.slowSinceMs === undefined) return;
+    this.#options.feed.resume(session);
   }
 }

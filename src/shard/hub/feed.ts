@@ -1,7 +1,7 @@
 import { encodeFrame } from "../../protocol/wire/codec.ts";
 import { closeCodes } from "../../protocol/wire/frames.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
-import { coalesceMs, maxSlowMs, slowCheckMs } from "../../runtime/limits.ts";
+import { coalesceMs, maxPushLag, maxSlowMs } from "../../runtime/limits.ts";
 import type { LogPage, LogPosition, PublishedLog } from "../published-log.ts";
 import type { Session } from "./session.ts";
 
@@ -25,7 +25,8 @@ interface Encoded {
 
 /**
  * Pushes the log to the sessions that follow it, in order (rule SB1): the first entries at once, what comes within the next 16 ms together
- * (rule SB7). A session that takes in too little gets no more of it, and one `gap` when it has caught its breath.
+ * (rule SB7). What a session has not room for waits in the log, at no cost in memory;
+ * one that is too far behind gets a `gap`, one that takes in nothing is closed.
  */
 export class Feed {
   readonly #options: FeedOptions;
@@ -69,21 +70,28 @@ export class Feed {
     this.#pushTo(session, new Map());
   }
 
+  /** A session whose pushes waited has taken something in. */
+  resume(session: Session): void {
+    session.slowSinceMs = this.#options.elapsed.now();
+    if (session.isSlow) return;
+    session.slowSinceMs = undefined;
+    this.pushTo(session);
+  }
+
   #pushTo(session: Session, pages: Map<number, Encoded | undefined>): void {
     const head = this.#options.log.position;
-    if (head === undefined || !session.isOpen) return;
-    if (session.slowSinceMs !== undefined) this.#resume(session, head);
-    else this.#advance(session, head, pages);
-    if (session.isOpen) session.keepPosition(this.#options.clock.now());
+    if (head === undefined || !session.isOpen || session.slowSinceMs !== undefined) return;
+    this.#advance(session, head, pages);
+    session.keepPosition(this.#options.clock.now());
   }
 
   #advance(session: Session, head: LogPosition, pages: Map<number, Encoded | undefined>): void {
     if (session.position.epoch !== head.epoch) this.#gap(session, head, "epoch");
+    if (head.revision - session.position.revision > maxPushLag) this.#gap(session, head, "slow");
     while (session.position.revision < head.revision) {
-      const pace = session.pace();
-      if (pace !== "fine") {
-        if (pace === "tooSlow") this.#giveUp(session);
-        else this.#withhold(session);
+      if (session.isSlow) {
+        session.slowSinceMs = this.#options.elapsed.now();
+        this.#closeLater(maxSlowMs);
         return;
       }
       const { revision } = session.position;
@@ -93,51 +101,32 @@ export class Feed {
         this.#gap(session, head, "compacted");
         return;
       }
-      session.socket.send(page.text);
+      session.push(page.text);
       session.position = { epoch: head.epoch, revision: page.to };
     }
   }
 
-  /** A slow session: tells it of the gap once it has taken in what it was sent. */
-  #resume(session: Session, head: LogPosition): void {
-    const pace = session.pace();
-    const sinceMs = session.slowSinceMs ?? 0;
-    if (pace === "tooSlow" || this.#options.elapsed.now() - sinceMs > maxSlowMs) {
-      this.#giveUp(session);
-      return;
-    }
-    if (pace === "slow") {
-      this.#checkLater();
-      return;
-    }
-    session.slowSinceMs = undefined;
-    if (session.position.epoch !== head.epoch) this.#gap(session, head, "epoch");
-    else if (session.position.revision < head.revision) this.#gap(session, head, "slow");
-  }
-
-  #withhold(session: Session): void {
-    session.slowSinceMs = this.#options.elapsed.now();
-    this.#checkLater();
-  }
-
-  #checkLater(): void {
+  /** Closes what has taken in nothing for too long; one timer for all, and none while nobody is slow. */
+  #closeLater(waitMs: number): void {
     if (this.#checking) return;
     this.#checking = true;
-    this.#options.timers.after(slowCheckMs, () => {
+    this.#options.timers.after(waitMs, () => {
       this.#checking = false;
+      const nowMs = this.#options.elapsed.now();
+      let firstMs = Number.POSITIVE_INFINITY;
       for (const session of [...this.#options.followers()]) {
-        if (session.slowSinceMs !== undefined) this.pushTo(session);
+        if (session.slowSinceMs === undefined) continue;
+        const dueMs = session.slowSinceMs + maxSlowMs;
+        if (dueMs > nowMs) firstMs = Math.min(firstMs, dueMs);
+        else this.#options.close(session, closeCodes.slow, "it takes in nothing; catch up on a new socket");
       }
+      if (firstMs < Number.POSITIVE_INFINITY) this.#closeLater(firstMs - nowMs);
     });
   }
 
   #gap(session: Session, head: LogPosition, why: "compacted" | "epoch" | "slow"): void {
     session.send({ t: "gap", epoch: head.epoch, to: head.revision, why });
     session.position = head;
-  }
-
-  #giveUp(session: Session): void {
-    this.#options.close(session, closeCodes.slow, "the socket takes in too little; catch up on a new one");
   }
 
   #encode(after: number, epoch: string): Encoded | undefined {

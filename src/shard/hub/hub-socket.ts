@@ -2,7 +2,7 @@ import type { Caller } from "../../protocol/wire/caller.ts";
 import type { Socket } from "../../runtime/socket.ts";
 
 /** A socket at the shard's end. */
-export interface HubSocket extends Socket {
+export interface HubSocket extends Pick<Socket, "send" | "close"> {
   /** Plain data, at most 16 KiB, that stays with the socket when the instance goes and the socket stays; undefined: none. */
   attachment: unknown;
   /** Wall-clock ms of the last beat that the host answered by itself; absent or undefined: none that it knows of. */

@@ -119,6 +119,10 @@ export class Hub implements Members, DueSource {
     const session = this.#sessions.of(socket);
     if (session === undefined) return;
     session.heardAtMs = this.#options.clock.now();
+    if (session.isStuck) {
+      this.#end(session, closeCodes.slow, "the socket does not take its answers in");
+      return;
+    }
     try {
       await this.#conversation.handle(session, decodeClientFrame(data));
     } catch (error) {

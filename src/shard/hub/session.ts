@@ -1,9 +1,10 @@
 import type { WarpError } from "../../errors.ts";
 import { encodeFrame } from "../../protocol/wire/codec.ts";
 import type { ServerFrame } from "../../protocol/wire/frames.ts";
-import { maxFrameBytes, slowBytes, tooSlowBytes } from "../../runtime/limits.ts";
+import { maxFrameBytes, slowBytes } from "../../runtime/limits.ts";
 import type { LogPosition } from "../published-log.ts";
 import type { HubSocket, Introduction, SessionRecord } from "./hub-socket.ts";
+import { Outflow } from "./outflow.ts";
 
 /** How far behind its position the record of a session may be: entries, and ms. */
 const keepEntries = 1_000;
@@ -17,7 +18,7 @@ export class Session {
   /** Up to where entries were pushed. */
   position: LogPosition;
   isOpen = true;
-  /** Since when its pushes are withheld, by the elapsed clock. */
+  /** Since when its pushes wait and it has taken in nothing, by the elapsed clock. */
   slowSinceMs: number | undefined;
   /** When it was last heard, by the wall clock. */
   heardAtMs: number;
@@ -29,8 +30,7 @@ export class Session {
   stopWaiting: (() => void) | undefined;
   /** Settles when `welcome` is sent, where that takes time; frames that come meanwhile wait for it. */
   greeting: Promise<void> | undefined;
-  /** Bytes of replies that may still be on their way: a large answer does not make its reader slow. */
-  #owedBytes = 0;
+  readonly #outflow = new Outflow();
   #keptAtMs: number;
 
   constructor(socket: HubSocket, record: SessionRecord, nowMs: number) {
@@ -81,35 +81,38 @@ export class Session {
   }
 
   send(frame: ServerFrame): void {
-    this.socket.send(encodeFrame(frame));
+    this.#transmit(encodeFrame(frame), false);
   }
 
-  /** Sends the answer to a call; false where the socket has too much to take in already. */
-  reply(frame: ServerFrame): boolean {
-    const text = encodeFrame(frame);
-    if (this.#unsent() > 2 * maxFrameBytes) return false;
-    this.#owedBytes += text.length;
+  /** Sends log entries that were encoded before. */
+  push(text: string): void {
+    this.#transmit(text, true);
+  }
+
+  #transmit(text: string, isPush: boolean): void {
     this.socket.send(text);
-    return true;
+    const mark = this.#outflow.sent(text.length, isPush);
+    if (mark !== undefined) this.socket.send(encodeFrame({ t: "mark", n: mark }));
   }
 
-  /** Whether pushes shall wait; `tooSlow`: it takes in so little that it is better off without this socket. */
-  pace(): "fine" | "slow" | "tooSlow" {
-    const unsent = this.#unsent();
-    const pushedBytes = unsent - this.#owedBytes;
-    if (pushedBytes > tooSlowBytes || unsent > 2 * maxFrameBytes) return "tooSlow";
-    return pushedBytes > slowBytes ? "slow" : "fine";
+  /** A mark has come back; gives whether it says anything. */
+  seen(mark: number): boolean {
+    return this.#outflow.seen(mark);
+  }
+
+  /** Whether further pushes shall wait. Large answers don't make their reader slow. */
+  get isSlow(): boolean {
+    return this.#outflow.pushedBytes > slowBytes;
   }
 
   /** Whether it leaves so many answers unread that it gets no further ones. */
   get isGlutted(): boolean {
-    return this.#unsent() > maxFrameBytes;
+    return this.#outflow.bytes > maxFrameBytes;
   }
 
-  #unsent(): number {
-    const bytes = this.socket.bufferedBytes;
-    this.#owedBytes = Math.min(this.#owedBytes, bytes);
-    return bytes;
+  /** Whether even refusals are too much for it. */
+  get isStuck(): boolean {
+    return this.#outflow.bytes > 2 * maxFrameBytes;
   }
 }
 
