@@ -62,6 +62,8 @@ export interface Operation {
   error?: string;
   /** Eventual get: how old its answer may be, in ms of the node's clock. */
   boundMs?: number;
+  /** A set: the life of the value. */
+  expiresInMs?: number;
 }
 
 /** One sentence about an operation, for reports. */

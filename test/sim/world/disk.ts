@@ -73,7 +73,10 @@ export class DiskView {
   #written = 0;
   #flushed = 0;
   #alive = true;
+  /** It found that it was superseded. */
   onFailure: (() => void) | undefined;
+  /** More has become durable. */
+  onFlushed: (() => void) | undefined;
 
   constructor(kernel: Kernel, disk: Disk, faults: DiskFaults) {
     this.#kernel = kernel;
@@ -187,6 +190,7 @@ export class DiskView {
       this.#flushed += done.length;
       this.#flushing = 0;
       if (this.#pending.length > 0) this.#flush();
+      this.onFlushed?.();
       while (this.#queue[0] !== undefined && this.#queue[0].after <= this.#flushed) this.#queue.shift()?.run();
     });
   }

@@ -1,0 +1,58 @@
+import { endings } from "./check/endings.ts";
+import { checkEventual, greatestLag } from "./check/eventual.ts";
+import type { Operation } from "./check/history.ts";
+import { checkStrong } from "./check/strong.ts";
+import type { Violation } from "./check/violation.ts";
+import { checkCalm } from "./world/calm.ts";
+import type { Plan } from "./world/plan.ts";
+import { World } from "./world/world.ts";
+
+/** What one run left. */
+export interface Run {
+  readonly plan: Plan;
+  readonly history: readonly Operation[];
+  readonly hash: string;
+  readonly violations: readonly Violation[];
+  readonly faults: ReadonlyMap<string, number>;
+  readonly undecided: number;
+  readonly judged: number;
+  readonly greatestLagMs: number;
+  readonly instances: number;
+  readonly events: number;
+  readonly copies: number;
+}
+
+/** What clocks may add to a bound: their rates, and wall clocks that are set. */
+const tolerance = { rate: 0.01, stepMs: 1 };
+
+/** Carries out a plan and judges what happened. */
+export async function runPlan(plan: Plan): Promise<Run> {
+  const world = new World(plan);
+  try {
+    await world.run();
+    const calm = await checkCalm(world, plan);
+    const { history } = world.recorder;
+    const all = [...history, ...endings(history)];
+    const strong = checkStrong(all);
+    const leaks = world.leaks.map((leak): Violation => ({
+      rule: "CO10",
+      what: `background work failed: ${String(leak)}`,
+      operations: [],
+    }));
+    return {
+      plan,
+      history,
+      hash: world.recorder.hash,
+      violations: [...strong.violations, ...checkEventual(all, tolerance), ...calm.violations, ...leaks],
+      faults: world.faults,
+      undecided: strong.undecided,
+      judged: strong.judged,
+      greatestLagMs: greatestLag(all),
+      instances: world.hosts.reduce((sum, host) => sum + host.instances, 0),
+      events: world.kernel.steps,
+      copies: calm.copies,
+    };
+  } finally {
+    await world.close();
+  }
+}
