@@ -6,6 +6,8 @@ interface Change {
   readonly op: Operation;
   readonly value: Value;
   readonly version: number | undefined;
+  /** Of an end: the value whose life it was. */
+  readonly ends?: Value | undefined;
 }
 
 /** What is allowed beyond a bound, for clocks: rule A1, and steps of wall clocks. */
@@ -26,22 +28,26 @@ export function checkEventual(history: readonly Operation[], tolerance: Toleranc
   const violations: Violation[] = [];
   for (const [key, { changes, gets }] of byKey(history)) {
     const wholes = changes.filter(({ op }) => op.outcome !== "fail");
-    const answered = wholes.filter(({ op }) => op.outcome === "ok" && op.kind !== "end");
+    const answered = wholes.filter(({ op }) => op.outcome === "ok");
+    const restore = answered.find(({ op }) => op.kind === "restore")?.op;
     for (const get of gets) {
       if (get.outcome !== "ok" || get.stale === true) continue;
       const value = readValue(get, key);
-      if (value === undefined) continue;
+      // While a storage is set back nothing is promised; afterwards what was lost no longer counts.
+      if (value === undefined || (restore !== undefined && get.call < restore.ret && get.ret > restore.call)) continue;
+      const from = restore !== undefined && get.call > restore.ret ? restore.call : 0;
       const sources = sourcesOf(value, get, wholes);
       if (sources.length === 0) {
         violations.push({ rule: "OU1", what: `${key} = ${value}: nobody wrote that`, operations: [get] });
         continue;
       }
       const boundMs = (get.strong ? 0 : (get.boundMs ?? 0)) * (1 + tolerance.rate) + tolerance.stepMs;
-      const missed = answered.find(({ op, value: later, version }) => {
-        if (later === value && value !== null) return false;
+      const missed = answered.find((change) => {
+        const { op, value: later } = change;
+        if (op.call < from || (later === value && value !== null)) return false;
         const due = get.strong ? op.ret < get.call : op.retMs < get.callMs - boundMs;
         const own = op.node === get.node && op.ret < get.call;
-        return (due || own) && sources.every((source) => isLater({ op, value: later, version }, source, get));
+        return (due || own) && sources.every((source) => isLater(change, source, get, restore?.call));
       });
       if (missed === undefined) continue;
       const own = missed.op.node === get.node;
@@ -83,9 +89,14 @@ function sourcesOf(value: Value, get: Operation, changes: readonly Change[]): re
 }
 
 /** Whether `change` surely happened after `source`. */
-function isLater(change: Change, source: Source, get: Operation): boolean {
+function isLater(change: Change, source: Source, get: Operation, restored: number | undefined): boolean {
+  // Only of its own value an end is known to come after.
+  if (change.op.kind === "end") return source !== "initial" && change.ends === source.value;
   if (source === "initial") return true;
   if (source.op === change.op) return false;
+  // The same versions are given again by a storage that was set back.
+  if (restored !== undefined && source.op.call < restored !== change.op.call < restored)
+    return source.op.ret < change.op.call;
   const version = source.version ?? (source.value === null ? undefined : get.version);
   if (version !== undefined && version > 0 && change.version !== undefined && change.version > 0)
     return change.version > version;
@@ -111,7 +122,8 @@ function byKey(history: readonly Operation[]) {
     }
     if (op.action === undefined) continue;
     for (const one of stepsOf(op)) {
-      if (one.do === "write") of(one.key).changes.push({ op, value: one.value, version: op.version });
+      if (one.do === "write")
+        of(one.key).changes.push({ op, value: one.value, version: op.version, ends: op.action.when[0]?.is });
       else if (one.do === "add") of(one.key).merged = true;
     }
   }

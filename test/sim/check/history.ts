@@ -33,7 +33,7 @@ export interface Action {
 export type Outcome = "ok" | "fail" | "unknown";
 
 /** What kind of client call it was. */
-export type OperationKind = "get" | "set" | "delete" | "cas" | "merge" | "transaction" | "invalidate" | "end";
+export type OperationKind = "get" | "set" | "delete" | "cas" | "merge" | "transaction" | "invalidate" | "end" | "restore";
 
 /** One call of one client. */
 export interface Operation {

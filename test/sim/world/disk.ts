@@ -11,7 +11,8 @@ type Write =
 
 /** A shard's storage that outlives its instances: all writes that are durable, in order. */
 export class Disk {
-  readonly #writes: Write[] = [];
+  /** One list for each transaction. */
+  readonly #writes: (readonly Write[])[] = [];
   /** The alarm that is set durably, in Unix ms. */
   alarmMs: number | undefined;
   /** The view whose commits count: that of the latest instance. */
@@ -21,25 +22,25 @@ export class Disk {
     return this.#writes.length;
   }
 
-  append(writes: readonly Write[]): void {
-    for (const write of writes) {
-      this.#writes.push(write);
+  append(transactions: readonly (readonly Write[])[]): void {
+    this.#writes.push(...transactions);
+    for (const write of transactions.flat()) {
       if ("alarmMs" in write) this.alarmMs = write.alarmMs;
       else if ("wipe" in write) this.alarmMs = undefined;
     }
   }
 
-  /** Sets the storage back to its first `length` writes, as from a backup. */
-  restore(length: number): void {
+  /** Sets the storage back by its last `transactions`, as from a backup. */
+  restore(transactions: number): void {
     const kept = this.#writes.splice(0);
     this.alarmMs = undefined;
-    this.append(kept.slice(0, length));
+    this.append(kept.slice(0, Math.max(0, kept.length - transactions)));
   }
 
   /** Opens a database that holds what is durable. */
   open(): Sql & { close(): void } {
     const sql = nodeSql();
-    for (const write of this.#writes) {
+    for (const write of this.#writes.flat()) {
       if ("query" in write) sql.run(write.query, ...write.bindings);
       else if ("wipe" in write) dropAll(sql);
     }
@@ -133,7 +134,7 @@ export class DiskView {
     if (!this.#alive) return;
     this.#alive = false;
     this.#queue = [];
-    if (this.#disk.owner === this) this.#disk.append(this.#pending.slice(0, kept).flat());
+    if (this.#disk.owner === this) this.#disk.append(this.#pending.slice(0, kept));
     this.#pending = [];
     this.#db.close();
   }
@@ -186,7 +187,7 @@ export class DiskView {
       // Another instance has the storage: what this one writes never becomes durable, so nothing that follows a write leaves it.
       if (this.#disk.owner !== this) return this.onFailure?.();
       const done = this.#pending.splice(0, this.#flushing);
-      this.#disk.append(done.flat());
+      this.#disk.append(done);
       this.#flushed += done.length;
       this.#flushing = 0;
       if (this.#pending.length > 0) this.#flush();

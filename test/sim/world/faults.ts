@@ -10,6 +10,8 @@ export interface FaultParts {
   readonly hosts: readonly ShardHost[];
   readonly node: (at: number) => SimNode;
   readonly restart: (node: number) => void;
+  /** Sets a shard's storage back, as from a backup. */
+  readonly restore: (host: ShardHost) => void;
   readonly link: (node: number, shard: number) => Link;
 }
 
@@ -42,6 +44,9 @@ export function strike(fault: PlannedFault, parts: FaultParts): string | undefin
     case "supersede":
       host?.supersede(fault.ms);
       return "superseded instance";
+    case "restore":
+      if (host !== undefined) parts.restore(host);
+      return "storage set back";
     case "storage":
       host?.failTransactions(fault.count);
       return "storage error";

@@ -3,6 +3,12 @@ import type { ClockFault } from "./host-time.ts";
 import type { LinkSettings } from "./links.ts";
 import type { ShardHostSettings } from "./shard-host.ts";
 
+/**
+ * What a run is about. `restore`: the storage of a shard is set back, as from a backup, and its epoch changes. `absence`: a node is cut off for so
+ * long that the log no longer reaches back to what it knows.
+ */
+export type Profile = "faults" | "restore" | "absence";
+
 /** How keys that begin with a letter are registered; see `registrations`. */
 export type KeyClass = "eventual" | "strong" | "mixed" | "sum" | "strongSum" | "pair" | "ending" | "strongEnding";
 
@@ -72,6 +78,7 @@ export type PlannedFault =
   | { readonly fault: "kill"; readonly shard: number; readonly downMs: number }
   | { readonly fault: "evict"; readonly shard: number; readonly sockets: boolean }
   | { readonly fault: "supersede"; readonly shard: number; readonly ms: number }
+  | { readonly fault: "restore"; readonly shard: number }
   | { readonly fault: "storage"; readonly shard: number; readonly count: number }
   | { readonly fault: "shardClock"; readonly shard: number }
   | { readonly fault: "nodeClock"; readonly node: number; readonly ms: number };
@@ -88,6 +95,7 @@ export interface Plan {
   readonly cacheTtlMs: number;
   readonly link: LinkSettings;
   readonly shard: ShardHostSettings;
+  readonly profile: Profile;
   /** Whether a second copy of a call may be sent by a client that does not know the fate of the first, or its fate asked for. */
   readonly repeats: boolean;
   readonly untilMs: number;
@@ -135,14 +143,16 @@ export function makePlan(seed: number, abilities: Abilities, options: PlanOption
   const random = seeded(Math.imul(seed + 1, 0x9e3779b1));
   const nodes = planNodes(random, options.nodes ?? 2 + random.below(3), abilities);
   const shards = options.shards ?? 1 + random.below(2);
-  const keys = planKeys(random, abilities);
+  const profile = random.pick(profiles);
+  const keys = planKeys(random, abilities, profile);
   const untilMs = random.pick([4_000, 8_000, 16_000]);
+  const isLong = profile === "absence";
   const base = {
     nodes,
     shards,
     keys,
     maxStalenessMs: random.pick([40, 200, 1_000]),
-    cacheTtlMs: random.pick([100, 2_000, 60_000]),
+    cacheTtlMs: isLong ? 3_600_000 : random.pick([100, 2_000, 60_000]),
     link: {
       minDelayMs: random.pick([0, 1, 5]),
       spreadMs: random.pick([2, 10, 60]),
@@ -153,14 +163,15 @@ export function makePlan(seed: number, abilities: Abilities, options: PlanOption
       flushMinMs: random.pick([0, 1, 5]),
       flushSpreadMs: random.pick([1, 10, 80]),
       logMaxEntries: 100_000,
-      logMaxAgeMs: 86_400_000,
+      logMaxAgeMs: isLong ? 60_000 : 86_400_000,
     },
     repeats: random.below(2) === 0,
   };
   const calls = planCalls(random, nodes, keys, untilMs, abilities);
-  const faults = planFaults(random, nodes.length, shards, untilMs);
+  const faults = planFaults(random, nodes.length, shards, untilMs, profile);
   const steps = [...calls, ...faults].sort((a, b) => a.atMs - b.atMs);
-  return { seed, ...base, untilMs, steps };
+  if (!isLong) return { seed, profile, ...base, untilMs, steps };
+  return { seed, profile, ...base, untilMs: untilMs + absenceMs, steps: withAbsence(random, steps, untilMs, shards) };
 }
 
 function planNodes(random: Seeded, count: number, { sockets }: Abilities): PlannedNode[] {
@@ -174,7 +185,32 @@ function planNodes(random: Seeded, count: number, { sockets }: Abilities): Plann
   }));
 }
 
-function planKeys(random: Seeded, { merge, transactions }: Abilities): PlannedKey[] {
+/** Longer than the log reaches back, whatever the deployment says: it keeps what op ids need. */
+const absenceMs = 500_000;
+const profiles: readonly Profile[] = [...Array.from({ length: 10 }, () => "faults" as const), "restore", "absence"];
+
+/** The second half of the steps comes after a long time in which a node hears nothing, while others write a little. */
+function withAbsence(
+  random: Seeded,
+  steps: readonly Planned[],
+  untilMs: number,
+  shards: number,
+): Planned[] {
+  const half = untilMs / 2;
+  const late = steps.map((one): Planned => (one.atMs < half ? one : { ...one, atMs: one.atMs + absenceMs }));
+  const cuts = Array.from(
+    { length: shards },
+    (_, shard): Planned => ({ atMs: half, fault: "cut", node: 0, shard, ms: absenceMs - 5_000, way: "both" }),
+  );
+  // Soon after its beginning: what is newer than six minutes is never trimmed.
+  const writes = steps.flatMap((one): Planned[] =>
+    "do" in one && one.do === "set" && one.by !== 0 ? [{ ...one, atMs: half + 10 + random.below(20_000) }] : [],
+  );
+  return [...late, ...cuts, ...writes.slice(0, 8)].sort((a, b) => a.atMs - b.atMs);
+}
+
+function planKeys(random: Seeded, { merge, transactions }: Abilities, profile: Profile): PlannedKey[] {
+  if (profile === "restore") return ["e0", "e1"].map((key) => ({ key, class: "eventual" }));
   const possible = classes.filter(
     (one) => (merge || (one !== "sum" && one !== "strongSum")) && (transactions || one !== "pair"),
   );
@@ -251,7 +287,17 @@ function planCall(
   };
 }
 
-function planFaults(random: Seeded, nodes: number, shards: number, untilMs: number): Planned[] {
+function planFaults(
+  random: Seeded,
+  nodes: number,
+  shards: number,
+  untilMs: number,
+  profile: Profile,
+): Planned[] {
+  if (profile === "restore") {
+    const atMs = Math.floor(untilMs / 3) + random.below(untilMs / 3);
+    return [{ atMs, fault: "restore", shard: random.below(shards) }];
+  }
   const count = random.pick([0, 2, 4, 8]);
   return Array.from({ length: count }, () => ({
     atMs: random.below(untilMs),

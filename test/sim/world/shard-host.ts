@@ -113,6 +113,20 @@ export class ShardHost {
     this.instance();
   }
 
+  /** The position that the shard is at. */
+  position(): { readonly epoch: string; readonly revision: number } {
+    const { sql } = this.instance().view;
+    const [epoch] = sql.all<{ value: string }>("SELECT value FROM meta WHERE name = 'epoch'");
+    const [head] = sql.all<{ head: number | null }>("SELECT max(revision) AS head FROM log");
+    return { epoch: epoch?.value ?? "", revision: head?.head ?? 0 };
+  }
+
+  /** Sets the storage back by up to `writes` of its writes, as from a backup, under a new instance. */
+  restore(writes: number): void {
+    this.kill();
+    this.disk.restore(writes);
+  }
+
   /** The next `count` transactions fail in their middle. */
   failTransactions(count: number): void {
     this.#storageErrors = count;

@@ -10,6 +10,7 @@ import type { Timers } from "../../../src/runtime/clock.ts";
 import type { Seeded } from "../../support/seeded.ts";
 import { type ClockFault, HostTime } from "./host-time.ts";
 import type { Kernel } from "./kernel.ts";
+import { watchedCache } from "./watched-cache.ts";
 
 /** A process with a place in the network: it can be paused, and end. */
 export class Host {
@@ -79,6 +80,8 @@ export class SimNode extends Host {
   readonly #cache: Cache;
   /** What background work failed with: a bug. */
   readonly leaks: unknown[] = [];
+  /** Fills of L1 that broke its rule. */
+  readonly wrongs: string[] = [];
   drops = 0;
 
   constructor(kernel: Kernel, name: string, options: SimNodeOptions) {
@@ -88,7 +91,7 @@ export class SimNode extends Host {
     this.#cache = memoryCache({ maxEntries: options.maxEntries });
     this.warp = new Warp({
       adapter: this.adapter,
-      cache: this.#cache,
+      cache: watchedCache(this.#cache, () => this.time.steady.now(), (what) => this.wrongs.push(what)),
       clock: this.time.steady,
       timers: this.timers,
       random: this.random,

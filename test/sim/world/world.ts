@@ -29,8 +29,9 @@ export class World {
   readonly #door: { readonly host: Host; readonly client: SpaceClient };
   readonly #operator: { readonly host: Host; readonly client: SpaceClient };
   readonly faults = new Map<string, number>();
-  readonly violations: Violation[] = [];
   #startedMs = 0;
+  /** What each storage held when the plan began. */
+  #foundedAt: readonly number[] = [];
   #isHealed = false;
 
   constructor(plan: Plan) {
@@ -72,6 +73,7 @@ export class World {
   async run(): Promise<void> {
     await this.#complete(this.#setUp());
     this.#startedMs = this.kernel.nowMs;
+    this.#foundedAt = this.hosts.map(({ disk }) => disk.length);
     for (const [place, step] of this.#plan.steps.entries()) {
       this.kernel.at(this.#startedMs + step.atMs, () => {
         if ("fault" in step) this.#strike(step);
@@ -131,8 +133,12 @@ export class World {
     for (const host of this.hosts) host.close();
   }
 
-  get leaks(): readonly unknown[] {
-    return [...this.#nodes, ...this.#past].flatMap((node) => node.leaks);
+  /** What went wrong inside nodes. */
+  get troubles(): readonly Violation[] {
+    return [...this.#nodes, ...this.#past].flatMap((node) => [
+      ...node.leaks.map((leak) => trouble("CO10", `background work of ${node.name} failed: ${String(leak)}`)),
+      ...node.wrongs.map((what) => trouble("CO3", `${node.name}: ${what}`)),
+    ]);
   }
 
   async #setUp(): Promise<void> {
@@ -153,9 +159,30 @@ export class World {
       hosts: this.hosts,
       node: (at) => this.node(at),
       restart: (at) => this.#restart(at % this.#nodes.length),
+      restore: (host) => void this.#restore(host),
       link: (at, shard) => this.#link(this.node(at).name, shard),
     });
     if (name !== undefined) this.faults.set(name, (this.faults.get(name) ?? 0) + 1);
+  }
+
+  /** What was written since the backup is lost. Whoever does that tells the shard, by a position from before: it begins a new epoch. */
+  async #restore(host: ShardHost): Promise<void> {
+    const operator = this.#operator.client;
+    const keys = this.#plan.keys.map(({ key }) => key);
+    const { epoch, revision } = host.position();
+    const begun = keys.map((key) => this.recorder.begin({ kind: "restore", node: "operator", keys: [key] }));
+    // Not back to before there was a space.
+    host.restore(Math.min(this.recorder.history.length % 40, host.disk.length - (this.#foundedAt[host.index] ?? 0)));
+    const shard = host.index;
+    const request = { space, shard, spaceId: (await operator.space())?.id, registrations: 0 };
+    const ask = { ...request, epoch, since: revision, limit: 1 };
+    await new Promise<void>((resolve) => host.call("changes", [ask], () => resolve()));
+    for (const op of begun) {
+      const [key = ""] = op.keys;
+      if (operator.shards > 1 && shardAdapter(operator).shardOf(key) !== shard) continue;
+      const { value } = await this.#stored(key);
+      this.recorder.end(op, { when: [], then: [{ do: "write", key, value }], else: [], took: undefined });
+    }
   }
 
   #restart(at: number): void {
@@ -208,4 +235,8 @@ export class World {
     }
     return link;
   }
+}
+
+function trouble(rule: string, what: string): Violation {
+  return { rule, what, operations: [] };
 }
