@@ -20,6 +20,8 @@ export interface Run {
   readonly instances: number;
   readonly events: number;
   readonly copies: number;
+  /** What happened inside, counted: to see that the faults had something to strike. */
+  readonly seen: ReadonlyMap<string, number>;
 }
 
 /** What clocks may add to a bound: their rates, and wall clocks that are set. */
@@ -47,6 +49,7 @@ export async function runPlan(plan: Plan): Promise<Run> {
       instances: world.hosts.reduce((sum, host) => sum + host.instances, 0),
       events: world.kernel.steps,
       copies: calm.copies,
+      seen: world.seen(),
     };
   } finally {
     await world.close();

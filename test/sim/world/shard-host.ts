@@ -1,6 +1,7 @@
 import type { ShardApi } from "../../../src/protocol/shard-api.ts";
 import type { Random } from "../../../src/runtime/random.ts";
 import type { Home } from "../../../src/shard/admission.ts";
+import { schemaVersion } from "../../../src/shard/schema.ts";
 import { Shard } from "../../../src/shard/shard.ts";
 import type { Seeded } from "../../support/seeded.ts";
 import { Disk, DiskView } from "./disk.ts";
@@ -116,6 +117,7 @@ export class ShardHost {
   /** The position that the shard is at. */
   position(): { readonly epoch: string; readonly revision: number } {
     const { sql } = this.instance().view;
+    if (schemaVersion(sql) === 0) return { epoch: "0".repeat(16), revision: 0 };
     const [epoch] = sql.all<{ value: string }>("SELECT value FROM meta WHERE name = 'epoch'");
     const [head] = sql.all<{ head: number | null }>("SELECT max(revision) AS head FROM log");
     return { epoch: epoch?.value ?? "", revision: head?.head ?? 0 };

@@ -133,6 +133,17 @@ export class World {
     for (const host of this.hosts) host.close();
   }
 
+  /** What nodes counted, restarted ones included. */
+  seen(): ReadonlyMap<string, number> {
+    const sum = new Map<string, number>();
+    for (const node of [...this.#nodes, ...this.#past]) {
+      const { catchUps, drops, refusedFills, joins, stale } = node.warp.stats();
+      for (const [name, times] of Object.entries({ catchUps, drops, refusedFills, joins, stale }))
+        sum.set(name, (sum.get(name) ?? 0) + times);
+    }
+    return sum;
+  }
+
   /** What went wrong inside nodes. */
   get troubles(): readonly Violation[] {
     return [...this.#nodes, ...this.#past].flatMap((node) => [
