@@ -23,7 +23,8 @@ const { values: flags } = parseArgs({
     only: { type: "string" },
   },
 });
-const whole = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
+const whole = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : Number(text);
 const first = Number(flags.seed);
 const jobs = Math.max(1, Number(flags.jobs));
 const size = { nodes: whole(flags.nodes), shards: whole(flags.shards) };
@@ -49,7 +50,13 @@ async function search(): Promise<void> {
   const share = Math.ceil(count / jobs);
   const works = Array.from({ length: Math.min(jobs, count) }, (_, at) => {
     const from = first + at * share;
-    const task = { from, count: Math.min(share, first + count - from), verbose: flags.verbose, stopAtFirst: false, ...size };
+    const task = {
+      from,
+      count: Math.min(share, first + count - from),
+      verbose: flags.verbose,
+      stopAtFirst: false,
+      ...size,
+    };
     return run(task, (message) => {
       if (message.type === "coverage") coverage.merge(message.coverage);
       else if (message.type === "violation") {
@@ -83,7 +90,9 @@ async function hunt(): Promise<void> {
         by ??= `the run broke: ${error}`;
       });
       if (by !== undefined) caught++;
-      console.log(`${by === undefined ? "MISSED" : "caught"}  ${mutant.name} (${mutant.what})\n        ${by ?? `not within ${count} seeds`}`);
+      console.log(
+        `${by === undefined ? "MISSED" : "caught"}  ${mutant.name} (${mutant.what})\n        ${by ?? `not within ${count} seeds`}`,
+      );
     }
   };
   await Promise.all(Array.from({ length: jobs }, work));

@@ -29,7 +29,10 @@ export class Coverage {
       count(this.outcomes, op.outcome);
       if (op.error !== undefined) count(this.errors, op.error);
       if (op.kind === "get" && op.outcome === "ok")
-        count(this.answers, `${op.strong ? "strong" : "eventual"} ${op.stale === true ? "stale" : (op.cache ?? "?")}`);
+        count(
+          this.answers,
+          `${op.strong ? "strong" : "eventual"} ${op.stale === true ? "stale" : (op.cache ?? "?")}`,
+        );
     }
     for (const [fault, times] of run.faults) count(this.faults, fault, times);
     for (const [what, times] of run.seen) count(this.seen, what, times);

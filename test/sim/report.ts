@@ -22,7 +22,10 @@ export function report(run: Run, shrunk: Run): string {
   for (const step of shrunk.plan.steps) lines.push(`      ${JSON.stringify(step)}`);
   const [first] = shrunk.violations;
   if (first !== undefined) {
-    lines.push(`  ${first.rule}: ${first.what}`, ...first.operations.slice(-20).map((op) => `      ${describe(op)}`));
+    lines.push(
+      `  ${first.rule}: ${first.what}`,
+      ...first.operations.slice(-20).map((op) => `      ${describe(op)}`),
+    );
   }
   lines.push(`  replay: npm run sim -- --seed ${plan.seed} --verbose`);
   return lines.join("\n");

@@ -41,7 +41,12 @@ export async function runPlan(plan: Plan): Promise<Run> {
       plan,
       history,
       hash: world.recorder.hash,
-      violations: [...strong.violations, ...checkEventual(all, tolerance), ...calm.violations, ...world.troubles],
+      violations: [
+        ...strong.violations,
+        ...checkEventual(all, tolerance),
+        ...calm.violations,
+        ...world.troubles,
+      ],
       faults: world.faults,
       undecided: strong.undecided,
       judged: strong.judged,

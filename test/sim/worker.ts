@@ -19,7 +19,13 @@ export interface Task {
 /** What a worker tells. */
 export type FromWorker =
   | { readonly type: "coverage"; readonly coverage: CoverageData }
-  | { readonly type: "violation"; readonly seed: number; readonly rule: string; readonly what: string; readonly text: string }
+  | {
+      readonly type: "violation";
+      readonly seed: number;
+      readonly rule: string;
+      readonly what: string;
+      readonly text: string;
+    }
   | { readonly type: "history"; readonly text: string };
 
 const task = JSON.parse(process.argv[2] ?? "{}") as Task;

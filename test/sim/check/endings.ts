@@ -30,7 +30,7 @@ export function endings(history: readonly Operation[]): readonly Operation[] {
   let id = history.length;
   return history.flatMap((op) => {
     const { expiresInMs, outcome } = op;
-    const [written] = op.action?.then ?? [];
+    const [written] = op.action?.success ?? [];
     if (expiresInMs === undefined || outcome === "fail" || written?.do !== "write") return [];
     const fromMs = Math.max(op.callMs, op.callMs + expiresInMs * (1 - rate) - apartMs);
     const toMs = op.retMs + expiresInMs * (1 + rate) + apartMs;
@@ -47,7 +47,12 @@ export function endings(history: readonly Operation[]): readonly Operation[] {
       ret: isSure ? markOf(toMs) : Number.POSITIVE_INFINITY,
       retMs: isSure ? toMs : Number.POSITIVE_INFINITY,
       outcome: isSure ? "ok" : "unknown",
-      action: { when: [{ key, is: value }], then: [{ do: "write", key, value: null }], else: [], took: undefined },
+      action: {
+        when: [{ key, is: value }],
+        success: [{ do: "write", key, value: null }],
+        failure: [],
+        took: undefined,
+      },
     };
     return [ending];
   });

@@ -34,7 +34,8 @@ export function checkEventual(history: readonly Operation[], tolerance: Toleranc
       if (get.outcome !== "ok" || get.stale === true) continue;
       const value = readValue(get, key);
       // While a storage is set back nothing is promised; afterwards what was lost no longer counts.
-      if (value === undefined || (restore !== undefined && get.call < restore.ret && get.ret > restore.call)) continue;
+      if (value === undefined || (restore !== undefined && get.call < restore.ret && get.ret > restore.call))
+        continue;
       const from = restore !== undefined && get.call > restore.ret ? restore.call : 0;
       const sources = sourcesOf(value, get, wholes);
       if (sources.length === 0) {
@@ -55,7 +56,11 @@ export function checkEventual(history: readonly Operation[], tolerance: Toleranc
       violations.push({
         rule: own && lateMs <= boundMs ? "CO4" : get.strong ? "ST1" : "SB3",
         what: `${key}: a get begun ${lateMs.toFixed(0)} ms after the answer to #${missed.op.id} gave what was there before it (bound ${boundMs.toFixed(0)} ms)`,
-        operations: [...sources.flatMap((source) => (source === "initial" ? [] : [source.op])), missed.op, get],
+        operations: [
+          ...sources.flatMap((source) => (source === "initial" ? [] : [source.op])),
+          missed.op,
+          get,
+        ],
       });
     }
   }
@@ -104,7 +109,7 @@ function isLater(change: Change, source: Source, get: Operation, restored: numbe
 }
 
 function readValue(get: Operation, key: string): Value | undefined {
-  const [read] = (get.action?.then ?? []).filter((one) => one.key === key);
+  const [read] = (get.action?.success ?? []).filter((one) => one.key === key);
   return read?.do === "read" ? read.value : undefined;
 }
 
@@ -134,6 +139,6 @@ function byKey(history: readonly Operation[]) {
 function stepsOf(op: Operation): readonly Step[] {
   const { action } = op;
   if (action === undefined) return [];
-  if (action.took === undefined) return [...action.then, ...action.else];
-  return action.took ? action.then : action.else;
+  if (action.took === undefined) return [...action.success, ...action.failure];
+  return action.took ? action.success : action.failure;
 }

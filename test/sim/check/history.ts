@@ -19,13 +19,13 @@ export type Step =
   | { readonly do: "add"; readonly key: string; readonly amount: number };
 
 /**
- * One atomic operation: if all of `when` hold, `then`, else `else`. Reads, writes, compare-and-sets, merges and transactions are all of this
+ * One atomic operation: if all of `when` hold, `success`, else `failure`. Reads, writes, compare-and-sets, merges and transactions are all of this
  * form. `took` tells which branch the answer named; undefined: it named none.
  */
 export interface Action {
   readonly when: readonly { readonly key: string; readonly is: Value }[];
-  readonly then: readonly Step[];
-  readonly else: readonly Step[];
+  readonly success: readonly Step[];
+  readonly failure: readonly Step[];
   readonly took: boolean | undefined;
 }
 
@@ -33,7 +33,16 @@ export interface Action {
 export type Outcome = "ok" | "fail" | "unknown";
 
 /** What kind of client call it was. */
-export type OperationKind = "get" | "set" | "delete" | "cas" | "merge" | "transaction" | "invalidate" | "end" | "restore";
+export type OperationKind =
+  | "get"
+  | "set"
+  | "delete"
+  | "cas"
+  | "merge"
+  | "transaction"
+  | "invalidate"
+  | "end"
+  | "restore";
 
 /** One call of one client. */
 export interface Operation {
@@ -88,7 +97,7 @@ function say(action: Action | undefined): string {
             : `${step.key} += ${step.amount}`,
       )
       .join(", ");
-  if (action.when.length === 0) return steps(action.then);
+  if (action.when.length === 0) return steps(action.success);
   const took = action.took === undefined ? "?" : action.took ? "then" : "else";
-  return `if ${action.when.map(({ key, is }) => `${key} == ${is}`).join(" && ")} {${steps(action.then)}} else {${steps(action.else)}} -> ${took}`;
+  return `if ${action.when.map(({ key, is }) => `${key} == ${is}`).join(" && ")} {${steps(action.success)}} else {${steps(action.failure)}} -> ${took}`;
 }

@@ -24,14 +24,15 @@ export function step(state: State, action: Action, places: ReadonlyMap<string, n
   const holds = action.when.every(({ key, is }) => state[at(key)] === is);
   if (action.took !== undefined && action.took !== holds) return undefined;
   let next: Value[] | undefined;
-  for (const one of holds ? action.then : action.else) {
+  for (const one of holds ? action.success : action.failure) {
     const place = at(one.key);
     const present = (next ?? state)[place] ?? null;
     if (one.do === "read") {
       if (present !== one.value) return undefined;
       continue;
     }
-    if (one.do === "write" && one.existed !== undefined && one.existed !== (present !== null)) return undefined;
+    if (one.do === "write" && one.existed !== undefined && one.existed !== (present !== null))
+      return undefined;
     next ??= [...state];
     next[place] = one.do === "write" ? one.value : (present ?? 0) + one.amount;
   }
@@ -141,7 +142,7 @@ export function candidatesOf(operations: readonly Operation[]): { op: Operation;
     if (action === undefined) return [];
     // A refusal takes part only where it tells something: that its comparison did not hold.
     if (outcome === "fail" && action.took !== false) return [];
-    const changes = [...action.then, ...action.else].some((one) => one.do !== "read");
+    const changes = [...action.success, ...action.failure].some((one) => one.do !== "read");
     if (outcome === "unknown" && !changes) return [];
     const ret = outcome === "unknown" ? Number.POSITIVE_INFINITY : op.ret;
     return [{ op, candidate: { action, call: op.call, ret } }];

@@ -79,7 +79,9 @@ function shortest<T extends { readonly op: Operation }>(
   // Beginnings in the order of the answers: what was not answered by then may have happened or not.
   const beginning = (count: number): T[] => {
     const last = byReturn[count - 1]?.op.ret ?? 0;
-    return taken.filter(({ op }) => op.call < last).map((one) => (one.op.ret <= last ? one : unanswered(one)));
+    return taken
+      .filter(({ op }) => op.call < last)
+      .map((one) => (one.op.ret <= last ? one : unanswered(one)));
   };
   while (low < high) {
     const middle = (low + high) >> 1;

@@ -60,7 +60,7 @@ export const nodeMutants: readonly Mutant[] = [
   },
   {
     name: "own range skips a foreign entry",
-    file: "src/core/own-ranges.ts",
+    file: "src/core/known-ranges.ts",
     find: "if (first > reached + 1) break;",
     replace: "",
     what: "an own change moves the followed position past foreign ones that were never fetched",

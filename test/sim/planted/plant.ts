@@ -9,7 +9,8 @@ const root = resolve(import.meta.dirname, "../../..");
 /** Throws unless the mutant's text stands in its file exactly once. */
 export function checkMutant({ name, file, find }: Mutant): void {
   const times = readFileSync(resolve(root, file), "utf8").split(find).length - 1;
-  if (times !== 1) throw new Error(`planted bug "${name}": its text stands ${times} times in ${file}, not once`);
+  if (times !== 1)
+    throw new Error(`planted bug "${name}": its text stands ${times} times in ${file}, not once`);
 }
 
 /** Plants a bug in this process: source files loaded from now on have it. Production code has no seam for it. */

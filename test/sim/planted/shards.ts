@@ -11,9 +11,9 @@ export const shardMutants: readonly Mutant[] = [
   },
   {
     name: "comparison skipped",
-    file: "src/shard/mutator.ts",
-    find: "mutation.when !== undefined &&",
-    replace: "mutation.when === null &&",
+    file: "src/protocol/plan.ts",
+    find: "if (mutation.when !== undefined && !preconditionHolds(mutation.when, etag)) {",
+    replace: "if (mutation.when === null) {",
     what: "a compare-and-set writes whatever the key's version is",
   },
   {

@@ -27,7 +27,13 @@ export interface ClientParts {
 }
 
 /** Codes by which a shard says of the operation itself, also when it is asked again, that it was not done and will not be. */
-const verdictCodes = new Set(["precondition_failed", "quorum_failed", "write_interrupted", "op_sealed", "merge_failed"]);
+const verdictCodes = new Set([
+  "precondition_failed",
+  "quorum_failed",
+  "write_interrupted",
+  "op_sealed",
+  "merge_failed",
+]);
 
 /** Carries out planned calls, each on its own, and records them. Nothing is thrown: what went wrong is in the record. */
 export class Clients {
@@ -103,7 +109,13 @@ export class Clients {
     const node = this.#parts.node(by);
     const ops = keys.map((key) => {
       const strong = this.#parts.isStrong(by, key);
-      return recorder.begin({ kind: "get", node: node.name, keys: [key], strong, boundMs: plan.maxStalenessMs });
+      return recorder.begin({
+        kind: "get",
+        node: node.name,
+        keys: [key],
+        strong,
+        boundMs: plan.maxStalenessMs,
+      });
     });
     try {
       const found = await node.warp.lookupMany<number>(keys, { timeoutMs });
@@ -166,7 +178,8 @@ export class Clients {
   async #door(mutation: Mutation): Promise<Pick<MutationResult, "version" | "existed">> {
     const [answers] = await this.#parts.door.client.mutate([mutation], { timeoutMs });
     const verdict = answers?.[0].answer as Verdict;
-    if (verdict.outcome === "fail") throw Object.assign(new Error(verdict.error.code), { verdict: verdict.error });
+    if (verdict.outcome === "fail")
+      throw Object.assign(new Error(verdict.error.code), { verdict: verdict.error });
     return verdict;
   }
 
@@ -203,8 +216,8 @@ export class Clients {
     await sleep(this.#parts.kernel, node, thinkMs);
     const action: Action = {
       when: [{ key, is: found.value ?? null }],
-      then: [{ do: "write", key, value }],
-      else: [],
+      success: [{ do: "write", key, value }],
+      failure: [],
       took: undefined,
     };
     // Its answer tells that the comparison held, also where it is lost: it changes nothing else.
@@ -228,26 +241,33 @@ export class Clients {
     );
     const entries = keys.map((key, at) => [key, value + at] as const);
     if (by !== "door") {
-      const results = await this.#parts.node(by).warp.setMany(entries, { timeoutMs }).catch(() => []);
+      const results = await this.#parts
+        .node(by)
+        .warp.setMany(entries, { timeoutMs })
+        .catch(() => []);
       for (const [at, op] of ops.entries()) {
         const one = results[at];
-        if (one?.result !== undefined) recorder.end(op, told(op.action, one.result.existed), { version: one.result.version });
+        if (one?.result !== undefined)
+          recorder.end(op, told(op.action, one.result.existed), { version: one.result.version });
         else if (one !== undefined) recorder.failed(op, one.error);
       }
       return;
     }
     const opId = uuidv7(host.time.wall, host.random);
-    const mutations = entries.map(([key, one], at): Mutation => ({
-      kind: "set",
-      opId: scopeOpId(subject, opId, at),
-      key,
-      payload: jsonCodec.encode(one),
-    }));
+    const mutations = entries.map(
+      ([key, one], at): Mutation => ({
+        kind: "set",
+        opId: scopeOpId(subject, opId, at),
+        key,
+        payload: jsonCodec.encode(one),
+      }),
+    );
     try {
       const answers = await this.#parts.door.client.mutate(mutations, { timeoutMs });
       for (const [at, op] of ops.entries()) {
         const verdict = answers[at]?.[0].answer;
-        if (verdict?.outcome === "ok") recorder.end(op, told(op.action, verdict.existed), { version: verdict.version });
+        if (verdict?.outcome === "ok")
+          recorder.end(op, told(op.action, verdict.existed), { version: verdict.version });
         else if (verdict !== undefined) recorder.refused(op, verdict.error.code);
       }
     } catch (error) {
@@ -271,15 +291,15 @@ export class Clients {
   }
 }
 
-function plainly(step: Action["then"][number]): Action {
-  return { when: [], then: [step], else: [], took: undefined };
+function plainly(step: Action["success"][number]): Action {
+  return { when: [], success: [step], failure: [], took: undefined };
 }
 
 /** The action as its answer tells it. */
 function told(action: Action | undefined, existed: boolean): Action | undefined {
   if (action === undefined) return undefined;
-  const then = action.then.map((step) => (step.do === "write" ? { ...step, existed } : step));
-  return { ...action, then, took: action.when.length === 0 ? undefined : true };
+  const success = action.success.map((step) => (step.do === "write" ? { ...step, existed } : step));
+  return { ...action, success, took: action.when.length === 0 ? undefined : true };
 }
 
 function codeOf(error: unknown): string | undefined {

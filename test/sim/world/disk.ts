@@ -192,7 +192,8 @@ export class DiskView {
       this.#flushing = 0;
       if (this.#pending.length > 0) this.#flush();
       this.onFlushed?.();
-      while (this.#queue[0] !== undefined && this.#queue[0].after <= this.#flushed) this.#queue.shift()?.run();
+      while (this.#queue[0] !== undefined && this.#queue[0].after <= this.#flushed)
+        this.#queue.shift()?.run();
     });
   }
 }

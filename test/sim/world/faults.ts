@@ -1,8 +1,8 @@
+import type { Kernel } from "./kernel.ts";
 import type { Link } from "./links.ts";
 import type { PlannedFault } from "./plan.ts";
 import type { ShardHost } from "./shard-host.ts";
 import type { SimNode } from "./sim-node.ts";
-import type { Kernel } from "./kernel.ts";
 
 /** What faults strike. */
 export interface FaultParts {

@@ -48,7 +48,8 @@ export class Kernel {
   /** Chance of its own for one part of the world: what others draw does not change it. */
   chance(name: string): Seeded {
     let hash = this.#seed | 0;
-    for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x5bd1e995) ^ (hash >>> 13);
+    for (let at = 0; at < name.length; at++)
+      hash = Math.imul(hash ^ name.charCodeAt(at), 0x5bd1e995) ^ (hash >>> 13);
     return seeded(hash);
   }
 
@@ -119,8 +120,7 @@ function pop(heap: Event[]): void {
     const left = at * 2 + 1;
     if (left >= heap.length) break;
     const right = left + 1;
-    const child =
-      right < heap.length && isBefore(heap[right] as Event, heap[left] as Event) ? right : left;
+    const child = right < heap.length && isBefore(heap[right] as Event, heap[left] as Event) ? right : left;
     if (!isBefore(heap[child] as Event, last)) break;
     heap[at] = heap[child] as Event;
     at = child;

@@ -10,7 +10,15 @@ import type { ShardHostSettings } from "./shard-host.ts";
 export type Profile = "faults" | "restore" | "absence";
 
 /** How keys that begin with a letter are registered; see `registrations`. */
-export type KeyClass = "eventual" | "strong" | "mixed" | "sum" | "strongSum" | "pair" | "ending" | "strongEnding";
+export type KeyClass =
+  | "eventual"
+  | "strong"
+  | "mixed"
+  | "sum"
+  | "strongSum"
+  | "pair"
+  | "ending"
+  | "strongEnding";
 
 export interface PlannedKey {
   readonly key: string;
@@ -59,7 +67,10 @@ export type PlannedCall =
   | {
       readonly do: "invalidate";
       readonly by: number;
-      readonly target: { readonly keys: readonly string[] } | { readonly prefix: string } | { readonly tag: string };
+      readonly target:
+        | { readonly keys: readonly string[] }
+        | { readonly prefix: string }
+        | { readonly tag: string };
     };
 
 /** One thing that goes wrong. `shard` and `node` are numbers. */
@@ -73,7 +84,13 @@ export type PlannedFault =
       readonly ms: number;
       readonly way: "both" | "there" | "back";
     }
-  | { readonly fault: "slow"; readonly node: number; readonly shard: number; readonly ms: number; readonly by: number }
+  | {
+      readonly fault: "slow";
+      readonly node: number;
+      readonly shard: number;
+      readonly ms: number;
+      readonly by: number;
+    }
   | { readonly fault: "drop"; readonly node: number; readonly shard: number }
   | { readonly fault: "kill"; readonly shard: number; readonly downMs: number }
   | { readonly fault: "evict"; readonly shard: number; readonly sockets: boolean }
@@ -171,7 +188,13 @@ export function makePlan(seed: number, abilities: Abilities, options: PlanOption
   const faults = planFaults(random, nodes.length, shards, untilMs, profile);
   const steps = [...calls, ...faults].sort((a, b) => a.atMs - b.atMs);
   if (!isLong) return { seed, profile, ...base, untilMs, steps };
-  return { seed, profile, ...base, untilMs: untilMs + absenceMs, steps: withAbsence(random, steps, untilMs, shards) };
+  return {
+    seed,
+    profile,
+    ...base,
+    untilMs: untilMs + absenceMs,
+    steps: withAbsence(random, steps, untilMs, shards),
+  };
 }
 
 function planNodes(random: Seeded, count: number, { sockets }: Abilities): PlannedNode[] {
@@ -187,15 +210,14 @@ function planNodes(random: Seeded, count: number, { sockets }: Abilities): Plann
 
 /** Longer than the log reaches back, whatever the deployment says: it keeps what op ids need. */
 const absenceMs = 500_000;
-const profiles: readonly Profile[] = [...Array.from({ length: 10 }, () => "faults" as const), "restore", "absence"];
+const profiles: readonly Profile[] = [
+  ...Array.from({ length: 10 }, () => "faults" as const),
+  "restore",
+  "absence",
+];
 
 /** The second half of the steps comes after a long time in which a node hears nothing, while others write a little. */
-function withAbsence(
-  random: Seeded,
-  steps: readonly Planned[],
-  untilMs: number,
-  shards: number,
-): Planned[] {
+function withAbsence(random: Seeded, steps: readonly Planned[], untilMs: number, shards: number): Planned[] {
   const half = untilMs / 2;
   const late = steps.map((one): Planned => (one.atMs < half ? one : { ...one, atMs: one.atMs + absenceMs }));
   const cuts = Array.from(
@@ -204,7 +226,9 @@ function withAbsence(
   );
   // Soon after its beginning: what is newer than six minutes is never trimmed.
   const writes = steps.flatMap((one): Planned[] =>
-    "do" in one && one.do === "set" && one.by !== 0 ? [{ ...one, atMs: half + 10 + random.below(20_000) }] : [],
+    "do" in one && one.do === "set" && one.by !== 0
+      ? [{ ...one, atMs: half + 10 + random.below(20_000) }]
+      : [],
   );
   return [...late, ...cuts, ...writes.slice(0, 8)].sort((a, b) => a.atMs - b.atMs);
 }
@@ -256,7 +280,11 @@ function planCall(
   const chance = random.below(100);
   if (chance < 50) {
     if (random.below(8) === 0)
-      return { do: "getMany", by: node, keys: [...new Set([key, random.pick(keys).key, random.pick(keys).key])] };
+      return {
+        do: "getMany",
+        by: node,
+        keys: [...new Set([key, random.pick(keys).key, random.pick(keys).key])],
+      };
     return { do: "get", by: node, key, allowStale: random.below(20) === 0 };
   }
   if (chance < 55) {

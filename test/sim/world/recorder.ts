@@ -14,7 +14,8 @@ export class Recorder {
 
   /** A call has been made. */
   begin(
-    call: Pick<Operation, "kind" | "node" | "keys"> & Partial<Pick<Operation, "strong" | "boundMs" | "action" | "expiresInMs">>,
+    call: Pick<Operation, "kind" | "node" | "keys"> &
+      Partial<Pick<Operation, "strong" | "boundMs" | "action" | "expiresInMs">>,
   ): Operation {
     const { kind, node, keys, strong = true, boundMs, action, expiresInMs } = call;
     const op: Operation = {
@@ -37,7 +38,11 @@ export class Recorder {
   }
 
   /** It was answered; `action`: what the answer says that it did. */
-  end(op: Operation, action: Action | undefined, facts: Partial<Pick<Operation, "version" | "stale" | "cache">> = {}): void {
+  end(
+    op: Operation,
+    action: Action | undefined,
+    facts: Partial<Pick<Operation, "version" | "stale" | "cache">> = {},
+  ): void {
     this.#answer(op, "ok");
     op.action = action;
     Object.assign(op, facts);
@@ -74,7 +79,9 @@ export class Recorder {
 
   /** Tells one history from another. */
   get hash(): string {
-    const text = JSON.stringify(this.history, (_, value: unknown) => (value === Number.POSITIVE_INFINITY ? "∞" : value));
+    const text = JSON.stringify(this.history, (_, value: unknown) =>
+      value === Number.POSITIVE_INFINITY ? "∞" : value,
+    );
     return createHash("sha256").update(text).digest("hex").slice(0, 16);
   }
 }

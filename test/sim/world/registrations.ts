@@ -3,7 +3,9 @@ import type { KeyClass, Plan, PlannedNode } from "./plan.ts";
 
 /** Whether all gets of keys of this class have to be linearizable, wherever the space's registration is followed. */
 export function isStrongClass(one: KeyClass): boolean {
-  return one === "strong" || one === "mixed" || one === "strongSum" || one === "pair" || one === "strongEnding";
+  return (
+    one === "strong" || one === "mixed" || one === "strongSum" || one === "pair" || one === "strongEnding"
+  );
 }
 
 /** What the space registers. */
@@ -33,6 +35,10 @@ export function nodeRegistrations(plan: Plan, node: PlannedNode) {
     .filter((planned) => planned.class === "mixed")
     .map(({ key }) => ({
       pattern: key,
-      options: { mode: "eventual", cacheTtlMs: plan.cacheTtlMs, maxStalenessMs: plan.maxStalenessMs } as const,
+      options: {
+        mode: "eventual",
+        cacheTtlMs: plan.cacheTtlMs,
+        maxStalenessMs: plan.maxStalenessMs,
+      } as const,
     }));
 }

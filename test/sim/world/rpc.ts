@@ -43,17 +43,26 @@ export function carry(
       );
     };
     const back = (end: CallEnd): void => {
-      if ("lost" in end || !link.isUp("back") || link.breaksNow()) return broken();
+      if ("lost" in end || !link.isUp("back") || link.breaksNow()) {
+        broken();
+        return;
+      }
       kernel.after(link.delayMs(), () => {
-        if (!link.isUp("back")) return broken();
+        if (!link.isUp("back")) {
+          broken();
+          return;
+        }
         deliver(() => ("value" in end ? resolve(end.value) : reject(end.error)));
       });
     };
     const arrive = (end: (end: CallEnd) => void): void => {
-      if (!link.isUp("there")) return end({ lost: true });
-      host.call(method, args, end);
+      if (link.isUp("there")) host.call(method, args, end);
+      else end({ lost: true });
     };
-    if (!link.isUp("there") || link.breaksNow()) return broken();
+    if (!link.isUp("there") || link.breaksNow()) {
+      broken();
+      return;
+    }
     kernel.after(link.delayMs(), () => arrive(back));
     if (link.comesTwice()) kernel.after(link.delayMs() + link.below(1_000), () => arrive(() => {}));
   });
@@ -70,7 +79,8 @@ export function rpcLike(
   const apis = hosts.map((host) => {
     const api: Record<string, unknown> = {};
     for (const method of methods) {
-      api[method] = (...args: readonly unknown[]) => carry(kernel, linkTo(host.index), host, method, args, deliver);
+      api[method] = (...args: readonly unknown[]) =>
+        carry(kernel, linkTo(host.index), host, method, args, deliver);
     }
     return api as unknown as ShardApi;
   });
@@ -81,7 +91,8 @@ export function rpcLike(
       if (api === undefined) throw new Error(`there is no shard ${index}`);
       return api;
     },
-    fault: (cause) => WarpError.from(cause, "unavailable", "the call to the shard broke", { outcome: "unknown" }),
+    fault: (cause) =>
+      WarpError.from(cause, "unavailable", "the call to the shard broke", { outcome: "unknown" }),
     close: async () => {},
   };
 }

@@ -81,8 +81,8 @@ export class ShardHost {
 
   /** Calls a method; `end` is told once, when the platform would let the answer go out. */
   call(method: ShardMethod, args: readonly unknown[], end: (end: CallEnd) => void): void {
-    if (!this.isUp) return end({ lost: true });
-    this.instance().call(method, args, end);
+    if (this.isUp) this.instance().call(method, args, end);
+    else end({ lost: true });
   }
 
   /** Kills the instance at once. Of what was not yet durable, chance decides how much had reached the disk. */

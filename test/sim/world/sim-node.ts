@@ -91,7 +91,11 @@ export class SimNode extends Host {
     this.#cache = memoryCache({ maxEntries: options.maxEntries });
     this.warp = new Warp({
       adapter: this.adapter,
-      cache: watchedCache(this.#cache, () => this.time.steady.now(), (what) => this.wrongs.push(what)),
+      cache: watchedCache(
+        this.#cache,
+        () => this.time.steady.now(),
+        (what) => this.wrongs.push(what),
+      ),
       clock: this.time.steady,
       timers: this.timers,
       random: this.random,

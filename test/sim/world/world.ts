@@ -66,7 +66,9 @@ export class World {
   isStrong(at: number, key: string): boolean {
     const planned = this.#plan.keys.find((one) => one.key === key);
     if (planned === undefined || !isStrongClass(planned.class)) return false;
-    return planned.class !== "mixed" || this.#plan.nodes[at % this.#plan.nodes.length]?.mixedIsStrong === true;
+    return (
+      planned.class !== "mixed" || this.#plan.nodes[at % this.#plan.nodes.length]?.mixedIsStrong === true
+    );
   }
 
   /** Lets the plan happen, then heals everything and waits until it has calmed down. */
@@ -99,7 +101,8 @@ export class World {
         end = { error };
       },
     );
-    for (let round = 0; end === undefined && round < 600; round++) await this.kernel.run(this.kernel.nowMs + 100);
+    for (let round = 0; end === undefined && round < 600; round++)
+      await this.kernel.run(this.kernel.nowMs + 100);
     if (end === undefined) throw new Error("the world did not come to an end within a minute");
     if ("error" in end) throw end.error;
     return end.value;
@@ -114,7 +117,10 @@ export class World {
     const [found] = await this.#operator.client.read([key]);
     const entry = found?.answer;
     if (entry === undefined) return { value: null, version: 0 };
-    return { value: JSON.parse(new TextDecoder().decode(entry.payload.bytes)) as number, version: entry.version };
+    return {
+      value: JSON.parse(new TextDecoder().decode(entry.payload.bytes)) as number,
+      version: entry.version,
+    };
   }
 
   /** One get of a client after everything has calmed down. */
@@ -183,7 +189,9 @@ export class World {
     const { epoch, revision } = host.position();
     const begun = keys.map((key) => this.recorder.begin({ kind: "restore", node: "operator", keys: [key] }));
     // Not back to before there was a space.
-    host.restore(Math.min(this.recorder.history.length % 40, host.disk.length - (this.#foundedAt[host.index] ?? 0)));
+    host.restore(
+      Math.min(this.recorder.history.length % 40, host.disk.length - (this.#foundedAt[host.index] ?? 0)),
+    );
     const shard = host.index;
     const request = { space, shard, spaceId: (await operator.space())?.id, registrations: 0 };
     const ask = { ...request, epoch, since: revision, limit: 1 };
@@ -192,7 +200,12 @@ export class World {
       const [key = ""] = op.keys;
       if (operator.shards > 1 && shardAdapter(operator).shardOf(key) !== shard) continue;
       const { value } = await this.#stored(key);
-      this.recorder.end(op, { when: [], then: [{ do: "write", key, value }], else: [], took: undefined });
+      this.recorder.end(op, {
+        when: [],
+        success: [{ do: "write", key, value }],
+        failure: [],
+        took: undefined,
+      });
     }
   }
 
@@ -210,7 +223,13 @@ export class World {
     return new SimNode(this.kernel, name, {
       clock: planned.clock,
       connection: (host) =>
-        rpcLike(this.kernel, space, this.hosts, (shard) => this.#link(name, shard), (run) => host.deliver(run)),
+        rpcLike(
+          this.kernel,
+          space,
+          this.hosts,
+          (shard) => this.#link(name, shard),
+          (run) => host.deliver(run),
+        ),
       registrations: nodeRegistrations(this.#plan, planned),
       maxEntries: planned.maxEntries,
     });
