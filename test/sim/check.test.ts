@@ -63,11 +63,10 @@ function randomHistory(random: Seeded, transactions: boolean): Candidate[] {
   return Array.from({ length: count }, (_, at) => {
     const [call = 0, ret = 0] = [times[at * 2] ?? 0, times[at * 2 + 1] ?? 0].sort((a, b) => a - b);
     const unanswered = random.below(5) === 0;
-    return {
-      action: randomAction(random, transactions),
-      call,
-      ret: unanswered ? Number.POSITIVE_INFINITY : ret,
-    };
+    // Hints may be as wrong as they like.
+    const hint = random.below(2) === 0 ? {} : { hint: random.below(10) };
+    const action = randomAction(random, transactions);
+    return { action, call, ret: unanswered ? Number.POSITIVE_INFINITY : ret, ...hint };
   });
 }
 

@@ -50,7 +50,7 @@ export async function runPlan(plan: Plan): Promise<Run> {
       faults: world.faults,
       undecided: strong.undecided,
       judged: strong.judged,
-      greatestLagMs: greatestLag(all),
+      greatestLagMs: plan.profile === "restore" ? 0 : greatestLag(all),
       instances: world.hosts.reduce((sum, host) => sum + host.instances, 0),
       events: world.kernel.steps,
       copies: calm.copies,

@@ -102,7 +102,8 @@ function isLater(change: Change, source: Source, get: Operation, restored: numbe
   // The same versions are given again by a storage that was set back.
   if (restored !== undefined && source.op.call < restored !== change.op.call < restored)
     return source.op.ret < change.op.call;
-  const version = source.version ?? (source.value === null ? undefined : get.version);
+  // The answer itself says which version it gave.
+  const version = source.value === null ? undefined : get.version;
   if (version !== undefined && version > 0 && change.version !== undefined && change.version > 0)
     return change.version > version;
   return source.op.ret < change.op.call;

@@ -64,6 +64,8 @@ export interface Operation {
   action: Action | undefined;
   /** A get: the key's version (0: absent). A change: the version that it gave. */
   version?: number;
+  /** The log position at which the answer was true. */
+  asOf?: number;
   /** A get: its answer was marked stale. */
   stale?: boolean;
   cache?: string;
@@ -93,7 +95,7 @@ function say(action: Action | undefined): string {
         step.do === "read"
           ? `${step.key} = ${step.value}`
           : step.do === "write"
-            ? `${step.key} := ${step.value}`
+            ? `${step.key} := ${step.value}${step.existed === undefined ? "" : step.existed ? " (was there)" : " (was absent)"}`
             : `${step.key} += ${step.amount}`,
       )
       .join(", ");

@@ -134,6 +134,7 @@ export class Clients {
     this.#seen.set(key, { value, version: found.version });
     this.#parts.recorder.end(op, plainly({ do: "read", key, value }), {
       version: found.version,
+      asOf: revisionOf(found.cursor),
       stale: "stale" in found && found.stale,
       cache: found.cache,
     });
@@ -157,9 +158,7 @@ export class Clients {
     });
     const tags = tag === undefined ? {} : { tags: [tag] };
     const life = expiresInMs === undefined ? {} : { expiresInMs };
-    await this.#change(op, by, async (opId, again) => {
-      // A repeat must be the very same operation.
-      void again;
+    await this.#change(op, by, async (opId) => {
       if (by === "door") {
         const scoped = scopeOpId(subject, opId);
         const mutation: Mutation =
@@ -187,16 +186,19 @@ export class Clients {
   async #change(
     op: Operation,
     by: Caller,
-    attempt: (opId: string, again: boolean) => Promise<Pick<MutationResult, "version" | "existed">>,
+    attempt: (
+      opId: string,
+    ) => Promise<Pick<MutationResult, "version" | "existed"> & { readonly cursor?: string }>,
   ): Promise<void> {
     const { recorder, plan, kernel } = this.#parts;
     const host = this.#hostOf(by);
     const opId = uuidv7(host.time.wall, host.random);
     for (let tries = plan.repeats ? 3 : 1, again = false; tries > 0; tries--, again = true) {
       try {
-        const result = await attempt(opId, again);
+        const result = await attempt(opId);
         const version = result.version > 0 ? { version: result.version } : {};
-        recorder.end(op, told(op.action, result.existed), version);
+        const asOf = result.cursor === undefined ? {} : { asOf: revisionOf(result.cursor) };
+        recorder.end(op, told(op.action, result.existed), { ...version, ...asOf });
         return;
       } catch (error) {
         const code = codeOf(error);
@@ -300,6 +302,11 @@ function told(action: Action | undefined, existed: boolean): Action | undefined 
   if (action === undefined) return undefined;
   const success = action.success.map((step) => (step.do === "write" ? { ...step, existed } : step));
   return { ...action, success, took: action.when.length === 0 ? undefined : true };
+}
+
+/** The revision in a cursor. */
+function revisionOf(cursor: string): number {
+  return Number(cursor.slice(cursor.lastIndexOf(".") + 1));
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -4,6 +4,9 @@ import type { Kernel } from "./kernel.ts";
 /** Where the hosts' wall clocks stand when the world begins: a moment in 2026. */
 const startMs = 1_790_000_000_000;
 
+/** Most that a wall clock is ahead or behind: any two of them lie at most a second apart. */
+const farthestMs = 500;
+
 /** How a host's clocks differ from true time (rules A1, A2). */
 export interface ClockFault {
   /** Its clocks run that many times as fast. */
@@ -51,7 +54,10 @@ export class HostTime {
   }
 
   #wallMs(): number {
-    return Math.floor(startMs + this.#kernel.nowMs * this.#rate + this.#offsetMs);
+    const drift = this.elapsed.now() - (this.#kernel.nowMs - this.#bornMs);
+    // Hosts keep their wall clocks near true time (rule A2), however long they run.
+    const aheadMs = Math.max(-farthestMs, Math.min(farthestMs, this.#offsetMs + drift));
+    return Math.floor(startMs + this.#kernel.nowMs + aheadMs);
   }
 
   /** The host's timers; `wake` may hold a firing back while the host is paused or drop it when it is gone. */

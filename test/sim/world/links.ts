@@ -10,6 +10,8 @@ export interface LinkSettings {
   readonly breaks: number;
   /** Share of calls that arrive twice. */
   readonly twice: number;
+  /** Of some calls that are lost the caller never hears. Not so between objects: the platform tells them in the end. */
+  readonly isSilent?: boolean;
 }
 
 /** A way between two hosts, in both directions. */
@@ -70,6 +72,11 @@ export class Link {
 
   comesTwice(): boolean {
     return this.#random.below(1_000) < this.#settings.twice * 1_000;
+  }
+
+  /** Whether the caller of a call that was lost is not told. */
+  isSilentNow(): boolean {
+    return this.#settings.isSilent === true && this.#random.below(4) === 0;
   }
 
   below(end: number): number {

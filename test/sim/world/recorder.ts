@@ -41,7 +41,7 @@ export class Recorder {
   end(
     op: Operation,
     action: Action | undefined,
-    facts: Partial<Pick<Operation, "version" | "stale" | "cache">> = {},
+    facts: Partial<Pick<Operation, "version" | "asOf" | "stale" | "cache">> = {},
   ): void {
     this.#answer(op, "ok");
     op.action = action;

@@ -196,6 +196,8 @@ export class World {
     const request = { space, shard, spaceId: (await operator.space())?.id, registrations: 0 };
     const ask = { ...request, epoch, since: revision, limit: 1 };
     await new Promise<void>((resolve) => host.call("changes", [ask], () => resolve()));
+    if (host.position().epoch === epoch && revision > host.position().revision)
+      throw new Error("the shard did not notice that its storage was set back");
     for (const op of begun) {
       const [key = ""] = op.keys;
       if (operator.shards > 1 && shardAdapter(operator).shardOf(key) !== shard) continue;
@@ -259,7 +261,10 @@ export class World {
     const name = `${from} - ${shard}`;
     let link = this.#links.get(name);
     if (link === undefined) {
-      link = new Link(this.kernel, this.kernel.chance(name), this.#plan.link);
+      link = new Link(this.kernel, this.kernel.chance(name), {
+        ...this.#plan.link,
+        isSilent: !from.startsWith("shard"),
+      });
       if (this.#isHealed) link.heal();
       this.#links.set(name, link);
     }
