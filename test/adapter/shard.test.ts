@@ -20,7 +20,7 @@ adapterContract({
     claims: true,
     transactions: true,
     merge: true,
-    quorum: false,
+    quorum: true,
   },
   firstWriteCreates: true,
   run: (work, { strict = false, merges, ...options } = {}) =>

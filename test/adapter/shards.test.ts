@@ -24,7 +24,7 @@ contract({
     claims: true,
     transactions: true,
     merge: true,
-    quorum: false,
+    quorum: true,
   },
   firstWriteCreates: false,
   run: async (work, { merges, ...options } = {}) => {

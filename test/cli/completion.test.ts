@@ -17,7 +17,7 @@ describe("bash completes", () => {
   test.each([
     [
       ["warp", "re"],
-      ["resolve", "restore", "register", "registrations"],
+      ["restore", "register", "registrations"],
     ],
     [
       ["warp", "space", ""],

@@ -42,7 +42,7 @@ const supports: AdapterSupports = Object.freeze({
   claims: true,
   transactions: true,
   merge: true,
-  quorum: false,
+  quorum: true,
 });
 
 /**
