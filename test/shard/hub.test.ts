@@ -509,6 +509,14 @@ describe("bad input", () => {
       expect(bed.clock.timers).toBe(0);
     }));
 
+  test("a socket that is lost before its hello leaves nothing behind", () =>
+    withHub(async (bed) => {
+      const socket = bed.open();
+      expect(bed.clock.timers).toBe(1);
+      bed.hub.closed(socket);
+      expect(bed.clock.timers).toBe(0);
+    }));
+
   test("SE3 the 201st session is turned away with 4100, unless another has been silent for a minute", () =>
     withHub(async (bed) => {
       for (let at = 0; at < 200; at++) await bed.join();

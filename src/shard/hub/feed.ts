@@ -15,6 +15,8 @@ export interface FeedOptions {
   readonly clock: Clock;
   readonly elapsed: Clock;
   readonly timers: Timers;
+  /** Takes what failed where nobody waits. */
+  readonly report: (error: unknown) => void;
 }
 
 /** A page of the log, encoded once for all sessions. */
@@ -50,7 +52,11 @@ export class Feed {
     this.#waiting = true;
     timers.after(waitMs, () => {
       this.#waiting = false;
-      this.push();
+      try {
+        this.push();
+      } catch (error) {
+        this.#options.report(error);
+      }
     });
   }
 

@@ -67,6 +67,7 @@ export class Hub implements Members, DueSource {
       clock,
       elapsed: shard.elapsed,
       timers,
+      report: options.report,
     });
     this.#conversation = new Conversation({
       shard,
@@ -224,11 +225,8 @@ export class Hub implements Members, DueSource {
   }
 
   #closeEnded(): void {
-    const nowMs = this.#options.clock.now();
-    if ((this.#sessions.firstEndMs() ?? Number.POSITIVE_INFINITY) > nowMs) return;
-    for (const session of [...this.#sessions.all()]) {
-      const endMs = session.caller.expiresAtMs ?? Number.POSITIVE_INFINITY;
-      if (endMs <= nowMs) this.#end(session, closeCodes.unauthorized, "token_expired: the token has ended");
+    for (const session of this.#sessions.ended(this.#options.clock.now())) {
+      this.#end(session, closeCodes.unauthorized, "token_expired: the token has ended");
     }
   }
 

@@ -8,6 +8,8 @@ export class Sessions {
   readonly #clock: Clock;
   readonly #byId = new Map<string, Session>();
   readonly #bySocket = new Map<HubSocket, Session>();
+  /** Those whose rights end one day: they are looked at with each event. */
+  readonly #ending = new Set<Session>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -16,6 +18,7 @@ export class Sessions {
   add(session: Session): void {
     this.#byId.set(session.id, session);
     this.#bySocket.set(session.socket, session);
+    if (session.caller.expiresAtMs !== undefined) this.#ending.add(session);
   }
 
   remove(session: Session): void {
@@ -23,6 +26,7 @@ export class Sessions {
     session.stopWaiting?.();
     this.#byId.delete(session.id);
     this.#bySocket.delete(session.socket);
+    this.#ending.delete(session);
   }
 
   /** The session of a socket from before; undefined where its attachment says nothing that this version can read. */
@@ -65,10 +69,17 @@ export class Sessions {
     );
   }
 
+  /** Those whose rights have ended at `nowMs`. */
+  ended(nowMs: number): Session[] {
+    return [...this.#ending].filter(
+      ({ caller }) => (caller.expiresAtMs ?? Number.POSITIVE_INFINITY) <= nowMs,
+    );
+  }
+
   /** When the rights of the first of them end, in Unix ms; undefined: never. */
   firstEndMs(): number | undefined {
     let first: number | undefined;
-    for (const { caller } of this.#byId.values()) {
+    for (const { caller } of this.#ending) {
       const endMs = caller.expiresAtMs;
       if (endMs !== undefined && (first === undefined || endMs < first)) first = endMs;
     }
