@@ -5,6 +5,7 @@ import { statics } from "../support/core-bed.ts";
 import { NodeBed } from "../support/node-bed.ts";
 import { ReadHistory } from "../support/read-history.ts";
 import { seeded } from "../support/seeded.ts";
+import type { VirtualWire } from "../support/virtual-wire.ts";
 
 const boundMs = 1_000;
 const keys = ["a", "b"];
@@ -21,6 +22,15 @@ async function run(bed: NodeBed, seed: number, modes: readonly Mode[]): Promise<
   const nodes = [...wired, { mode: "eventual" as const, ...bed.door(policy("eventual")) }];
   const working: Promise<unknown>[] = [];
   let writes = 0;
+  /** Without a connection, and without any word of it, for some seconds. */
+  const away = (wire: VirtualWire | undefined): void => {
+    if (wire === undefined) return;
+    wire.silence();
+    wire.refusesWith = { code: 1006, reason: "" };
+    bed.clock.after(random.below(10_000), () => {
+      wire.refusesWith = undefined;
+    });
+  };
   for (let step = 0; step < 250; step++) {
     const index = random.below(nodes.length);
     const node = nodes[index];
@@ -39,6 +49,7 @@ async function run(bed: NodeBed, seed: number, modes: readonly Mode[]): Promise<
       working.push(work.catch(() => undefined));
     } else if (pick === 30 && random.below(3) === 0) wired[index]?.wire.cut();
     else if (pick === 31 && random.below(3) === 0) wired[index]?.wire.silence();
+    else if (pick === 33 && random.below(3) === 0) away(wired[index]?.wire);
     else if (pick === 32 && random.below(6) === 0) bed.restart(random.below(2) === 0);
     await bed.clock.advance(random.below(random.below(10) === 0 ? 3_000 : 60));
   }

@@ -155,7 +155,6 @@ export class NodeBed {
       set attachment(value) {
         line.attachment = value;
       },
-      bufferedBytes: 0,
       send: (data) => {
         if (!sql.isDead) line.end.send(data);
       },
