@@ -15,7 +15,7 @@ export default defineConfig({
     projects: [
       {
         resolve: host("node"),
-        test: { name: "node", include: [...portable, "test/cli/**/*.test.ts"], isolate: false },
+        test: { name: "node", include: [...portable, "test/{cli,sim}/**/*.test.ts"], isolate: false },
       },
       {
         resolve: host("workerd"),

@@ -6,7 +6,13 @@
 import { parseStaticRegistrations } from "./core/static-registrations.ts";
 import type { Warp } from "./core/warp.ts";
 import { workersLog } from "./platform/workers.ts";
-import { type EdgeOptions, edgeWarp, parseCachePolicy, parseSubscribe } from "./presets/edge.ts";
+import {
+  type EdgeNode,
+  type EdgeOptions,
+  edgeNode,
+  parseCachePolicy,
+  parseSubscribe,
+} from "./presets/edge.ts";
 import { Spaces } from "./presets/spaces.ts";
 import { checkSpace } from "./protocol/key.ts";
 import { defaultCacheMaxBytes, maxSpacesPerNode } from "./runtime/limits.ts";
@@ -52,13 +58,16 @@ export function spacesOf(env: EdgeEnv, made?: (warp: Warp) => void): Spaces {
     const policy = parseCachePolicy(env.WARP_CACHE_POLICY);
     const subscribe = parseSubscribe(env.WARP_SUBSCRIBE);
     const onError = (error: unknown) => workersLog.error("background work failed", { error });
+    const nodes = new WeakMap<Warp, EdgeNode>();
     spaces = new Spaces({
       make: (space) => {
         const kv = env.CACHE === undefined ? {} : { kv: env.CACHE };
-        const warp = edgeWarp({ namespace: env.SHARDS, space, statics, policy, subscribe, onError, ...kv });
-        made?.(warp);
-        return warp;
+        const node = edgeNode({ namespace: env.SHARDS, space, statics, policy, subscribe, onError, ...kv });
+        nodes.set(node.warp, node);
+        made?.(node.warp);
+        return node.warp;
       },
+      used: (warp) => nodes.get(warp)?.used(),
       maxSpaces: maxSpacesPerNode,
       maxBytes: defaultCacheMaxBytes,
     });

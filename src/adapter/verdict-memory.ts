@@ -26,9 +26,9 @@ export class VerdictMemory {
     return known === undefined ? undefined : replayOf<V>(known, print);
   }
 
-  keep(opId: string, { print, verdict }: KnownOutcome, nowMs: number): void {
+  keep(opId: string, outcome: KnownOutcome, nowMs: number): void {
     const untilMs = (opIdTime(opId) ?? nowMs) + opIdWindowMs;
-    this.#verdicts.set(opId, { print, verdict, untilMs });
+    this.#verdicts.set(opId, { ...outcome, untilMs });
     if (nowMs >= this.#tidyAtMs) this.#tidy(nowMs);
   }
 

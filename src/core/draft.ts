@@ -119,7 +119,8 @@ export function toMutation(wish: Wish, scopedOpId: string): Mutation {
   }
   const { key, expiresInMs } = wish;
   if (wish.tags !== undefined) checkTags(wish.tags);
-  const tags = wish.tags === undefined || wish.tags.length === 0 ? {} : { tags: [...new Set(wish.tags)] };
+  // An empty list is said, too: where the write is merged it takes away the tags that are there.
+  const tags = wish.tags === undefined ? {} : { tags: [...new Set(wish.tags)] };
   if (expiresInMs !== undefined)
     checkRange("invalid_ttl", "expiresInMs", expiresInMs, minExpiresInMs, maxExpiresInMs);
   const life = expiresInMs === undefined ? {} : { expiresInMs };

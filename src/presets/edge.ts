@@ -5,7 +5,7 @@ import { memoryCache } from "../cache/memory/memory-cache.ts";
 import { checkPolicyName, type EvictionPolicyName } from "../cache/memory/policies.ts";
 import { rpcConnection, type ShardNamespace } from "../connection/rpc/rpc-connection.ts";
 import type { ShardConnection } from "../connection/shard-connection.ts";
-import { subscribed } from "../connection/socket/subscriptions.ts";
+import { type SubscribedConnection, subscribed } from "../connection/socket/subscriptions.ts";
 import { SpaceClient } from "../connection/space-client.ts";
 import { Warp } from "../core/warp.ts";
 import { WarpError } from "../errors.ts";
@@ -33,7 +33,7 @@ interface ShardDoor {
   fetch(url: string, init: { readonly headers: Record<string, string> }): Promise<Response>;
 }
 
-/** Options of {@link edgeWarp}. */
+/** Options of {@link edgeNode}. */
 export interface EdgeOptions {
   readonly namespace: EdgeNamespace;
   readonly space: string;
@@ -51,15 +51,23 @@ export interface EdgeOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** A node in an isolate. */
+export interface EdgeNode {
+  readonly warp: Warp;
+  /** To be called by each request that uses it, also where L1 has all that it asks for: keeps subscriptions going. */
+  used(): void;
+}
+
 /**
  * A node in a Worker isolate: L1 in the isolate's memory, the shards over RPC. It can be kept for the isolate's life: what
  * belongs to a request (stubs, timers, `waitUntil`) is taken anew for each call.
  */
-export function edgeWarp(options: EdgeOptions): Warp {
+export function edgeNode(options: EdgeOptions): EdgeNode {
   const { namespace, space, kv, maxEntries, maxBytes, policy, statics = [], onError } = options;
   const background = workersBackground(onError);
   const calls = rpcConnection({ namespace, space, lanes: { background, clock: workersClock } });
-  const connection = options.subscribe === false ? calls : withSubscriptions(calls, options, background);
+  const pushed = options.subscribe === false ? undefined : withSubscriptions(calls, options, background);
+  const connection = pushed ?? calls;
   const warp = new Warp({
     adapter: shardAdapter(new SpaceClient({ connection, timers: workersTimers })),
     cache: memoryCache({
@@ -75,14 +83,14 @@ export function edgeWarp(options: EdgeOptions): Warp {
     registrations: statics.map(({ pattern, settings }) => ({ pattern, options: settings })),
   });
   warp.on("error", ({ error }) => onError(error));
-  return warp;
+  return { warp, used: () => pushed?.renew() };
 }
 
 function withSubscriptions(
   connection: ShardConnection,
   { namespace, space, onError }: EdgeOptions,
   background: Background,
-): ShardConnection {
+): SubscribedConnection {
   return subscribed(connection, {
     node: `isolate-${randomHex(workersRandom, 12)}`,
     sockets: (shard) =>

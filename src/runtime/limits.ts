@@ -182,6 +182,9 @@ export const unusedSocketMs = 60_000;
 export const retireMs = 1_000;
 /** How long a Worker isolate holds a subscription at most: below the platform's 30 s for work behind a request. */
 export const subscriptionMs = 25_000;
+/** After which time the next use opens the next one; to how many shards of a space an isolate subscribes. */
+export const renewSubscriptionMs = 20_000;
+export const maxSubscriptions = 8;
 /** Events that wait for a slow listener of a sync bus; beyond, it is told that everything may have changed. */
 export const maxQueuedBusEvents = 10_000;
 /** Publications of a node that a sync bus has not yet answered; beyond, they fail. */

@@ -163,6 +163,17 @@ describe("node lease of a session", () => {
     expect(hub.last.frames.at(-1)).toEqual({ t: "bye" });
   });
 
+  it("is over with its session, and no answer that comes later brings it back", () => {
+    const lease = new NodeLease({ now: () => 5 }, () => 1);
+    lease.asks(1);
+    lease.answered(1, 4_000);
+    expect(lease.leftMs()).toBe(4_000 * 0.99);
+    lease.asks(2);
+    lease.end();
+    lease.answered(2, 4_000);
+    expect(lease.leftMs()).toBe(Number.NEGATIVE_INFINITY);
+  });
+
   it("A1 with clocks that differ by a percent, no node serves what the shard no longer counts on", () => {
     const seed = 4_711;
     const random = seeded(seed);

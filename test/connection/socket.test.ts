@@ -129,6 +129,22 @@ describe("socket connection: sessions", () => {
     expect([wire.lines, clock.timers]).toEqual([0, 0]);
   });
 
+  it("CO10 close ends the wait for the next attempt, and for the moment at which a shard is left", async () => {
+    const { clock, hub, wire, connection, ask } = socketBed();
+    const first = Promise.all([ask(0), ask(1)]);
+    await clock.advance(20);
+    await first;
+    hub.last.send({ t: "go", withinMs: 60_000 });
+    hub.sessions[0]?.end.close(4100, "");
+    wire.refusesWith = { code: 1006, reason: "" };
+    await clock.advance(5);
+    expect(clock.timers).toBeGreaterThan(1);
+    await connection.close();
+    await clock.advance(5);
+    expect(clock.timers).toBe(0);
+    expect(wire.lines).toBe(0);
+  });
+
   it("a shard that wants to be left is left within the time, calls under way get their answers", async () => {
     const { clock, hub, connection, ask } = socketBed();
     const heard = new Heard();

@@ -107,6 +107,20 @@ describe("merge", () => {
     expect(await warp.get("k")).toBeUndefined();
   });
 
+  it("life and tags stay unless they are named; an empty list of tags takes them away", async () => {
+    const { warp } = coreBed().node();
+    await warp.register("n", { merge: "sum" });
+    await warp.set("n", 1, { tags: ["a"], expiresInMs: 60_000 });
+    await warp.merge("n", 1);
+    expect(await warp.getEntry("n")).toMatchObject({ value: 2, tags: ["a"], expiresInMs: 60_000 });
+    await warp.merge("n", 1, { tags: [], expiresInMs: 90_000 });
+    const entry = await warp.getEntry("n");
+    expect([entry?.value, entry?.tags, entry?.expiresInMs]).toEqual([3, undefined, 90_000]);
+    await warp.set("plain", 1, { tags: [] });
+    const written = await warp.getEntry("plain");
+    expect([written?.cache, written?.tags]).toEqual(["hit", undefined]);
+  });
+
   it("OU2 a repeated op id merges once", async () => {
     const { warp } = coreBed().node();
     await warp.register("n", { merge: "sum" });

@@ -39,7 +39,7 @@ describe("scenarios", () => {
     ...["CORE-11", "CORE-12", "CORE-18", "CORE-19", "CORE-21", "CORE-22", "DI-10"],
     ...["SB-01", "SB-02", "SB-03", "SB-04", "SB-05", "SB-07", "SB-08", "SB-09", "SB-10", "SB-13"],
     ...["AD-01", "AD-02", "AD-03", "AD-04"],
-    ...["X-01", "X-03", "X-04", "X-05", "X-06", "X-07", "X-09", "X-10"],
+    ...["ME-01", "X-01", "X-03", "X-04", "X-05", "X-06", "X-07", "X-08", "X-09", "X-10"],
   ];
 
   test.each(scenarios)("%s is quoted by a test", (scenario) => {

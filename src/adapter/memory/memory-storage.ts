@@ -126,7 +126,7 @@ export class MemoryStorage {
         const plan = planMutation(mutation, this.#view(nowMs));
         return verdictOf(plan, this.#values.carryOut(plan, nowMs));
       });
-      this.#verdicts.keep(opId, { print, verdict }, nowMs);
+      this.#verdicts.keep(opId, { print, verdict, part: !("key" in mutation) }, nowMs);
       if (verdict.outcome === "ok" && endsClaims(mutation)) this.#claims.end(mutation.key);
       return verdict;
     });

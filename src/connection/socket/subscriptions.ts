@@ -4,9 +4,11 @@ import type { Background } from "../../runtime/background.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import {
   connectTimeoutMs,
+  maxSubscriptions,
   reconnectBaseMs,
   reconnectCapMs,
   refusedHoldMs,
+  renewSubscriptionMs,
   subscriptionMs,
   unusedSocketMs,
 } from "../../runtime/limits.ts";
@@ -36,15 +38,21 @@ export interface SubscriptionOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Past this much more time than it should have lasted, a subscription is taken for dead: whoever held it may have gone without a word. */
-const overdueMs = 5_000;
+/** A {@link ShardConnection} with pushes by subscriptions. */
+export interface SubscribedConnection extends ShardConnection {
+  /**
+   * The node is in use, though perhaps no shard was asked: opens one of the subscriptions of shards that were used before, if it is due. Never throws.
+   */
+  renew(): void;
+}
 
 /**
  * `connection` with pushes, for a node that can't hold a socket for long: an isolate, whose sockets belong to the request that opened them. The first
- * use of a shard opens a subscription that the work behind it holds for at most 25 s; the next use after that opens the next one, which
- * goes on where the last one ended. One at a time for each shard, and never in the way of a call. There is no node lease: strong keys are read at the shard.
+ * use of a shard opens a subscription that the work behind it holds for at most 25 s. From 20 s on the next use opens the next one, which goes on where
+ * the last one ended; whoever holds that one may also have gone without a word. Never in the way of a call. There is no node lease: strong keys
+ * are read at the shard.
  */
-export function subscribed(connection: ShardConnection, options: SubscriptionOptions): ShardConnection {
+export function subscribed(connection: ShardConnection, options: SubscriptionOptions): SubscribedConnection {
   const subscriptions = new Subscriptions(options);
   const { ready } = connection;
   return {
@@ -52,6 +60,7 @@ export function subscribed(connection: ShardConnection, options: SubscriptionOpt
     shard: (index) => connection.shard(index),
     ...(ready === undefined ? {} : { ready: (index: number) => ready.call(connection, index) }),
     used: (index) => subscriptions.used(index),
+    renew: () => subscriptions.renew(),
     pushes: subscriptions,
     fault: (error) => connection.fault(error),
     close: async () => {
@@ -65,10 +74,14 @@ export function subscribed(connection: ShardConnection, options: SubscriptionOpt
 interface Place {
   readonly cursor: PushCursor;
   readonly backoff: Backoff;
+  /** The one whose pushes count. */
   session: Session | undefined;
-  /** When the present one has to have ended; before which none is to be opened, if there is none. */
-  untilMs: number;
-  endedAtMs: number;
+  /** The one that was opened last: it takes over with its welcome. */
+  newest: Session | undefined;
+  /** Before this none is opened. */
+  dueAtMs: number;
+  /** When the last one ended, or will have. */
+  endsAtMs: number;
 }
 
 class Subscriptions implements Pushes {
@@ -98,31 +111,47 @@ class Subscriptions implements Pushes {
   }
 
   used(shard: number): void {
-    if (this.#closed || this.#listeners.size === 0) return;
+    const place = this.#places.get(shard) ?? this.#newPlace(shard);
+    if (place !== undefined) this.#openIfDue(shard, place, this.#options.clock.now());
+  }
+
+  renew(): void {
+    if (this.#places.size === 0) return;
     const nowMs = this.#options.clock.now();
-    const place = this.#place(shard);
-    if (nowMs < place.untilMs) return;
-    const endedAtMs = place.session === undefined ? place.endedAtMs : place.untilMs;
+    for (const [shard, place] of this.#places) {
+      // One at a time: what a request may open is limited, and it has work of its own.
+      if (nowMs - place.endsAtMs <= unusedSocketMs && this.#openIfDue(shard, place, nowMs)) return;
+    }
+  }
+
+  #newPlace(shard: number): Place | undefined {
+    if (this.#places.size >= maxSubscriptions) return undefined;
+    const backoff = new Backoff(this.#options.random, { baseMs: reconnectBaseMs, capMs: reconnectCapMs });
+    const place = {
+      cursor: new PushCursor(shard),
+      backoff,
+      session: undefined,
+      newest: undefined,
+      dueAtMs: Number.NEGATIVE_INFINITY,
+      endsAtMs: Number.NEGATIVE_INFINITY,
+    };
+    this.#places.set(shard, place);
+    return place;
+  }
+
+  #openIfDue(shard: number, place: Place, nowMs: number): boolean {
+    if (nowMs < place.dueAtMs || this.#closed || this.#listeners.size === 0) return false;
     // A replay of all that happened since would cost more than asking for it.
-    if (nowMs - endedAtMs > unusedSocketMs) place.cursor.jump(undefined);
+    if (nowMs - place.endsAtMs > unusedSocketMs) place.cursor.jump(undefined);
     try {
       this.#open(shard, place, nowMs);
     } catch (error) {
       // A call must not fail because nobody listens along.
-      place.session = undefined;
-      place.untilMs = nowMs + reconnectCapMs;
+      place.newest = undefined;
+      place.dueAtMs = nowMs + reconnectCapMs;
       this.#options.onError(error);
     }
-  }
-
-  #place(shard: number): Place {
-    let place = this.#places.get(shard);
-    if (place === undefined) {
-      const backoff = new Backoff(this.#options.random, { baseMs: reconnectBaseMs, capMs: reconnectCapMs });
-      place = { cursor: new PushCursor(shard), backoff, session: undefined, untilMs: 0, endedAtMs: 0 };
-      this.#places.set(shard, place);
-    }
-    return place;
+    return true;
   }
 
   #open(shard: number, place: Place, nowMs: number): void {
@@ -139,7 +168,9 @@ class Subscriptions implements Pushes {
       { sockets: sockets(shard), timers, elapsed: clock, lease, connectTimeoutMs, beats: false },
       {
         welcomed: (frame) => {
-          if (isCurrent()) deliverWelcome(this.#listeners, shard, place.cursor, frame);
+          if (place.newest !== session || this.#closed) return;
+          place.session = session;
+          deliverWelcome(this.#listeners, shard, place.cursor, frame);
         },
         pushed: (frame) => {
           if (isCurrent()) deliverPush(this.#listeners, shard, place.cursor, frame);
@@ -150,7 +181,7 @@ class Subscriptions implements Pushes {
         ended: (end) => {
           stop();
           release();
-          if (isCurrent()) this.#ended(shard, place, end);
+          if (!this.#closed) this.#ended(shard, place, session, end);
         },
       },
     );
@@ -158,8 +189,9 @@ class Subscriptions implements Pushes {
       place.backoff.reset();
       session.leave("its time is over");
     });
-    place.session = session;
-    place.untilMs = nowMs + subscriptionMs + overdueMs;
+    place.newest = session;
+    place.dueAtMs = nowMs + renewSubscriptionMs;
+    place.endsAtMs = nowMs + subscriptionMs;
     const cursor = place.cursor.position;
     session.open("", [wireProtocols.json], {
       t: "hello",
@@ -169,14 +201,18 @@ class Subscriptions implements Pushes {
     });
   }
 
-  #ended(shard: number, place: Place, end: SessionEnd): void {
-    const nowMs = this.#options.clock.now();
+  #ended(shard: number, place: Place, session: Session, end: SessionEnd): void {
+    if (place.newest === session) {
+      const nowMs = this.#options.clock.now();
+      place.newest = undefined;
+      place.endsAtMs = nowMs;
+      if (end.next === "refused") {
+        place.dueAtMs = nowMs + refusedHoldMs;
+        this.#options.onError(end.error);
+      } else place.dueAtMs = end.next === "later" ? nowMs + place.backoff.next() : nowMs;
+    }
+    if (place.session !== session) return;
     place.session = undefined;
-    place.endedAtMs = nowMs;
-    if (end.next === "refused") {
-      place.untilMs = nowMs + refusedHoldMs;
-      this.#options.onError(end.error);
-    } else place.untilMs = end.next === "later" ? nowMs + place.backoff.next() : nowMs;
     for (const listener of this.#listeners) listener.lost(shard);
   }
 }

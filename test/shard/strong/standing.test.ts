@@ -3,6 +3,7 @@ import { host } from "#host";
 import { barrierMs, maxLeaseHolders, nodeLeaseMs } from "../../../src/runtime/limits.ts";
 import { refusedCode } from "../../support/shard-bed.ts";
 import { StrongBed, strongKeys, verdictOf, watched } from "../../support/strong-bed.ts";
+import { virtualClock } from "../../support/virtual-clock.ts";
 
 const silentMs = barrierMs * 1.01;
 const guardMs = (barrierMs + nodeLeaseMs) * 1.01;
@@ -178,11 +179,27 @@ describe("a successor", () => {
       await bed.time.advance(nodeLeaseMs * 2);
       await bed.alarm();
       expect(noted(bed)).toBeUndefined();
-      // What it held it may serve again.
+      // A lease is all that this shard still lacks to serve again what it held; the authority it has.
+      await bed.set("other", "x").promise;
       expect(await bed.leases.grant("a")).toBe(nodeLeaseMs);
       expect(noted(bed)).toEqual({ "k*": "hold" });
     }),
   );
+
+  it("ST5 notes stay while a lease runs, though the wall clock says that it is long over", () =>
+    host.withSql(async (sql) => {
+      const time = virtualClock();
+      let aheadMs = 0;
+      const clock = { now: () => time.now() + aheadMs };
+      const statics = [strongKeys("k*")];
+      const bed = await new StrongBed(sql, { statics, clock, elapsed: time }, time).create();
+      await bed.set("k1", "old").promise;
+      await bed.holder("a");
+      await bed.hold("a", "k1");
+      aheadMs = 3_600_000;
+      await bed.alarm();
+      expect(noted(bed)).toEqual({ "k*": "hold" });
+    }));
 
   it(
     "ST5 notes that it finds stay until it has waited",

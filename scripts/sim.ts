@@ -1,0 +1,101 @@
+/**
+ * `npm run sim -- --seeds N [--seed S] [--nodes n] [--shards n] [--jobs n] [--verbose]`: the simulation over N seeds, from S on; says what it covered and
+ * every broken promise with its seed and a shrunk history. `npm run sim -- --planted [--only name]`: whether it finds each planted bug.
+ */
+
+import { fork } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { Coverage } from "../test/sim/coverage.ts";
+import { mutants } from "../test/sim/planted/index.ts";
+import { checkMutant } from "../test/sim/planted/plant.ts";
+import type { FromWorker, Task } from "../test/sim/worker.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    seeds: { type: "string" },
+    seed: { type: "string", default: "1" },
+    nodes: { type: "string" },
+    shards: { type: "string" },
+    jobs: { type: "string", default: String(Math.min(4, availableParallelism())) },
+    verbose: { type: "boolean", default: false },
+    planted: { type: "boolean", default: false },
+    only: { type: "string" },
+  },
+});
+const whole = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : Number(text);
+const first = Number(flags.seed);
+const jobs = Math.max(1, Number(flags.jobs));
+const size = { nodes: whole(flags.nodes), shards: whole(flags.shards) };
+
+if (flags.planted) await hunt();
+else await search();
+
+/** Runs a task in a process of its own; gives its last word. */
+function run(task: Task, hear: (message: FromWorker) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = fork(new URL("../test/sim/worker.ts", import.meta.url), [JSON.stringify(task)]);
+    child.on("message", (message) => hear(message as FromWorker));
+    child.on("error", reject);
+    child.on("exit", (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))));
+  });
+}
+
+async function search(): Promise<void> {
+  const count = whole(flags.seeds) ?? (process.argv.includes("--seed") ? 1 : 200);
+  const began = performance.now();
+  const coverage = new Coverage();
+  let failed = 0;
+  const share = Math.ceil(count / jobs);
+  const works = Array.from({ length: Math.min(jobs, count) }, (_, at) => {
+    const from = first + at * share;
+    const task = {
+      from,
+      count: Math.min(share, first + count - from),
+      verbose: flags.verbose,
+      stopAtFirst: false,
+      ...size,
+    };
+    return run(task, (message) => {
+      if (message.type === "coverage") coverage.merge(message.coverage);
+      else if (message.type === "violation") {
+        failed++;
+        console.log(message.text);
+      } else console.log(message.text);
+    });
+  });
+  await Promise.all(works);
+  const seconds = (performance.now() - began) / 1_000;
+  console.log(`\n${coverage}`);
+  console.log(
+    `\n${failed === 0 ? "no violation" : `${failed} runs with violations`}; seeds ${first} to ${first + count - 1}, ${seconds.toFixed(0)} s, ${(count / seconds).toFixed(1)} histories/s`,
+  );
+  if (failed > 0) process.exitCode = 1;
+}
+
+async function hunt(): Promise<void> {
+  const chosen = mutants.filter(({ name }) => flags.only === undefined || name.includes(flags.only));
+  for (const mutant of chosen) checkMutant(mutant);
+  const count = whole(flags.seeds) ?? 600;
+  const queue = [...chosen];
+  let caught = 0;
+  const work = async (): Promise<void> => {
+    for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+      let by: string | undefined;
+      const task = { from: first, count, verbose: false, stopAtFirst: true, mutant: mutant.name, ...size };
+      await run(task, (message) => {
+        if (message.type === "violation") by ??= `${message.rule} at seed ${message.seed}: ${message.what}`;
+      }).catch((error: unknown) => {
+        by ??= `the run broke: ${error}`;
+      });
+      if (by !== undefined) caught++;
+      console.log(
+        `${by === undefined ? "MISSED" : "caught"}  ${mutant.name} (${mutant.what})\n        ${by ?? `not within ${count} seeds`}`,
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  console.log(`\n${caught}/${chosen.length} caught`);
+  if (caught < chosen.length) process.exitCode = 1;
+}

@@ -1,0 +1,29 @@
+import { describe, expect, it } from "vitest";
+import { host } from "#host";
+import { StrongWorld } from "../../support/strong-world/world.ts";
+
+const runs = host.name === "node" ? 400 : 40;
+
+describe("ST1 ST2 ST5 ST7 strong reads and writes in any order", () => {
+  it(`of ${runs} worlds of three nodes none goes back or shows what failed, and no write waits for ever`, async () => {
+    const total = { written: 0, failed: 0, served: 0, ends: 0, superseded: 0 };
+    await host.withSql((sql) =>
+      host.withSql(async (spare) => {
+        for (let seed = 1; seed <= runs; seed++) {
+          const world = new StrongWorld(sql, spare, { seed, steps: 120 });
+          try {
+            await world.run();
+          } catch (error) {
+            throw new Error(`seed ${seed}: ${String(error)}\n${world.trace.slice(-60).join("\n")}`, {
+              cause: error,
+            });
+          }
+          for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += world.figures[name];
+          await world.clear();
+        }
+      }),
+    );
+    // All that matters did happen.
+    for (const count of Object.values(total)) expect(count).toBeGreaterThan(runs / 10);
+  }, 120_000);
+});

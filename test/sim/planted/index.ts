@@ -1,0 +1,8 @@
+import type { Mutant } from "./mutant.ts";
+import { nodeMutants } from "./nodes.ts";
+import { shardMutants } from "./shards.ts";
+
+export type { Mutant } from "./mutant.ts";
+
+/** All bugs that the simulation must find. */
+export const mutants: readonly Mutant[] = [...nodeMutants, ...shardMutants];

@@ -1,0 +1,362 @@
+import { type Seeded, seeded } from "../../support/seeded.ts";
+import type { ClockFault } from "./host-time.ts";
+import type { LinkSettings } from "./links.ts";
+import type { ShardHostSettings } from "./shard-host.ts";
+
+/**
+ * What a run is about. `restore`: the storage of a shard is set back, as from a backup, and its epoch changes. `absence`: a node is cut off for so
+ * long that the log no longer reaches back to what it knows.
+ */
+export type Profile = "faults" | "restore" | "absence";
+
+/** How keys that begin with a letter are registered; see `registrations`. */
+export type KeyClass =
+  | "eventual"
+  | "strong"
+  | "mixed"
+  | "sum"
+  | "strongSum"
+  | "pair"
+  | "ending"
+  | "strongEnding";
+
+export interface PlannedKey {
+  readonly key: string;
+  readonly class: KeyClass;
+}
+
+export interface PlannedNode {
+  readonly name: string;
+  readonly zone: string;
+  /** `rpc`: one request at a time, as an isolate does; `socket`: a connection that stays open. */
+  readonly transport: "rpc" | "socket";
+  readonly clock: ClockFault;
+  /** Whether it takes the mixed keys for strong, as their space does, or for eventual. */
+  readonly mixedIsStrong: boolean;
+  readonly maxEntries: number;
+}
+
+/** Who makes a call: the number of a node, or a caller without cache and session. */
+export type Caller = number | "door";
+
+/** One call of a client. */
+export type PlannedCall =
+  | { readonly do: "get"; readonly by: number; readonly key: string; readonly allowStale: boolean }
+  | { readonly do: "getMany"; readonly by: number; readonly keys: readonly string[] }
+  | {
+      readonly do: "set";
+      readonly by: Caller;
+      readonly key: string;
+      readonly expiresInMs?: number;
+      readonly tag?: string;
+    }
+  | { readonly do: "delete"; readonly by: Caller; readonly key: string }
+  | { readonly do: "cas"; readonly by: number; readonly key: string; readonly thinkMs: number }
+  | { readonly do: "merge"; readonly by: Caller; readonly key: string; readonly amount: number }
+  | { readonly do: "import"; readonly by: Caller; readonly keys: readonly string[] }
+  | {
+      readonly do: "transaction";
+      readonly by: Caller;
+      readonly keys: readonly string[];
+      /** Which keys are compared with what was last seen, which are written, which read. */
+      readonly compare: readonly string[];
+      readonly write: readonly string[];
+      readonly remove: readonly string[];
+      readonly read: readonly string[];
+    }
+  | {
+      readonly do: "invalidate";
+      readonly by: number;
+      readonly target:
+        | { readonly keys: readonly string[] }
+        | { readonly prefix: string }
+        | { readonly tag: string };
+    };
+
+/** One thing that goes wrong. `shard` and `node` are numbers. */
+export type PlannedFault =
+  | { readonly fault: "pause"; readonly node: number; readonly ms: number }
+  | { readonly fault: "restart"; readonly node: number }
+  | {
+      readonly fault: "cut";
+      readonly node: number;
+      readonly shard: number;
+      readonly ms: number;
+      readonly way: "both" | "there" | "back";
+    }
+  | {
+      readonly fault: "slow";
+      readonly node: number;
+      readonly shard: number;
+      readonly ms: number;
+      readonly by: number;
+    }
+  | { readonly fault: "drop"; readonly node: number; readonly shard: number }
+  | { readonly fault: "kill"; readonly shard: number; readonly downMs: number }
+  | { readonly fault: "evict"; readonly shard: number; readonly sockets: boolean }
+  | { readonly fault: "supersede"; readonly shard: number; readonly ms: number }
+  | { readonly fault: "restore"; readonly shard: number }
+  | { readonly fault: "storage"; readonly shard: number; readonly count: number }
+  | { readonly fault: "shardClock"; readonly shard: number }
+  | { readonly fault: "nodeClock"; readonly node: number; readonly ms: number };
+
+export type Planned = { readonly atMs: number } & (PlannedCall | PlannedFault);
+
+/** All of one run: made of its seed alone, before anything happens, so that parts of it can be left out. */
+export interface Plan {
+  readonly seed: number;
+  readonly nodes: readonly PlannedNode[];
+  readonly shards: number;
+  readonly keys: readonly PlannedKey[];
+  readonly maxStalenessMs: number;
+  readonly cacheTtlMs: number;
+  readonly link: LinkSettings;
+  readonly shard: ShardHostSettings;
+  readonly profile: Profile;
+  /** Whether a second copy of a call may be sent by a client that does not know the fate of the first, or its fate asked for. */
+  readonly repeats: boolean;
+  readonly untilMs: number;
+  readonly steps: readonly Planned[];
+}
+
+/** What {@link makePlan} may be told. */
+export interface PlanOptions {
+  readonly nodes?: number | undefined;
+  readonly shards?: number | undefined;
+}
+
+const classes: readonly KeyClass[] = [
+  "eventual",
+  "eventual",
+  "strong",
+  "strong",
+  "mixed",
+  "sum",
+  "strongSum",
+  "pair",
+  "ending",
+  "strongEnding",
+];
+
+const letters: Readonly<Record<KeyClass, string>> = {
+  eventual: "e",
+  strong: "s",
+  mixed: "m",
+  sum: "c",
+  strongSum: "k",
+  pair: "p",
+  ending: "x",
+  strongEnding: "y",
+};
+
+/** What this tree can do: what it refuses is not planned. */
+export interface Abilities {
+  readonly sockets: boolean;
+  readonly transactions: boolean;
+  readonly merge: boolean;
+}
+
+export function makePlan(seed: number, abilities: Abilities, options: PlanOptions = {}): Plan {
+  const random = seeded(Math.imul(seed + 1, 0x9e3779b1));
+  const nodes = planNodes(random, options.nodes ?? 2 + random.below(3), abilities);
+  const shards = options.shards ?? 1 + random.below(2);
+  const profile = random.pick(profiles);
+  const keys = planKeys(random, abilities, profile);
+  const untilMs = random.pick([4_000, 8_000, 16_000]);
+  const isLong = profile === "absence";
+  const base = {
+    nodes,
+    shards,
+    keys,
+    maxStalenessMs: random.pick([40, 200, 1_000]),
+    cacheTtlMs: isLong ? 3_600_000 : random.pick([100, 2_000, 60_000]),
+    link: {
+      minDelayMs: random.pick([0, 1, 5]),
+      spreadMs: random.pick([2, 10, 60]),
+      breaks: random.pick([0, 0, 0.01, 0.05]),
+      twice: random.pick([0, 0.02]),
+    },
+    shard: {
+      flushMinMs: random.pick([0, 1, 5]),
+      flushSpreadMs: random.pick([1, 10, 80]),
+      logMaxEntries: 100_000,
+      logMaxAgeMs: isLong ? 60_000 : 86_400_000,
+    },
+    repeats: random.below(2) === 0,
+  };
+  const calls = planCalls(random, nodes, keys, untilMs, abilities);
+  const faults = planFaults(random, nodes.length, shards, untilMs, profile);
+  const steps = [...calls, ...faults].sort((a, b) => a.atMs - b.atMs);
+  if (!isLong) return { seed, profile, ...base, untilMs, steps };
+  return {
+    seed,
+    profile,
+    ...base,
+    untilMs: untilMs + absenceMs,
+    steps: withAbsence(random, steps, untilMs, shards),
+  };
+}
+
+function planNodes(random: Seeded, count: number, { sockets }: Abilities): PlannedNode[] {
+  return Array.from({ length: count }, (_, at) => ({
+    name: `n${at}`,
+    zone: `z${random.below(2)}`,
+    transport: sockets && random.below(3) > 0 ? ("socket" as const) : ("rpc" as const),
+    clock: { rate: 1 + (random.below(101) - 50) / 10_000, offsetMs: random.below(1_001) - 500 },
+    mixedIsStrong: at % 2 === 0,
+    maxEntries: random.below(6) === 0 ? 2 : 1_000,
+  }));
+}
+
+/** Longer than the log reaches back, whatever the deployment says: it keeps what op ids need. */
+const absenceMs = 500_000;
+const profiles: readonly Profile[] = [
+  ...Array.from({ length: 10 }, () => "faults" as const),
+  "restore",
+  "absence",
+];
+
+/** The second half of the steps comes after a long time in which a node hears nothing, while others write a little. */
+function withAbsence(random: Seeded, steps: readonly Planned[], untilMs: number, shards: number): Planned[] {
+  const half = untilMs / 2;
+  const late = steps.map((one): Planned => (one.atMs < half ? one : { ...one, atMs: one.atMs + absenceMs }));
+  const cuts = Array.from(
+    { length: shards },
+    (_, shard): Planned => ({ atMs: half, fault: "cut", node: 0, shard, ms: absenceMs - 5_000, way: "both" }),
+  );
+  // Soon after its beginning: what is newer than six minutes is never trimmed.
+  const writes = steps.flatMap((one): Planned[] =>
+    "do" in one && one.do === "set" && one.by !== 0
+      ? [{ ...one, atMs: half + 10 + random.below(20_000) }]
+      : [],
+  );
+  return [...late, ...cuts, ...writes.slice(0, 8)].sort((a, b) => a.atMs - b.atMs);
+}
+
+function planKeys(random: Seeded, { merge, transactions }: Abilities, profile: Profile): PlannedKey[] {
+  if (profile === "restore") return ["e0", "e1"].map((key) => ({ key, class: "eventual" }));
+  const possible = classes.filter(
+    (one) => (merge || (one !== "sum" && one !== "strongSum")) && (transactions || one !== "pair"),
+  );
+  const taken = new Set<KeyClass>();
+  for (let left = 2 + random.below(2); left > 0; left--) taken.add(random.pick(possible));
+  return [...taken].flatMap((one): PlannedKey[] => {
+    const letter = letters[one];
+    if (one === "pair") return ["a", "b", "c"].map((end) => ({ key: `p{${letter}}${end}`, class: one }));
+    return Array.from({ length: 1 + random.below(2) }, (_, at) => ({ key: `${letter}${at}`, class: one }));
+  });
+}
+
+function planCalls(
+  random: Seeded,
+  nodes: readonly PlannedNode[],
+  keys: readonly PlannedKey[],
+  untilMs: number,
+  abilities: Abilities,
+): Planned[] {
+  const count = random.pick([60, 120, 240]);
+  const bursts = random.below(2) === 0;
+  const steps: Planned[] = [];
+  let atMs = 0;
+  while (steps.length < count) {
+    atMs = bursts && random.below(8) > 0 ? atMs + random.below(8) : random.below(untilMs);
+    steps.push({ atMs: atMs % untilMs, ...planCall(random, nodes, keys, abilities) });
+  }
+  return steps;
+}
+
+function planCall(
+  random: Seeded,
+  nodes: readonly PlannedNode[],
+  keys: readonly PlannedKey[],
+  abilities: Abilities,
+): PlannedCall {
+  const planned = random.pick(keys);
+  const { key } = planned;
+  const node = random.below(nodes.length);
+  const by: Caller = random.below(8) === 0 ? "door" : node;
+  const isSum = planned.class === "sum" || planned.class === "strongSum";
+  const ends = planned.class === "ending" || planned.class === "strongEnding";
+  const chance = random.below(100);
+  if (chance < 50) {
+    if (random.below(8) === 0)
+      return {
+        do: "getMany",
+        by: node,
+        keys: [...new Set([key, random.pick(keys).key, random.pick(keys).key])],
+      };
+    return { do: "get", by: node, key, allowStale: random.below(20) === 0 };
+  }
+  if (chance < 55) {
+    const target = random.pick([{ keys: [key] }, { prefix: key.slice(0, 1) }, { tag: "t" }]);
+    return { do: "invalidate", by: node, target };
+  }
+  if (isSum) return { do: "merge", by, key, amount: 1 + random.below(1_000_000) };
+  if (planned.class === "pair" && abilities.transactions && chance < 90) {
+    const group = keys.filter((other) => other.class === "pair").map((other) => other.key);
+    const some = (share: number): string[] => group.filter(() => random.below(100) < share);
+    const write = some(60);
+    const remove = some(15).filter((one) => !write.includes(one));
+    const read = some(40).filter((one) => !write.includes(one) && !remove.includes(one));
+    return { do: "transaction", by, keys: group, compare: some(40), write, remove, read };
+  }
+  if (chance < 62) return { do: "delete", by, key };
+  if (chance < 72) return { do: "cas", by: node, key, thinkMs: random.below(30) };
+  if (chance < 76) {
+    const others = keys.filter((other) => other.class !== "sum" && other.class !== "strongSum");
+    return { do: "import", by, keys: [...new Set([key, random.pick(others).key])] };
+  }
+  return {
+    do: "set",
+    by,
+    key,
+    ...(ends && random.below(3) > 0 ? { expiresInMs: 50 + random.below(3_000) } : {}),
+    ...(random.below(4) === 0 ? { tag: "t" } : {}),
+  };
+}
+
+function planFaults(
+  random: Seeded,
+  nodes: number,
+  shards: number,
+  untilMs: number,
+  profile: Profile,
+): Planned[] {
+  if (profile === "restore") {
+    const atMs = Math.floor(untilMs / 3) + random.below(untilMs / 3);
+    return [{ atMs, fault: "restore", shard: random.below(shards) }];
+  }
+  const count = random.pick([0, 2, 4, 8]);
+  return Array.from({ length: count }, () => ({
+    atMs: random.below(untilMs),
+    ...planFault(random, random.below(nodes), random.below(shards)),
+  }));
+}
+
+function planFault(random: Seeded, node: number, shard: number): PlannedFault {
+  const ms = random.pick([20, 200, 1_000, 6_000]);
+  switch (random.below(12)) {
+    case 0:
+      return { fault: "pause", node, ms };
+    case 1:
+      return { fault: "restart", node };
+    case 2:
+    case 3:
+      return { fault: "cut", node, shard, ms, way: random.pick(["both", "there", "back"]) };
+    case 4:
+      return { fault: "slow", node, shard, ms, by: random.pick([50, 500]) };
+    case 5:
+      return { fault: "drop", node, shard };
+    case 6:
+    case 7:
+      return { fault: "kill", shard, downMs: random.pick([0, 10, 300]) };
+    case 8:
+      return { fault: "evict", shard, sockets: random.below(2) === 0 };
+    case 9:
+      return { fault: "storage", shard, count: 1 + random.below(3) };
+    case 10:
+      return { fault: "shardClock", shard };
+    default:
+      return { fault: "nodeClock", node, ms: random.below(1_001) };
+  }
+}
