@@ -18,7 +18,7 @@ it("CO5 the edge keeps copies of keys with kvTtlMs in the CACHE binding, and ano
   await warp.set("plain:1", "v");
   const kv = kvCache(CACHE, { space });
   // What goes to KV goes there behind the answer.
-  await vi.waitUntil(async () => (await kv.get("user:1", Date.now())) !== undefined);
+  await vi.waitUntil(async () => (await kv.get("user:1", Date.now())) !== undefined, { timeout: 10_000 });
   expect(await kv.get("plain:1", Date.now())).toBeUndefined();
 
   const errors: unknown[] = [];
@@ -32,6 +32,6 @@ it("CO5 the edge keeps copies of keys with kvTtlMs in the CACHE binding, and ano
   expect(await other.getEntry("user:1")).toMatchObject({ value: "v", cache: "hit" });
   expect(other.stats()).toMatchObject({ secondTierHits: 1, secondTierErrors: 0 });
   await warp.delete("user:1");
-  await vi.waitUntil(async () => (await kv.get("user:1", Date.now())) === undefined);
+  await vi.waitUntil(async () => (await kv.get("user:1", Date.now())) === undefined, { timeout: 10_000 });
   expect(errors).toEqual([]);
 });
