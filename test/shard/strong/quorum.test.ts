@@ -140,7 +140,7 @@ describe("a quorum", () => {
         bed.members.join(session, { zone });
         if ((await bed.leases.grant(session)) === undefined) throw new Error("no lease");
       }
-      for (let round = 0; round < 200; round++) {
+      for (let round = 0; round < 60; round++) {
         const write = bed.set("q", `${round}`);
         await bed.time.settle();
         for (const session of ["c", "a", "b"]) bed.members.acknowledge(session);

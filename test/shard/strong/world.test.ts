@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { host } from "#host";
 import { StrongWorld } from "../../support/strong-world/world.ts";
 
-const runs = host.name === "node" ? 400 : 40;
+const runs = host.name === "node" ? 200 : 30;
 
 describe("ST1 ST2 ST5 ST7 strong reads and writes in any order", () => {
   it(`of ${runs} worlds of three nodes none goes back or shows what failed, and no write waits for ever`, async () => {

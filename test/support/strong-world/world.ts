@@ -178,7 +178,7 @@ export class StrongWorld {
     const node = this.#random.pick(this.#nodes);
     const dice = this.#random.below(100);
     if (dice < 12) this.#write(node);
-    else if (dice < 24) this.#read(node);
+    else if (dice < 20) this.#read(node);
     else if (dice < 27) this.#read(undefined);
     else if (dice < 33) this.#ping(node);
     else if (dice < 45) this.#deliver(node);
@@ -219,7 +219,9 @@ export class StrongWorld {
   }
 
   #write(node: ModelNode): void {
-    const instance = this.#home(node) ?? this.#random.pick([this.#instance, this.#old ?? this.#instance]);
+    // Who writes at the old one waits for ever, and whatever that one has written keeps it silent: rarely.
+    const isLate = this.#old !== undefined && this.#random.below(10) === 0;
+    const instance = isLate ? (this.#old ?? this.#instance) : this.#instance;
     const session = this.#home(node) === instance && this.#random.below(2) === 0 ? node.session : undefined;
     const text = `v${++this.#count}`;
     const opId = (): string => scopeOpId("test", uuidv7(this.#time, this.#random));
