@@ -71,7 +71,7 @@ export class StrongWorld {
   readonly #random: ReturnType<typeof seeded>;
   readonly #time: VirtualClock = virtualClock();
   readonly #sql: Sql;
-  readonly #spare: Sql;
+  readonly #spare: Sql | undefined;
   readonly #nodes: ModelNode[];
   readonly #options: WorldOptions;
   /** The newest version of each key that anyone was told of. */
@@ -87,7 +87,8 @@ export class StrongWorld {
   readonly trace: string[] = [];
   readonly figures = { written: 0, failed: 0, served: 0, ends: 0, superseded: 0 };
 
-  constructor(sql: Sql, spare: Sql, options: WorldOptions) {
+  /** `spare`: a database for instances that live on after they were superseded; without it instances only end. */
+  constructor(sql: Sql, spare: Sql | undefined, options: WorldOptions) {
     this.#sql = sql;
     this.#spare = spare;
     this.#options = options;
@@ -112,7 +113,8 @@ export class StrongWorld {
 
   /** Leaves both databases empty. */
   async clear(): Promise<void> {
-    for (const sql of [this.#sql, this.#spare]) restore(sql, { schema: [], tables: new Map() });
+    for (const sql of [this.#sql, this.#spare])
+      if (sql !== undefined) restore(sql, { schema: [], tables: new Map() });
   }
 
   #rate(): number {
@@ -344,7 +346,7 @@ export class StrongWorld {
     const before = this.#instance;
     const isLost = this.#random.below(2) === 0;
     this.#writes.clear();
-    if (this.#random.below(2) === 0) {
+    if (this.#spare !== undefined && this.#random.below(2) === 0) {
       if (this.#old !== undefined) this.#old.sql.die(false);
       before.sql.supersede(isLost, this.#spare);
       this.#old = before;
