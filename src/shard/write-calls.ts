@@ -106,9 +106,9 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
       refusing(() => {
         const present = this.#residence.admit(request);
         if (isRefusal(present)) return present;
-        const resolutions = present.resolver.resolve(opIds, this.#clock.now(), seal, (opId) =>
-          this.#strong.isPending(opId),
-        );
+        // A repeat may wait while the verdict is known already.
+        const isPending = (opId: string) => this.#strong.isPending(opId) && !present.knows(opId);
+        const resolutions = present.resolver.resolve(opIds, this.#clock.now(), seal, isPending);
         return { ...present.stamp(), resolutions };
       }),
     );

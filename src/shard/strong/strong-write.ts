@@ -63,6 +63,8 @@ export class StrongWrite<V, R extends object> {
   readonly #parts: StrongWriteParts;
   readonly #request: StrongRequest<V, R>;
   readonly #turn: Turn;
+  /** The row of the intent that was written last. */
+  #row: number | undefined;
 
   constructor(parts: StrongWriteParts, request: StrongRequest<V, R>) {
     this.#parts = parts;
@@ -81,7 +83,11 @@ export class StrongWrite<V, R extends object> {
       await this.#turn.comes;
       for (;;) {
         await guard()?.passes(union(operations.map(({ reach }) => reach)));
-        const prepared = await commit.submit(() => this.#prepare(), weight);
+        const prepared = await commit
+          .submit(() => this.#prepare(), weight)
+          .catch((error: unknown) => {
+            throw this.#unprepared(error);
+          });
         if ("answer" in prepared) return prepared.answer;
         const round = await this.#call(prepared);
         const answer = await this.#finish(prepared, round);
@@ -94,6 +100,7 @@ export class StrongWrite<V, R extends object> {
 
   /** The stretch that judges the write on committed state: answers it, or writes the intent. */
   #prepare(): { readonly answer: R | Refusal } | Plan {
+    this.#row = undefined;
     const ledger = this.#request.admit();
     if (isRefusal(ledger)) return { answer: ledger };
     this.#removeOrphans(ledger);
@@ -115,6 +122,7 @@ export class StrongWrite<V, R extends object> {
     if (held.size === 0 && quorums.size === 0) return { answer: this.#answer(present, failed) };
     for (const key of held) this.#parts.claims.add(this.#turn, key);
     const row = present.log.head + 1;
+    this.#row = row;
     this.#intend(present, touch);
     present.intents.add(
       row,
@@ -124,6 +132,15 @@ export class StrongWrite<V, R extends object> {
       ),
     );
     return { row, revision: present.log.head, touch, held, quorums, failed };
+  }
+
+  /** Whatever became of the intent: nobody was told, and nothing will be carried out. */
+  #unprepared(error: unknown): unknown {
+    if (this.#row === undefined) return error;
+    this.#parts.orphans.add(this.#row);
+    return new WarpError("storage_unavailable", "the storage did not take the intent; nothing was changed", {
+      cause: error,
+    });
   }
 
   /** Tells holders, and for a quorum every member, and waits for what they do. */

@@ -70,6 +70,12 @@ describe("an instance that ends while a strong write waits", () => {
       bed.members.acknowledge("a");
       await write.promise;
       expect(await resolve()).toMatchObject({ state: "ok" });
+      // A repeat that waits behind another write changes nothing about that.
+      await bed.hold("a", "k1");
+      void bed.set("k1", "newer");
+      void bed.mutate([set]);
+      await bed.time.settle();
+      expect(await resolve()).toMatchObject({ state: "ok" });
     }),
   );
 
@@ -139,6 +145,31 @@ describe("a storage error", () => {
       bed.members.acknowledge("a");
       await bed.time.settle();
       expect(verdictOf(next)?.outcome).toBe("ok");
+    }),
+  );
+
+  it(
+    "OU1 about the durability of the intent fails the write definitely: nobody is told, and its row goes with the next one",
+    withBed(async (bed) => {
+      await held(bed);
+      let isStruck = false;
+      bed.sql.durable = async () => {
+        if (isStruck || intents(bed) === 0) return;
+        isStruck = true;
+        throw new Error("the disk is gone");
+      };
+      const write = bed.set("k1", "new");
+      await bed.time.settle();
+      expect(write.error).toMatchObject({ code: "storage_unavailable", outcome: "fail" });
+      expect(bed.members.get("a")?.inbox).toEqual([]);
+      expect(intents(bed)).toBe(1);
+      const next = bed.set("k1", "next");
+      await bed.time.settle();
+      expect(bed.members.get("a")?.inbox).toHaveLength(1);
+      bed.members.acknowledge("a");
+      await bed.time.settle();
+      expect(verdictOf(next)?.outcome).toBe("ok");
+      expect(intents(bed)).toBe(0);
     }),
   );
 

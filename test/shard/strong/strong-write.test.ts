@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { host } from "#host";
-import { nodeLeaseMs } from "../../../src/runtime/limits.ts";
-import { verdictCode } from "../../support/shard-bed.ts";
+import { utf8 } from "../../../src/runtime/bytes.ts";
+import { maxStrongWaiting, nodeLeaseMs } from "../../../src/runtime/limits.ts";
+import { refusedCode, verdictCode } from "../../support/shard-bed.ts";
 import { StrongBed, strongKeys, verdictOf } from "../../support/strong-bed.ts";
 
 const leaseEndMs = nodeLeaseMs * 1.01;
@@ -329,6 +330,28 @@ describe("what makes a write a strong one", () => {
       expect(order).toEqual(["k3", "k1", "k1 k2", "k2"]);
       expect([await bed.text("k1"), await bed.text("k2")]).toEqual(["2", "3"]);
     }),
+  );
+
+  it(
+    "SE3 so many strong writes may wait and no more: the next one is refused definitely, and nothing is lost",
+    withBed(async (bed) => {
+      await bed.set("k1", "0").promise;
+      await bed.holder("a");
+      await bed.hold("a", "k1");
+      const payload = { bytes: utf8("x"), contentType: "t/p" };
+      const writes = Array.from({ length: maxStrongWaiting }, () =>
+        bed.mutate([{ kind: "set", opId: bed.opId(), key: "k1", payload }]),
+      );
+      const beyond = bed.set("k1", "beyond");
+      const other = bed.set("z", "fine");
+      await Promise.all([beyond.promise, other.promise]);
+      expect(refusedCode(beyond.value ?? {})).toBe("overloaded");
+      expect(verdictOf(other)?.outcome).toBe("ok");
+      bed.members.acknowledge("a");
+      await Promise.all(writes.map(({ promise }) => promise));
+      expect((await bed.bed.read("k1")).entries[0]?.version).toBe(bed.bed.shard.figures.logHead);
+    }),
+    30_000,
   );
 
   it(
