@@ -14,11 +14,11 @@ export const nodeClock: Clock = { now: () => Date.now() };
 /** Time as it passes, whatever happens to the wall clock. */
 export const nodeElapsed: Clock = elapsedClock(nodeClock, { now: () => performance.now() });
 
-/** Timers that don't keep the process alive. */
+/** Timers that don't keep the process alive, except those that a caller waits for. */
 export const nodeTimers: Timers = {
-  after(delayMs, run) {
+  after(delayMs, run, options) {
     const handle = setTimeout(run, delayMs);
-    handle.unref();
+    if (options?.awaited !== true) handle.unref();
     return () => clearTimeout(handle);
   },
 };

@@ -23,10 +23,14 @@ export function within<T>(
     const cancel =
       timeoutMs === undefined
         ? () => {}
-        : timers.after(timeoutMs, () => {
-            end();
-            reject(late());
-          });
+        : timers.after(
+            timeoutMs,
+            () => {
+              end();
+              reject(late());
+            },
+            { awaited: true },
+          );
     const end = (): void => {
       cancel();
       signal?.removeEventListener("abort", onAbort);
