@@ -65,6 +65,8 @@ export class StrongWrite<V, R extends object> {
   readonly #turn: Turn;
   /** The row of the intent that was written last. */
   #row: number | undefined;
+  /** Operations that have missed their quorum in a round whose request began again. */
+  #missed: ReadonlyMap<number, WarpError> = new Map();
 
   constructor(parts: StrongWriteParts, request: StrongRequest<V, R>) {
     this.#parts = parts;
@@ -105,17 +107,8 @@ export class StrongWrite<V, R extends object> {
     if (isRefusal(ledger)) return { answer: ledger };
     this.#removeOrphans(ledger);
     const { operations } = this.#request;
-    const verdicts = this.#parts.residence.trial(() => this.#carryOut(new Map()));
-    const touches = operations.map((operation, at) => operation.touched(verdicts[at] as V));
-    const quorums = new Map<number, Quorum>();
-    const failed = new Map<number, WarpError>();
+    const { touches, quorums, failed } = this.#judge();
     const present = this.#parts.residence.open() ?? ledger;
-    for (const [at, { keys }] of touches.entries()) {
-      const quorum = quorumOf(present.registrations, keys);
-      if (quorum === undefined) continue;
-      if (isMet(quorum, this.#voters())) quorums.set(at, quorum);
-      else failed.set(at, quorumFailed(quorum, "too few other nodes are connected"));
-    }
     const effective = new Set([...touches.keys()].filter((at) => !failed.has(at) && !isNothing(touches[at])));
     const touch = this.#narrow(effective, touches, quorums);
     const held = this.#held(touch);
@@ -132,6 +125,30 @@ export class StrongWrite<V, R extends object> {
       ),
     );
     return { row, revision: present.log.head, touch, held, quorums, failed };
+  }
+
+  /** What each operation would touch now, its quorum, and those that can't have theirs: what these fail to do may change what the others do. */
+  #judge(): {
+    readonly touches: readonly Touch[];
+    readonly quorums: ReadonlyMap<number, Quorum>;
+    readonly failed: Map<number, WarpError>;
+  } {
+    const { residence } = this.#parts;
+    const failed = new Map(this.#missed);
+    for (;;) {
+      const verdicts = residence.trial(() => this.#carryOut(failed));
+      const registrations = residence.open()?.registrations;
+      const touches = this.#request.operations.map((operation, at) => operation.touched(verdicts[at] as V));
+      const quorums = new Map<number, Quorum>();
+      const failedBefore = failed.size;
+      for (const [at, { keys }] of touches.entries()) {
+        const quorum = registrations === undefined ? undefined : quorumOf(registrations, keys);
+        if (quorum === undefined) continue;
+        if (isMet(quorum, this.#voters())) quorums.set(at, quorum);
+        else failed.set(at, quorumFailed(quorum, "too few other nodes are connected"));
+      }
+      if (failed.size === failedBefore) return { touches, quorums, failed };
+    }
   }
 
   /** Whatever became of the intent: nobody was told, and nothing will be carried out. */
@@ -172,6 +189,8 @@ export class StrongWrite<V, R extends object> {
         return carried.kept ? this.#request.reply(present, carried.result) : undefined;
       }, this.#request.weight);
       for (const row of orphans) this.#parts.orphans.delete(row);
+      // A quorum that was missed is not tried for again, else a request could go on so for ever.
+      this.#missed = plan.failed;
       return answer;
     } catch (error) {
       this.#parts.orphans.add(plan.row);
