@@ -71,7 +71,7 @@ export class ReadCalls
 
   async read(request: ReadRequest, session?: string): Promise<ReadReply | Refusal> {
     if (request.strong || request.hold) return await this.#readStrongly(request, session);
-    const ledger = await this.#admission.admit(request, "read");
+    const ledger = this.#present(request, await this.#admission.admit(request, "read"));
     if (ledger === undefined) return { ...unwritten, entries: request.keys.map(() => null) };
     if (isRefusal(ledger)) return ledger;
     return this.#entries(request, ledger);
@@ -82,7 +82,7 @@ export class ReadCalls
     const strong = this.#strong;
     for (let tries = 0; tries < maxTries; tries++) {
       // As a write is admitted: an answer that nothing has changed is as binding for a shard that was never written to.
-      const ledger = await this.#admission.admit(request, "write");
+      const ledger = this.#present(request, await this.#admission.admit(request, "write"));
       if (ledger === undefined || isRefusal(ledger)) return ledger ?? gone();
       const patterns = request.keys.map((key) => ledger.registrations.patternOf(key) ?? "*");
       const holder = request.hold && session !== undefined && strong.mayHold(session) ? session : undefined;
@@ -104,6 +104,14 @@ export class ReadCalls
     );
   }
 
+  /**
+   * The ledger of this very stretch. The one that was admitted may be another by now: its place was taken when something was undone (a trial of a strong
+   * write, say), and it may know of positions that the log never reached.
+   */
+  #present<A extends Ledger | Refusal | undefined>(request: CallScope, admitted: A): A | Ledger | Refusal {
+    return admitted === undefined || isRefusal(admitted) ? admitted : this.#residence.admit(request);
+  }
+
   /** What is stored under the keys, in one stretch. */
   #entries(request: ReadRequest, ledger: Ledger): ReadReply {
     const nowMs = this.#expireForRead(ledger);
@@ -119,7 +127,7 @@ export class ReadCalls
   }
 
   async list(request: ListRequest): Promise<ListReply | Refusal> {
-    const ledger = await this.#admission.admit(request, "read");
+    const ledger = this.#present(request, await this.#admission.admit(request, "read"));
     if (ledger === undefined) return { ...unwritten, items: [], more: false };
     if (isRefusal(ledger)) return ledger;
     const nowMs = this.#expireForRead(ledger);
@@ -131,7 +139,7 @@ export class ReadCalls
   }
 
   async changes(request: ChangesRequest): Promise<ChangesReply | Refusal> {
-    const ledger = await this.#admission.admit(request, "read");
+    const ledger = this.#present(request, await this.#admission.admit(request, "read"));
     if (ledger === undefined) {
       return {
         ...unwritten,
@@ -159,7 +167,7 @@ export class ReadCalls
   }
 
   async usage(request: CallScope): Promise<UsageReply | Refusal> {
-    const ledger = await this.#admission.admit(request, "read");
+    const ledger = this.#present(request, await this.#admission.admit(request, "read"));
     if (ledger === undefined) {
       return { ...unwritten, keys: 0, valueBytes: 0, logEntries: 0, logFloor: 0, databaseBytes: 0 };
     }
@@ -177,7 +185,7 @@ export class ReadCalls
 
   async readVersion(request: VersionRequest): Promise<VersionReply | Refusal> {
     const { key, which } = request;
-    const ledger = await this.#admission.admit(request, "versions");
+    const ledger = this.#present(request, await this.#admission.admit(request, "versions"));
     if (ledger !== undefined && isRefusal(ledger)) return ledger;
     return refusing(() => {
       if (ledger === undefined) {
@@ -190,7 +198,7 @@ export class ReadCalls
   }
 
   async history(request: HistoryRequest): Promise<HistoryReply | Refusal> {
-    const ledger = await this.#admission.admit(request, "versions");
+    const ledger = this.#present(request, await this.#admission.admit(request, "versions"));
     if (ledger !== undefined && isRefusal(ledger)) return ledger;
     return refusing(() => {
       checkHistoryPage(request);

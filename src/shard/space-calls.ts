@@ -102,8 +102,9 @@ export class SpaceCalls
   }
 
   async getRegistrations(request: CallScope): Promise<RegistrationsReply | Refusal> {
-    const ledger = await this.#admission.admit(request, "read");
-    if (ledger === undefined) return notFound();
+    const admitted = await this.#admission.admit(request, "read");
+    if (admitted === undefined) return notFound();
+    const ledger = isRefusal(admitted) ? admitted : this.#residence.admit(request);
     if (isRefusal(ledger)) return ledger;
     return { registrations: ledger.registrationVersion, list: ledger.registrations.stored() };
   }
