@@ -72,7 +72,7 @@ export class Ledger {
     this.#deleting = this.meta.deleting;
     this.keys = new KeyTable(sql);
     this.log = new ChangeLog(sql);
-    this.#verdicts = new VerdictTable(sql);
+    this.#verdicts = new VerdictTable(sql, before === undefined ? undefined : before.#verdicts);
     this.intents = new Intents(sql);
     this.registrations = before?.registrations ?? new RegistrationTable(sql, options.statics);
     const { keys, log, registrations, meta } = this;

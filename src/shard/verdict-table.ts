@@ -10,9 +10,11 @@ export class VerdictTable {
   readonly #sql: Sql;
   #oldestAtMs: number | undefined;
 
-  constructor(sql: Sql) {
+  /** `before`: the one that this takes the place of. Its oldest is taken over, since to look for it is to read all; it may be a little too old. */
+  constructor(sql: Sql, before?: VerdictTable) {
     this.#sql = sql;
-    this.#measure();
+    if (before === undefined) this.#measure();
+    else this.#oldestAtMs = before.#oldestAtMs;
   }
 
   /** The time of the oldest; undefined: there is none. */

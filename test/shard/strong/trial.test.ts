@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { host } from "#host";
+import type { Sql } from "../../../src/runtime/sql.ts";
 import { expectReply } from "../../support/shard-bed.ts";
 import { StrongBed, strongKeys } from "../../support/strong-bed.ts";
 
@@ -29,4 +30,28 @@ it("SB3 an answer never claims a position that the log has not reached, at whate
     expect(claims.filter(({ asOf, head }) => asOf > head)).toEqual([]);
     bed.members.acknowledge("a");
     await write.promise;
+  }));
+
+it("ST3 a strong write does not read all verdicts that the shard keeps", () =>
+  host.withSql(async (sql) => {
+    const queries: string[] = [];
+    const told: Sql = {
+      all: (query, ...bindings) => {
+        queries.push(query);
+        return sql.all(query, ...bindings);
+      },
+      run: (query, ...bindings) => sql.run(query, ...bindings),
+      transaction: (work) => sql.transaction(work),
+    };
+    const bed = await new StrongBed(told, { statics: [strongKeys("k*")] }).create();
+    await bed.set("k1", "old").promise;
+    await bed.holder("a");
+    expect(await bed.hold("a", "k1")).toBe(true);
+    queries.length = 0;
+    const write = bed.set("k1", "new");
+    await bed.time.settle();
+    bed.members.acknowledge("a");
+    await write.promise;
+    expect(queries.length).toBeGreaterThan(0);
+    expect(queries.filter((query) => query.includes("min(at)"))).toEqual([]);
   }));
