@@ -254,12 +254,13 @@ export class Follower {
 
   async #restart(position: Position, begun: Moment, reason: "compacted" | "epoch"): Promise<void> {
     const { emitter, counters, moments } = this.#parts;
+    const isSameLife = this.epoch(position.shard) === position.epoch;
     this.#views.set(position.shard, new View(position, begun, moments.latest));
     counters.drops++;
     // Whatever may have happened in between, registrations included, was missed.
     this.#hooks.registrationsOld();
     this.#hooks.outdated(undefined, "");
-    await this.#l1.drop(position.shard, position.revision);
+    await this.#l1.drop(position.shard, position.revision, isSameLife);
     if (emitter.has("drop")) emitter.emit("drop", { shard: position.shard, reason });
   }
 }

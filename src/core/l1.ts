@@ -214,12 +214,15 @@ export class L1 {
 
   /**
    * Everything held of `shard` goes, and its positions count anew from `revision`: every answer on its way that is older, or of another
-   * life of the shard, stays out.
+   * life of the shard, stays out. In a life that goes on (`isSameLife`) the floors stand: an invalidation may be newer than `revision`, and is not told again.
    */
-  async drop(shard: number, revision: number): Promise<void> {
+  async drop(shard: number, revision: number, isSameLife = false): Promise<void> {
     this.#barrierAtMs = this.#parts.clock.now();
-    this.#floors.reset(shard, revision);
-    this.#tags.reset(shard);
+    if (isSameLife) this.#floors.base(shard, revision);
+    else {
+      this.#floors.reset(shard, revision);
+      this.#tags.reset(shard);
+    }
     await this.#deleteShard(shard);
   }
 

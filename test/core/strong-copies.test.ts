@@ -400,3 +400,25 @@ describe("strong keys beside the other ways to a copy", () => {
     expect(runs).toBe(1);
   });
 });
+
+it("ST1 an invalidation stands though the log turns out to be compacted up to a position from before it", async () => {
+  const { bed, pushes, adapter, writer, warp, reading, call } = await heldReadInFlight();
+  const { position } = bed.storage;
+  adapter.inner.changes = async () => ({ changes: [], to: position, gap: "compacted", complete: true });
+  adapter.hold("changes");
+  pushes.gap(position.revision + 1);
+  await bed.clock.settle();
+  const exchange = adapter.take("changes");
+  await exchange.act();
+  await Promise.all(pushes.invalidate({ keys: ["k"], revision: position.revision + 1 }));
+  const drops: unknown[] = [];
+  warp.on("drop", (drop) => drops.push(drop));
+  await exchange.answer();
+  await bed.clock.settle();
+  expect(drops).toEqual([{ shard: 0, reason: "compacted" }]);
+  await call.answer();
+  expect(await reading).toBe("old");
+  // What the intent was for is committed.
+  await writer.warp.set("k", "new");
+  expect(await warp.lookup("k")).toMatchObject({ value: "new", cache: "bypass" });
+});
