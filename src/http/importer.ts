@@ -221,7 +221,7 @@ export class Import {
       else this.#imported++;
     }
     const first = results[0];
-    if (first !== undefined && "error" in first && first.error.retryable && results.every(isPassing)) {
+    if (first !== undefined && "error" in first && results.every(isPassing)) {
       this.#stopped ??= first.error;
     }
   }
@@ -239,8 +239,9 @@ export class Import {
   }
 }
 
+/** Whether the authority may be the reason. A quorum is asked for by the registrations of some keys: other lines may do without. */
 function isPassing(result: BatchResult): boolean {
-  return "error" in result && result.error.retryable;
+  return "error" in result && result.error.retryable && result.error.code !== "quorum_failed";
 }
 
 function newChunk(): Chunk {

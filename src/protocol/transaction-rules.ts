@@ -165,7 +165,9 @@ function checkBranch(branch: readonly TransactionOperation[]): void {
     }
     if (kind === "get") continue;
     if (written.has(key)) {
-      throw new WarpError("duplicate_key", "a transaction writes each key at most once in a branch");
+      throw new WarpError("duplicate_key", `a transaction writes each key at most once in a branch: ${key}`, {
+        details: { key },
+      });
     }
     written.add(key);
   }

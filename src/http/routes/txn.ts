@@ -3,6 +3,7 @@ import type { Comparand, TransactionStep } from "../../core/types.ts";
 import { WarpError } from "../../errors.ts";
 import { checkKey } from "../../protocol/key.ts";
 import type { Payload } from "../../protocol/payload.ts";
+import { within } from "../../protocol/transaction-rules.ts";
 import { payloadCodec } from "../../runtime/codec.ts";
 import { maxBatchBytes, maxComparisons, maxTransactionOperations } from "../../runtime/limits.ts";
 import { requireKey, requireVerb, type Verb } from "../auth/grant.ts";
@@ -82,10 +83,7 @@ function at<T>(part: string, index: number, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof WarpError)) throw error;
-    throw new WarpError(error.code, `${part} ${index}: ${error.message}`, {
-      details: { ...error.details, [part]: index },
-    });
+    throw error instanceof WarpError ? within(error, `${part}[${index}]`) : error;
   }
 }
 

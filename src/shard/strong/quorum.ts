@@ -27,17 +27,27 @@ export function quorumOf(registrations: RegistrationTable, keys: readonly string
   return nodes === 0 ? undefined : { nodes, zones };
 }
 
-/** Whether these make the quorum. Two sessions of one node count once, in the zone of the first; a node without a zone is in none. */
+/** Whether these make the quorum. */
 export function isMet({ nodes, zones }: Quorum, voters: Iterable<Voter>): boolean {
-  const found = new Map<string, string | undefined>();
-  for (const { node, zone } of voters) if (found.get(node) === undefined) found.set(node, zone);
-  const places = new Set([...found.values()].filter((zone) => zone !== undefined));
-  return found.size >= nodes && places.size >= zones;
+  const found = count(voters);
+  return found.nodes >= nodes && found.zones >= zones;
 }
 
-/** The definite refusal of rule ST7. */
-export function quorumFailed({ nodes, zones }: Quorum, why: string): WarpError {
-  return new WarpError("quorum_failed", `the quorum was not met: ${why}; nothing was changed`, {
-    details: { quorum: nodes, minZones: zones },
-  });
+/** The definite refusal of rule ST7. `voters` is who was found, `what` what they are or did. */
+export function quorumFailed({ nodes, zones }: Quorum, voters: Iterable<Voter>, what: string): WarpError {
+  const found = count(voters);
+  const inZones = zones === 0 ? "" : ` in ${found.zones} of ${zones} zones`;
+  return new WarpError(
+    "quorum_failed",
+    `the quorum was not met: ${found.nodes} of ${nodes} other nodes${inZones} ${what}; nothing was changed`,
+    { details: { quorum: nodes, minZones: zones, nodes: found.nodes, zones: found.zones } },
+  );
+}
+
+/** Two sessions of one node count once, in the zone of the first that has one; a node without a zone is in none. */
+function count(voters: Iterable<Voter>): Quorum {
+  const found = new Map<string, string | undefined>();
+  for (const { node, zone } of voters) if (found.get(node) === undefined) found.set(node, zone);
+  const zones = new Set([...found.values()].filter((zone) => zone !== undefined));
+  return { nodes: found.size, zones: zones.size };
 }

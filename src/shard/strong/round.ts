@@ -75,7 +75,12 @@ export class Round {
 
   /** Whether enough nodes have acknowledged. */
   meets(quorum: Quorum): boolean {
-    return isMet(quorum, voters(this.#acknowledged));
+    return isMet(quorum, this.voters);
+  }
+
+  /** Who has acknowledged. */
+  get voters(): readonly Voter[] {
+    return voters(this.#acknowledged);
   }
 
   #check(): void {

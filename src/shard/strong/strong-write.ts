@@ -145,7 +145,7 @@ export class StrongWrite<V, R extends object> {
         const quorum = registrations === undefined ? undefined : quorumOf(registrations, keys);
         if (quorum === undefined) continue;
         if (isMet(quorum, this.#voters())) quorums.set(at, quorum);
-        else failed.set(at, quorumFailed(quorum, "too few other nodes are connected"));
+        else failed.set(at, quorumFailed(quorum, this.#voters(), "are connected"));
       }
       if (failed.size === failedBefore) return { touches, quorums, failed };
     }
@@ -172,7 +172,7 @@ export class StrongWrite<V, R extends object> {
   /** Commits, or aborts what misses its quorum. Undefined: what it would do now is not what was prepared; begin again. */
   async #finish(plan: Plan, round: Round): Promise<R | Refusal | undefined> {
     for (const [at, quorum] of plan.quorums) {
-      if (!round.meets(quorum)) plan.failed.set(at, quorumFailed(quorum, "too few other nodes dropped it"));
+      if (!round.meets(quorum)) plan.failed.set(at, quorumFailed(quorum, round.voters, "dropped it in time"));
     }
     const orphans = [...this.#parts.orphans];
     try {

@@ -45,7 +45,11 @@ describe("a quorum", () => {
       await bed.time.settle();
       expect(verdictOf(write)).toMatchObject({
         outcome: "fail",
-        error: { code: "quorum_failed", outcome: "fail", details: { quorum: 2, minZones: 0 } },
+        error: {
+          code: "quorum_failed",
+          outcome: "fail",
+          details: { quorum: 2, minZones: 0, nodes: 1, zones: 0 },
+        },
       });
       expect(picture(bed)).toEqual(before);
       expect(bed.log()).toEqual([]);
