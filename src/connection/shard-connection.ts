@@ -4,6 +4,8 @@ import type { ShardApi } from "../protocol/shard-api.ts";
 /** The way from a node to the shards of one space. Transports: `rpc/` in a Worker, `socket/` elsewhere; in tests a direct one. */
 export interface ShardConnection {
   readonly space: string;
+  /** Names the node to the shards, for transports whose calls don't belong to a session that does. */
+  readonly node?: string;
   /** The calls of shard `index` (0 to 255). Cheap: transports that must not keep a stub make one for each call. */
   shard(index: number): ShardApi;
   /**

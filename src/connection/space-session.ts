@@ -108,7 +108,13 @@ export class SpaceSession {
     send: Send<R>,
   ): Promise<R> {
     const reply = await this.#deliver(attempt, intent, shard, (api) =>
-      send(api, { space: space.name, shard, spaceId: space.id, registrations: this.#registrationsSeen }),
+      send(api, {
+        space: space.name,
+        shard,
+        spaceId: space.id,
+        registrations: this.#registrationsSeen,
+        ...(this.#connection.node === undefined ? {} : { node: this.#connection.node }),
+      }),
     );
     if (!isRefusal(reply)) {
       this.#connection.used?.(shard);

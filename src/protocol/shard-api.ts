@@ -24,6 +24,8 @@ export interface CallScope {
   readonly spaceId: string | undefined;
   /** The registration version the node works under (0: none seen). A shard that knows less fetches first. */
   readonly registrations: number;
+  /** The node that calls, where no session says so: it does not count for the quorum of its own writes. */
+  readonly node?: string;
 }
 
 /** Stands on every answer about a shard's data. */

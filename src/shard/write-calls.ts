@@ -58,7 +58,7 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
       operations: request.mutations.map((mutation) => new MutationOperation(mutation)),
       admit: () => this.#residence.admit(request),
       reply: (ledger, verdicts): MutateReply => ({ ...ledger.stamp(), verdicts }),
-      writer: this.#strong.nodeOf(session),
+      writer: this.#strong.nodeOf(session) ?? request.node,
       weight: request.mutations.length,
     });
     if (!isRefusal(reply)) this.#endClaims(request, reply);
@@ -83,7 +83,7 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
         if (verdict === undefined) throw new WarpError("internal", "a transaction has no verdict");
         return { ...ledger.stamp(), verdict };
       },
-      writer: this.#strong.nodeOf(session),
+      writer: this.#strong.nodeOf(session) ?? request.node,
       weight: transaction.success.length + transaction.failure.length,
     });
     if (!isRefusal(reply)) this.#endClaimsOf(reply);

@@ -153,6 +153,7 @@ describe("subscriptions of an isolate", () => {
     await client.read(["a"]);
     await clock.advance(20);
     expect(hub.sessions).toHaveLength(1);
+    expect(space.scopes.at(-1)).toMatchObject({ node: "isolate-under-test" });
   });
 
   it("it asks for no lease and serves nothing strong", async () => {

@@ -5,7 +5,7 @@ import { connectWarp } from "../../src/node.ts";
 import { shardOf } from "../../src/protocol/key.ts";
 import { textCodec } from "../../src/runtime/codec.ts";
 import { failure } from "../contract/adapter-bed.ts";
-import { SpaceHttp } from "../support/http-client.ts";
+import { type Problem, SpaceHttp } from "../support/http-client.ts";
 import { eventually, type Served, startServe, temporaryFolder } from "../support/serve.ts";
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -114,6 +114,27 @@ describe("nodes in Node processes over serve", () => {
     const begunAt = performance.now();
     await writer.set("s:1", 1);
     expect(performance.now() - begunAt).toBeLessThan(2_000);
+  });
+
+  test("X-17 the isolate that a write came through does not count for its quorum, another one does", async () => {
+    const [own, other] = served.urls.map((url) => new SpaceHttp(url, "isolates"));
+    if (own === undefined || other === undefined) throw new Error("two isolates are needed");
+    await own.register("q:*", { mode: "strong", quorum: 1 });
+    const put = async (): Promise<unknown> =>
+      await own.put("q:1", "x").then(
+        () => "written",
+        ({ code }: Problem) => code,
+      );
+    for (let i = 0; i < 5; i++) {
+      expect(await put()).toBe("quorum_failed");
+      await sleep(50);
+    }
+    expect(
+      await eventually(async () => {
+        await other.get("q:1");
+        return (await put()) === "written";
+      }),
+    ).toBe(true);
   });
 
   test("X-19 after kill -9 of the server nodes come back by themselves, and serve nothing that is past its time", async () => {

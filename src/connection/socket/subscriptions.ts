@@ -57,6 +57,7 @@ export function subscribed(connection: ShardConnection, options: SubscriptionOpt
   const { ready } = connection;
   return {
     space: connection.space,
+    node: options.node,
     shard: (index) => connection.shard(index),
     ...(ready === undefined ? {} : { ready: (index: number) => ready.call(connection, index) }),
     used: (index) => subscriptions.used(index),

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { host } from "#host";
 import { nodeLeaseMs } from "../../../src/runtime/limits.ts";
 import { expectReply, verdictCode } from "../../support/shard-bed.ts";
-import { StrongBed, strongKeys, verdictOf } from "../../support/strong-bed.ts";
+import { StrongBed, strongKeys, verdictOf, watched } from "../../support/strong-bed.ts";
 
 const leaseEndMs = nodeLeaseMs * 1.01;
 
@@ -108,6 +108,23 @@ describe("a quorum", () => {
       await bed.time.settle();
       expect(verdictCode(verdictOf(write))).toBe("quorum_failed");
       expect(await bed.text("q")).toBe("old");
+    }),
+  );
+
+  it(
+    "X-17 SB5 a node whose write came by itself, and not over its session, does not count for it",
+    withQuorum({ quorum: 1 }, async (bed) => {
+      bed.members.join("a", { node: "isolate" });
+      const mutations = [bed.setting("q", "x")];
+      const own = bed.bed.shard.mutate({ ...bed.bed.scope(), node: "isolate", mutations });
+      expect(verdictCode(expectReply(await own).verdicts[0])).toBe("quorum_failed");
+      const another = watched(
+        bed.bed.shard.mutate({ ...bed.bed.scope(), node: "another", mutations: [bed.setting("q", "y")] }),
+      );
+      await bed.time.settle();
+      bed.members.acknowledge("a");
+      await bed.time.settle();
+      expect(verdictOf(another)).toMatchObject({ outcome: "ok" });
     }),
   );
 
