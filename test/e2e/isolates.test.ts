@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 describe("two isolates over one object space", () => {
-  test("what one writes the other reads at once with the same version, if it holds no copy", async () => {
+  test("DI-11 what one writes the other reads at once with the same version, if it holds no copy, and the other way round", async () => {
     for (let index = 0; index < 40; index++) {
       const [writer, reader] = index % 2 === 0 ? [here, there] : [there, here];
       const { version } = await writer.put(`fresh:${index}`, `value ${index}`);

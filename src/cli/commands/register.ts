@@ -70,7 +70,7 @@ export const register: Command = {
       help: "change the registration that is at this version; else other settings are a conflict",
     },
   ],
-  notes: ["The fields and what they do are in docs/core.md."],
+  notes: ["The fields and what they do are in docs/configuration.md."],
   examples: [
     { line: "warp register 'session:*' --mode strong", prints: ["session:* is registered, version <n>"] },
     { line: "warp register 'page:*' --set cacheTtlMs=10m --set graceMs=1h --set jitter=0.1" },
