@@ -6,6 +6,7 @@ import type { BusInterest, BusMessage, Quorum, SyncBusSupports } from "./syncbus
 
 /** Throws `invalid_key` or `invalid_argument` unless the message names one key, prefix or tag; `unsupported` for a scope that the bus lacks. */
 export function checkMessage(message: BusMessage, supports: Pick<SyncBusSupports, "scope">): void {
+  checkOne(message, ["key", "prefix", "tag"], "a message is about");
   if ("key" in message) checkKey(message.key);
   else if ("prefix" in message) checkPrefix(message.prefix);
   else checkTags([message.tag], "tag");
@@ -14,8 +15,9 @@ export function checkMessage(message: BusMessage, supports: Pick<SyncBusSupports
   }
 }
 
-/** Throws `invalid_key`. */
+/** Throws `invalid_key` or `invalid_argument`. */
 export function checkInterest(interest: BusInterest): void {
+  checkOne(interest, ["key", "prefix"], "a subscription is to");
   if ("key" in interest) checkKey(interest.key);
   else checkPrefix(interest.prefix);
 }
@@ -25,6 +27,11 @@ export function checkQuorum({ nodes, minZones = 0 }: Quorum): Required<Quorum> {
   checkWhole("nodes", nodes, 1, maxQuorum);
   checkWhole("minZones", minZones, 0, Math.min(maxMinZones, nodes));
   return { nodes, minZones };
+}
+
+function checkOne(target: object, members: readonly string[], what: string): void {
+  if (members.filter((member) => member in target).length === 1) return;
+  throw new WarpError("invalid_argument", `${what} exactly one of: ${members.join(", ")}`);
 }
 
 function checkWhole(field: string, value: number, min: number, max: number): void {

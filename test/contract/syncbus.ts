@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { BusEvent, BusInterest, SyncBus, SyncBusSupports } from "../../src/syncbus/syncbus.ts";
+import type {
+  BusEvent,
+  BusInterest,
+  BusMessage,
+  SyncBus,
+  SyncBusSupports,
+} from "../../src/syncbus/syncbus.ts";
 import type { VirtualClock } from "../support/virtual-clock.ts";
 import { syncBusDelivery } from "./syncbus-delivery.ts";
 
@@ -103,6 +109,9 @@ export function syncBusContract({ name, supports, run }: BusContract): void {
         expect(await codeOf(bus.publish({ key: "k".repeat(513) }))).toBe("invalid_key");
         expect(await codeOf(bus.publish({ prefix: "k".repeat(513) }))).toBe("invalid_key");
         expect(await codeOf(bus.publish({ tag: "" }))).toBe("invalid_argument");
+        for (const message of [{}, { key: "k", prefix: "k" }])
+          expect(await codeOf(bus.publish(message as BusMessage))).toBe("invalid_argument");
+        expect(await codeOf(bus.subscribe({} as BusInterest, () => {}))).toBe("invalid_argument");
         expect(await codeOf(bus.publish({ key: "k" }, { timeoutMs: 0 }))).toBe("invalid_argument");
         expect(await codeOf(bus.subscribe({ key: "" }, () => {}))).toBe("invalid_key");
         expect(bus.stats()).toMatchObject({ published: 0, subscriptions: 0 });
