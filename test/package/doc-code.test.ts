@@ -17,6 +17,7 @@ const given: Readonly<Record<string, string>> = {
     declare const env: { readonly CACHE: KvNamespace };
     declare const atMs: number;
     declare const nowMs: number;`,
+  "docs/node.md": "",
   "docs/policies.md": `
     import type { Warp } from "warp-edge";
     declare const warp: Warp;`,
