@@ -61,7 +61,14 @@ export interface Seen {
 
 /** How one change ended. */
 export type Ended =
-  | { readonly ok: true; readonly version: number; readonly existed: boolean; readonly replayed: boolean }
+  | {
+      readonly ok: true;
+      readonly version: number;
+      readonly existed: boolean;
+      readonly replayed: boolean;
+      /** The log position of the answer, where it says one. */
+      readonly revision?: number;
+    }
   | Failure;
 
 export interface Failure {
@@ -76,6 +83,7 @@ export interface TxnEnded {
   readonly succeeded: boolean;
   readonly version: number;
   readonly replayed: boolean;
+  readonly revision: number;
   /** Of each `get` the value; of each change whether the key had existed. */
   readonly results: readonly { readonly value?: Value; readonly existed?: boolean }[];
 }
@@ -104,6 +112,27 @@ export interface TwinNode {
   call<C extends NodeCall>(call: C): Promise<AnswerOf<C>>;
 }
 
+/** The revision in `epoch.revision`. */
+export function revisionOf(cursor: string): number {
+  return Number(cursor.slice(cursor.lastIndexOf(".") + 1));
+}
+
 export function failed(code: string, message: string, outcome: Failure["outcome"]): Failure {
   return { ok: false, code, outcome, message };
+}
+
+/** Failures of an attempt, not of the operation: they say nothing about an attempt before under the same op id. */
+const ofAttempts: ReadonlySet<string> = new Set([
+  "unavailable",
+  "overloaded",
+  "deadline_exceeded",
+  "aborted",
+  "session_ended",
+  "storage_unavailable",
+  "storage_timeout",
+]);
+
+/** Whether a failure is the end of an operation of which `unknown` attempts had an unknown outcome before. */
+export function isVerdict({ code, outcome }: Failure, unknown: number): boolean {
+  return outcome === "fail" && (unknown === 0 || !ofAttempts.has(code));
 }

@@ -5,6 +5,7 @@ import {
   type Failure,
   failed,
   type NodeCall,
+  revisionOf,
   type Seen,
   type TwinNode,
   type TxnEnded,
@@ -20,6 +21,7 @@ interface HttpAnswer {
 
 interface VerdictBody {
   readonly version: number;
+  readonly revision?: string;
   readonly replayed: boolean;
   readonly created?: boolean;
   readonly existed?: boolean;
@@ -196,6 +198,7 @@ export class IsolateNode implements TwinNode {
 
 interface TxnBody {
   readonly succeeded: boolean;
+  readonly revision: string;
   readonly version: number;
   readonly replayed: boolean;
   readonly results: readonly {
@@ -206,12 +209,13 @@ interface TxnBody {
   }[];
 }
 
-function txnEnded({ succeeded, version, replayed, results }: TxnBody): TxnEnded {
+function txnEnded({ succeeded, version, replayed, revision, results }: TxnBody): TxnEnded {
   return {
     ok: true,
     succeeded,
     version,
     replayed,
+    revision: revisionOf(revision),
     results: results.map(({ op, json: value, found, existed }) =>
       op === "get" ? { value: found === true ? Number(value) : null } : { existed: existed === true },
     ),
@@ -273,8 +277,9 @@ function ended(answer: HttpAnswer | Failure): Ended {
   return "ok" in body ? body : verdictOf(body);
 }
 
-function verdictOf({ version, replayed, created, existed }: VerdictBody): Ended {
-  return { ok: true, version, replayed, existed: existed ?? created === false };
+function verdictOf({ version, replayed, created, existed, revision }: VerdictBody): Ended {
+  const at = revision === undefined ? {} : { revision: revisionOf(revision) };
+  return { ok: true, version, replayed, existed: existed ?? created === false, ...at };
 }
 
 function keyPath(key: string): string {

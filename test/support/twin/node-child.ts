@@ -1,8 +1,17 @@
 /** A Node process that is a node: `connectWarp`, asked over IPC. Its options come as its argument, in JSON. */
 
+import type { MutationResult } from "../../../src/core/types.ts";
 import { isWarpError } from "../../../src/errors.ts";
 import { connectWarp } from "../../../src/presets/node.ts";
-import { type Ended, type Failure, failed, type NodeCall, type Seen, type TxnStep } from "./calls.ts";
+import {
+  type Ended,
+  type Failure,
+  failed,
+  type NodeCall,
+  revisionOf,
+  type Seen,
+  type TxnStep,
+} from "./calls.ts";
 
 /** What the process is started with. */
 export interface ChildOptions {
@@ -29,13 +38,9 @@ function seenOf(key: string, found: Awaited<ReturnType<typeof warp.lookup<number
   return { key, value: value ?? null, version, cache, stale: cache === "stale" };
 }
 
-function ended(result: {
-  readonly version: number;
-  readonly existed: boolean;
-  readonly replayed: boolean;
-}): Ended {
-  const { version, existed, replayed } = result;
-  return { ok: true, version, existed, replayed };
+function ended(result: MutationResult): Ended {
+  const { version, existed, replayed, cursor } = result;
+  return { ok: true, version, existed, replayed, revision: revisionOf(cursor) };
 }
 
 function failureOf(error: unknown): Failure {
@@ -97,13 +102,17 @@ async function run(call: NodeCall): Promise<object> {
         builder.otherwise();
         addSteps(builder, call.failure);
       }
-      const { succeeded, version, replayed, results } = await builder.commit({ ...timeout, opId: call.opId });
+      const { succeeded, version, replayed, cursor, results } = await builder.commit({
+        ...timeout,
+        opId: call.opId,
+      });
       const steps = results as readonly { op: string; value?: number; existed?: boolean }[];
       return {
         ok: true,
         succeeded,
         version,
         replayed,
+        revision: revisionOf(cursor),
         results: steps.map(({ op, value, existed }) =>
           op === "get" ? { value: value ?? null } : { existed },
         ),
