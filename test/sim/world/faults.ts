@@ -12,6 +12,8 @@ export interface FaultParts {
   readonly restart: (node: number) => void;
   /** Sets a shard's storage back, as from a backup. */
   readonly restore: (host: ShardHost) => void;
+  /** Breaks the sockets between a node and a shard; gives whether there were any. */
+  readonly drop: (node: number, shard: number) => boolean;
   readonly link: (node: number, shard: number) => Link;
 }
 
@@ -35,12 +37,12 @@ export function strike(fault: PlannedFault, parts: FaultParts): string | undefin
       parts.link(fault.node, fault.shard % hosts.length).slow(kernel.nowMs + fault.ms, fault.by);
       return "slow link";
     case "drop":
-      return undefined;
+      return parts.drop(fault.node, fault.shard % hosts.length) ? "socket broken" : undefined;
     case "kill":
       host?.kill(fault.downMs);
       return "kill";
     case "evict":
-      return host?.evict() === true ? "eviction" : undefined;
+      return host?.evict(fault.sockets) === true ? "eviction" : undefined;
     case "supersede":
       host?.supersede(fault.ms);
       return "superseded instance";

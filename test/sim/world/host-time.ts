@@ -1,4 +1,5 @@
 import type { Clock, Timers } from "../../../src/runtime/clock.ts";
+import { elapsedClock } from "../../../src/runtime/elapsed.ts";
 import type { Kernel } from "./kernel.ts";
 
 /** Where the hosts' wall clocks stand when the world begins: a moment in 2026. */
@@ -27,25 +28,15 @@ export class HostTime {
   readonly wall: Clock = { now: () => this.#wallMs() };
   /** Ms since this host began. */
   readonly elapsed: Clock = { now: () => (this.#kernel.nowMs - this.#bornMs) * this.#rate };
-  /** Never back, and never slower than time passes: the larger of what wall and elapsed clock say has passed. */
-  readonly steady: Clock;
+  /** Time as it passes for leases: what `src/` makes of both. */
+  readonly passed: Clock;
 
   constructor(kernel: Kernel, { rate, offsetMs }: ClockFault) {
     this.#kernel = kernel;
     this.#rate = rate;
     this.#offsetMs = offsetMs;
     this.#bornMs = kernel.nowMs;
-    let highest = Number.NEGATIVE_INFINITY;
-    let highestAt = 0;
-    this.steady = {
-      now: () => {
-        const elapsed = this.elapsed.now();
-        highest = Math.max(highest + elapsed - highestAt, this.#wallMs());
-        highestAt = elapsed;
-        return highest;
-      },
-    };
-    this.steady.now();
+    this.passed = elapsedClock(this.wall, this.elapsed);
   }
 
   /** Sets the wall clock, at most `ms` away from where it would be. */

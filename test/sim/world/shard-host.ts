@@ -1,12 +1,19 @@
+import { resolveSettings } from "../../../src/core/policy.ts";
+import { isWarpError } from "../../../src/errors.ts";
 import type { ShardApi } from "../../../src/protocol/shard-api.ts";
+import { beatFrame } from "../../../src/protocol/wire/frames.ts";
+import type { Timers } from "../../../src/runtime/clock.ts";
 import type { Random } from "../../../src/runtime/random.ts";
 import type { Home } from "../../../src/shard/admission.ts";
+import { Hub } from "../../../src/shard/hub/hub.ts";
+import type { HubSocket } from "../../../src/shard/hub/hub-socket.ts";
 import { schemaVersion } from "../../../src/shard/schema.ts";
 import { Shard } from "../../../src/shard/shard.ts";
 import type { Seeded } from "../../support/seeded.ts";
 import { Disk, DiskView } from "./disk.ts";
 import { HostTime } from "./host-time.ts";
 import type { Kernel } from "./kernel.ts";
+import type { Wire } from "./wire.ts";
 
 /** What a call to a shard ends with. */
 export type CallEnd =
@@ -40,6 +47,10 @@ export class ShardHost {
   #cancelAlarm: (() => void) | undefined;
   #downUntilMs = 0;
   #storageErrors = 0;
+  /** Open sockets, and the instance that each was last with: undefined while that hibernates. */
+  readonly #wires = new Map<Wire, Instance | undefined>();
+  /** What sessions reported as unexpected: bugs. */
+  readonly reported: unknown[] = [];
   instances = 0;
 
   constructor(
@@ -67,7 +78,14 @@ export class ShardHost {
         flushMs: () => this.#settings.flushMinMs + this.#random.below(this.#settings.flushSpreadMs + 1),
         failsNow: () => this.#storageErrors > 0 && this.#storageErrors-- > 0,
       });
-      this.#instance = new Instance(time, view, this.#random, this.#settings, this.#home);
+      this.#instance = new Instance(time, view, this.#random, this.#settings, this.#home, {
+        index: this.index,
+        sockets: () => this.#sleeping(),
+        // A storage that refuses is no news here.
+        report: (error) => {
+          if (!isWarpError(error, "storage_unavailable")) this.reported.push(error);
+        },
+      });
       view.onFailure = () => this.#drop(this.#instance);
       view.onFlushed = () => this.#armAlarm();
       this.#armAlarm();
@@ -85,6 +103,64 @@ export class ShardHost {
     else end({ lost: true });
   }
 
+  /** A socket arrives. Gives whether it was taken. */
+  accept(wire: Wire): boolean {
+    if (!this.isUp) return false;
+    const instance = this.instance();
+    this.#wires.set(wire, instance);
+    instance.accept(wire);
+    return true;
+  }
+
+  message(wire: Wire, data: string): void {
+    if (!this.#wires.has(wire)) return;
+    const instance = this.#wires.get(wire);
+    // The platform answers these, also for an object that sleeps.
+    if (data === beatFrame) {
+      wire.beat((instance ?? this.#instance)?.time.wall.now() ?? 0);
+      return;
+    }
+    (instance ?? this.#wake(wire)).message(wire, data);
+  }
+
+  /** A socket has ended at its other end, or broke. */
+  closed(wire: Wire): void {
+    if (!this.#wires.has(wire)) return;
+    const instance = this.#wires.get(wire) ?? this.#wake(wire);
+    this.#wires.delete(wire);
+    instance.closed(wire);
+  }
+
+  /** A socket was closed by this end. */
+  forget(wire: Wire): void {
+    this.#wires.delete(wire);
+  }
+
+  #wake(wire: Wire): Instance {
+    const instance = this.instance();
+    this.#wires.set(wire, instance);
+    return instance;
+  }
+
+  /** Sockets whose instance hibernates: the next one finds them. */
+  #sleeping(): readonly Wire[] {
+    const found: Wire[] = [];
+    for (const [wire, instance] of this.#wires) {
+      if (instance !== undefined && instance !== this.#instance) continue;
+      found.push(wire);
+      this.#wires.set(wire, this.#instance);
+    }
+    return found;
+  }
+
+  #breakWires(of: Instance | undefined): void {
+    for (const [wire, instance] of [...this.#wires]) {
+      if (instance !== of) continue;
+      this.#wires.delete(wire);
+      wire.break("node");
+    }
+  }
+
   /** Kills the instance at once. Of what was not yet durable, chance decides how much had reached the disk. */
   kill(downMs = 0): void {
     const instance = this.#instance;
@@ -92,14 +168,17 @@ export class ShardHost {
     this.#instance = undefined;
     this.#downUntilMs = this.#kernel.nowMs + downMs;
     instance.end(this.#random.below(instance.view.pending + 1));
+    this.#breakWires(instance);
   }
 
-  /** Ends an idle instance, as the platform does. Gives whether it was idle. */
-  evict(): boolean {
+  /** Ends an idle instance, as the platform does, its sockets sleeping or broken. Gives whether it was idle. */
+  evict(keepSockets: boolean): boolean {
     const instance = this.#instance;
     if (instance === undefined || !instance.isIdle) return false;
     this.#instance = undefined;
     instance.end(0);
+    if (!keepSockets) this.#breakWires(instance);
+    for (const [wire, of] of this.#wires) if (of === instance) this.#wires.set(wire, undefined);
     return true;
   }
 
@@ -150,6 +229,7 @@ export class ShardHost {
     this.#former.delete(instance);
     if (this.#instance === instance) this.#instance = undefined;
     instance.end(0);
+    this.#breakWires(instance);
   }
 
   /** The platform's alarm: at least once, not before its time, and often late. */
@@ -191,6 +271,10 @@ export class Instance {
   readonly shard: Shard;
   #alive = true;
   #timers = 0;
+  #messages = 0;
+  readonly #hub: Hub;
+  readonly #index: number;
+  readonly #sockets = new Map<Wire, HubSocket>();
   readonly #calls = new Set<(end: CallEnd) => void>();
   readonly #atEnd: (() => void)[] = [];
 
@@ -200,34 +284,42 @@ export class Instance {
     random: Random,
     settings: ShardHostSettings,
     home: (alive: () => boolean) => Home,
+    world: {
+      readonly index: number;
+      readonly sockets: () => readonly Wire[];
+      readonly report: (error: unknown) => void;
+    },
   ) {
+    this.#index = world.index;
     this.time = time;
     this.view = view;
     const timers = time.timers((run) => {
       if (this.#alive) run();
     });
+    const counted: Timers = {
+      after: (delayMs, run) => {
+        this.#timers++;
+        let over = false;
+        const done = (): void => {
+          if (!over) this.#timers--;
+          over = true;
+        };
+        const cancel = timers.after(delayMs, () => {
+          done();
+          run();
+        });
+        return () => {
+          done();
+          cancel();
+        };
+      },
+    };
     this.shard = new Shard({
       sql: view.sql,
       clock: time.wall,
+      elapsed: time.passed,
       random,
-      timers: {
-        after: (delayMs, run) => {
-          this.#timers++;
-          let over = false;
-          const done = (): void => {
-            if (!over) this.#timers--;
-            over = true;
-          };
-          const cancel = timers.after(delayMs, () => {
-            done();
-            run();
-          });
-          return () => {
-            done();
-            cancel();
-          };
-        },
-      },
+      timers: counted,
       alarm: { set: (atMs) => view.setAlarm(atMs) },
       durable: () => view.durable(),
       wipe: async () => {
@@ -241,10 +333,65 @@ export class Instance {
       logMaxAgeMs: settings.logMaxAgeMs,
       statics: [],
     });
+    this.#hub = new Hub({
+      shard: this.shard,
+      clock: time.wall,
+      timers: counted,
+      random,
+      sockets: () => world.sockets().map((wire) => this.#socketOf(wire)),
+      checkSettings: resolveSettings,
+      report: world.report,
+    });
+  }
+
+  accept(wire: Wire): void {
+    this.#hub.accept(this.#socketOf(wire), {
+      space: "sim",
+      shard: this.#index,
+      subject: "node",
+      invalidates: true,
+      isAdmin: true,
+    });
+    this.view.gate(() => wire.opened());
+  }
+
+  message(wire: Wire, data: string): void {
+    this.#messages++;
+    const done = (): void => {
+      this.#messages--;
+    };
+    this.#hub.message(this.#socketOf(wire), data).then(done, done);
+  }
+
+  closed(wire: Wire): void {
+    this.#hub.closed(this.#socketOf(wire));
+  }
+
+  /** This instance's hold of a socket: what it sends waits for what it has written. */
+  #socketOf(wire: Wire): HubSocket {
+    let socket = this.#sockets.get(wire);
+    if (socket === undefined) {
+      const { view } = this;
+      socket = {
+        send: (data) => view.gate(() => wire.fromShard(String(data))),
+        close: (code, reason) => view.gate(() => wire.closeFromShard(code, reason)),
+        get attachment() {
+          return wire.attachment;
+        },
+        set attachment(value: unknown) {
+          wire.attachment = structuredClone(value);
+        },
+        get lastBeatMs() {
+          return wire.lastBeatMs;
+        },
+      };
+      this.#sockets.set(wire, socket);
+    }
+    return socket;
   }
 
   get isIdle(): boolean {
-    return this.#calls.size === 0 && this.#timers === 0 && this.view.isClean;
+    return this.#calls.size === 0 && this.#timers === 0 && this.#messages === 0 && this.view.isClean;
   }
 
   call(method: ShardMethod, args: readonly unknown[], end: (end: CallEnd) => void): void {

@@ -11,6 +11,7 @@ import type { Seeded } from "../../support/seeded.ts";
 import { type ClockFault, HostTime } from "./host-time.ts";
 import type { Kernel } from "./kernel.ts";
 import { watchedCache } from "./watched-cache.ts";
+import type { Wire } from "./wire.ts";
 
 /** A process with a place in the network: it can be paused, and end. */
 export class Host {
@@ -68,7 +69,7 @@ export class Host {
 /** How a node is made. */
 export interface SimNodeOptions {
   readonly clock: ClockFault;
-  readonly connection: (host: Host) => ShardConnection;
+  readonly connection: (node: SimNode) => ShardConnection;
   readonly registrations: readonly { readonly pattern: string; readonly options: RegistrationOptions }[];
   readonly maxEntries: number;
 }
@@ -84,6 +85,9 @@ export class SimNode extends Host {
   readonly wrongs: string[] = [];
   drops = 0;
 
+  /** Sockets that it opened, with their shards. */
+  readonly wires: { readonly wire: Wire; readonly shard: number }[] = [];
+
   constructor(kernel: Kernel, name: string, options: SimNodeOptions) {
     super(kernel, name, options.clock);
     const client = new SpaceClient({ connection: options.connection(this), timers: this.timers });
@@ -93,10 +97,10 @@ export class SimNode extends Host {
       adapter: this.adapter,
       cache: watchedCache(
         this.#cache,
-        () => this.time.steady.now(),
+        () => this.time.wall.now(),
         (what) => this.wrongs.push(what),
       ),
-      clock: this.time.steady,
+      clock: this.time.wall,
       timers: this.timers,
       random: this.random,
       background: { run: (work) => void work.catch((error: unknown) => this.leaks.push(error)) },
@@ -107,6 +111,6 @@ export class SimNode extends Host {
 
   /** The copy of a key in L1, if there is one. */
   copy(key: string): CacheEntry | undefined {
-    return this.#cache.inspect(key, this.time.steady.now());
+    return this.#cache.inspect(key, this.time.wall.now());
   }
 }

@@ -1,4 +1,6 @@
 import { shardAdapter } from "../../../src/adapter/shard/shard-adapter.ts";
+import type { ShardConnection } from "../../../src/connection/shard-connection.ts";
+import { socketConnection } from "../../../src/connection/socket/socket-connection.ts";
 import { SpaceClient } from "../../../src/connection/space-client.ts";
 import { resolveSettings } from "../../../src/core/policy.ts";
 import type { Violation } from "../check/violation.ts";
@@ -6,12 +8,14 @@ import { Clients } from "./client.ts";
 import { strike } from "./faults.ts";
 import { Kernel } from "./kernel.ts";
 import { Link } from "./links.ts";
-import type { Plan, PlannedCall, PlannedFault } from "./plan.ts";
+import type { Plan, PlannedCall, PlannedFault, PlannedNode } from "./plan.ts";
 import { Recorder } from "./recorder.ts";
 import { isStrongClass, nodeRegistrations, spaceRegistrations } from "./registrations.ts";
 import { carry, rpcLike } from "./rpc.ts";
 import { ShardHost } from "./shard-host.ts";
 import { Host, SimNode } from "./sim-node.ts";
+import { wires } from "./wire.ts";
+import { WireWatch } from "./wire-watch.ts";
 
 const space = "sim";
 const perfect = { minDelayMs: 0, spreadMs: 0, breaks: 0, twice: 0 };
@@ -33,6 +37,7 @@ export class World {
   /** What each storage held when the plan began. */
   #foundedAt: readonly number[] = [];
   #isHealed = false;
+  readonly #seen = new Map<string, number>();
 
   constructor(plan: Plan) {
     this.#plan = plan;
@@ -141,7 +146,7 @@ export class World {
 
   /** What nodes counted, restarted ones included. */
   seen(): ReadonlyMap<string, number> {
-    const sum = new Map<string, number>();
+    const sum = new Map(this.#seen);
     for (const node of [...this.#nodes, ...this.#past]) {
       const { catchUps, drops, refusedFills, joins, stale } = node.warp.stats();
       for (const [name, times] of Object.entries({ catchUps, drops, refusedFills, joins, stale }))
@@ -152,10 +157,18 @@ export class World {
 
   /** What went wrong inside nodes. */
   get troubles(): readonly Violation[] {
-    return [...this.#nodes, ...this.#past].flatMap((node) => [
-      ...node.leaks.map((leak) => trouble("CO10", `background work of ${node.name} failed: ${String(leak)}`)),
-      ...node.wrongs.map((what) => trouble("CO3", `${node.name}: ${what}`)),
-    ]);
+    return [...this.#nodes, ...this.#past]
+      .flatMap((node) => [
+        ...node.leaks.map((leak) =>
+          trouble("CO10", `background work of ${node.name} failed: ${String(leak)}`),
+        ),
+        ...node.wrongs.map((what) => trouble("CO3", `${node.name}: ${what}`)),
+      ])
+      .concat(
+        this.hosts.flatMap(({ reported }) =>
+          reported.map((error) => trouble("SE4", `a session failed: ${String(error)}`)),
+        ),
+      );
   }
 
   async #setUp(): Promise<void> {
@@ -177,6 +190,13 @@ export class World {
       node: (at) => this.node(at),
       restart: (at) => this.#restart(at % this.#nodes.length),
       restore: (host) => void this.#restore(host),
+      drop: (at, shard) => {
+        const node = this.node(at);
+        const broken = node.wires.filter((one) => one.shard === shard);
+        for (const { wire } of broken) wire.break(node.random.pick(["node", "shard", "both"]));
+        node.wires.splice(0, node.wires.length, ...node.wires.filter((one) => one.shard !== shard));
+        return broken.length > 0;
+      },
       link: (at, shard) => this.#link(this.node(at).name, shard),
     });
     if (name !== undefined) this.faults.set(name, (this.faults.get(name) ?? 0) + 1);
@@ -214,6 +234,8 @@ export class World {
   #restart(at: number): void {
     const before = this.node(at);
     before.end();
+    // A process that is killed has its sockets closed; a machine that is gone closes nothing.
+    for (const { wire } of before.wires) wire.break(before.random.below(2) === 0 ? "both" : "node");
     this.#past.push(before);
     this.#nodes[at] = this.#makeNode(at, this.#past.length);
   }
@@ -224,17 +246,42 @@ export class World {
     const name = life === 0 ? planned.name : `${planned.name}'${life}`;
     return new SimNode(this.kernel, name, {
       clock: planned.clock,
-      connection: (host) =>
-        rpcLike(
-          this.kernel,
-          space,
-          this.hosts,
-          (shard) => this.#link(name, shard),
-          (run) => host.deliver(run),
-        ),
+      connection: (node) => this.#connection(node, planned),
       registrations: nodeRegistrations(this.#plan, planned),
       maxEntries: planned.maxEntries,
     });
+  }
+
+  #connection(node: SimNode, { transport, zone }: PlannedNode): ShardConnection {
+    const linkTo = (shard: number): Link => this.#link(node.name, shard);
+    if (transport === "rpc")
+      return rpcLike(this.kernel, space, this.hosts, linkTo, (run) => node.deliver(run));
+    return socketConnection({
+      url: "https://sim.example",
+      space,
+      node: `node-${node.name.replace("'", "-")}-abcdef`,
+      zone,
+      sockets: wires(
+        this.kernel,
+        node,
+        this.hosts,
+        linkTo,
+        () =>
+          new WireWatch(
+            (what) => this.#count(what),
+            (what) => node.wrongs.push(what),
+          ),
+        (wire, shard) => node.wires.push({ wire, shard }),
+      ),
+      timers: node.timers,
+      clock: node.time.wall,
+      elapsed: node.time.passed,
+      random: node.random,
+    });
+  }
+
+  #count(what: string): void {
+    this.#seen.set(what, (this.#seen.get(what) ?? 0) + 1);
   }
 
   #caller(name: string, linkTo: (shard: number) => Link) {
