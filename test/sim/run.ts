@@ -26,7 +26,8 @@ export interface Run {
 
 /** What clocks may add to a bound: their rates and, where a node's wall clock was set back, by how much at most. */
 function toleranceOf(world: World) {
-  return { rate: 0.01, stepMs: world.faults.has("node clock set") ? 1_002 : 1 };
+  const stepMs = world.faults.has("node clock set") ? 1_002 : 1;
+  return { rate: 0.01, stepMs, apart: world.hosts.flatMap(({ spans }) => spans) };
 }
 
 /** Carries out a plan and judges what happened. */

@@ -36,14 +36,13 @@ if (mutant !== undefined) plant(mutant);
 // Only now: what is loaded before has no bug in it.
 const { runPlan } = await import("./run.ts");
 const { makePlan } = await import("./world/plan.ts");
-const { abilities } = await import("./abilities.ts");
 const { Coverage } = await import("./coverage.ts");
 const { shrink } = await import("./shrink.ts");
 const { report, tellHistory } = await import("./report.ts");
 
 const coverage = new Coverage();
 for (let seed = task.from; seed < task.from + task.count; seed++) {
-  const run = await runPlan(makePlan(seed, abilities, task));
+  const run = await runPlan(makePlan(seed, task));
   coverage.add(run);
   if (task.verbose) tell({ type: "history", text: tellHistory(run) });
   const [first] = run.violations;

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { abilities } from "./abilities.ts";
 import { Coverage } from "./coverage.ts";
 import { report } from "./report.ts";
 import { runPlan } from "./run.ts";
@@ -11,7 +10,7 @@ describe("the simulation", () => {
   }, async () => {
     const coverage = new Coverage();
     for (let seed = 1; seed <= 100; seed++) {
-      const run = await runPlan(makePlan(seed, abilities));
+      const run = await runPlan(makePlan(seed));
       coverage.add(run);
       // The run itself says all: `npm run sim -- --seed N` shrinks it.
       if (run.violations.length > 0) expect.fail(report(run, run));
@@ -26,8 +25,8 @@ describe("the simulation", () => {
 
   test("is the same for the same seed, event by event, and another for another", async () => {
     const twice = async (seed: number) => [
-      (await runPlan(makePlan(seed, abilities))).hash,
-      (await runPlan(makePlan(seed, abilities))).hash,
+      (await runPlan(makePlan(seed))).hash,
+      (await runPlan(makePlan(seed))).hash,
     ];
     const [one, again] = await twice(7);
     expect(again).toBe(one);

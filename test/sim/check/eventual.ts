@@ -8,6 +8,8 @@ interface Change {
   readonly version: number | undefined;
   /** Of an end: the value whose life it was. */
   readonly ends?: Value | undefined;
+  /** Its branch may not have been the one that was taken. */
+  readonly isPossible: boolean;
 }
 
 /** What is allowed beyond a bound, for clocks: rule A1, and steps of wall clocks. */
@@ -15,6 +17,8 @@ export interface Tolerance {
   /** Share by which a node's clock may run slow. */
   readonly rate: number;
   readonly stepMs: number;
+  /** When superseded instances went on that may answer eventual reads, since they can't know. */
+  readonly apart?: readonly { readonly fromMs: number; readonly toMs: number }[];
 }
 
 /**
@@ -28,7 +32,7 @@ export function checkEventual(history: readonly Operation[], tolerance: Toleranc
   const violations: Violation[] = [];
   for (const [key, { changes, gets }] of byKey(history)) {
     const wholes = changes.filter(({ op }) => op.outcome !== "fail");
-    const answered = wholes.filter(({ op }) => op.outcome === "ok");
+    const answered = wholes.filter(({ op, isPossible }) => op.outcome === "ok" && !isPossible);
     const restore = answered.find(({ op }) => op.kind === "restore")?.op;
     for (const get of gets) {
       if (get.outcome !== "ok" || get.stale === true) continue;
@@ -48,6 +52,7 @@ export function checkEventual(history: readonly Operation[], tolerance: Toleranc
         if (op.call < from || (later === value && value !== null)) return false;
         const due = get.strong ? op.ret < get.call : op.retMs < get.callMs - boundMs;
         const own = op.node === get.node && op.ret < get.call;
+        if (!own && !get.strong && isApart(get, boundMs, tolerance)) return false;
         return (due || own) && sources.every((source) => isLater(change, source, get, restore?.call));
       });
       if (missed === undefined) continue;
@@ -65,6 +70,11 @@ export function checkEventual(history: readonly Operation[], tolerance: Toleranc
     }
   }
   return violations;
+}
+
+/** Whether a superseded instance may have a part in what this get answers. */
+function isApart(get: Operation, boundMs: number, { apart = [] }: Tolerance): boolean {
+  return apart.some(({ fromMs, toMs }) => fromMs <= get.retMs && toMs >= get.callMs - boundMs);
 }
 
 /** The greatest lag that any get of an eventual key showed, in ms: how long before its call a change was answered that it did not see. */
@@ -129,7 +139,13 @@ function byKey(history: readonly Operation[]) {
     if (op.action === undefined) continue;
     for (const one of stepsOf(op)) {
       if (one.do === "write")
-        of(one.key).changes.push({ op, value: one.value, version: op.version, ends: op.action.when[0]?.is });
+        of(one.key).changes.push({
+          op,
+          value: one.value,
+          version: op.version,
+          ends: op.action.when[0]?.is,
+          isPossible: op.kind === "transaction" && op.action.when.length > 0 && op.action.took === undefined,
+        });
       else if (one.do === "add") of(one.key).merged = true;
     }
   }
@@ -140,6 +156,7 @@ function byKey(history: readonly Operation[]) {
 function stepsOf(op: Operation): readonly Step[] {
   const { action } = op;
   if (action === undefined) return [];
+  if (action.when.length === 0) return action.success;
   if (action.took === undefined) return [...action.success, ...action.failure];
   return action.took ? action.success : action.failure;
 }

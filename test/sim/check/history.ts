@@ -73,6 +73,8 @@ export interface Operation {
   error?: string;
   /** Eventual get: how old its answer may be, in ms of the node's clock. */
   boundMs?: number;
+  /** A change: its op id, as shards keep it. */
+  opId?: string;
   /** A set: the life of the value. */
   expiresInMs?: number;
 }

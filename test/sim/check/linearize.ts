@@ -3,7 +3,7 @@
  * Kroening's "Faster linearizability checking via P-compositionality".
  */
 
-import type { Action, Operation, Value } from "./history.ts";
+import type { Action, Operation, Step, Value } from "./history.ts";
 
 /** One operation for the search. `ret` infinite: it may also never happen. */
 export interface Candidate {
@@ -71,7 +71,7 @@ export function linearizable(
   const seen = new Set<string>();
   const stack: Choice[] = [];
   let state: State = keys.map(() => null);
-  let choice: Choice = { state, options: optionsOf(head), at: 0 };
+  let choice: Choice = { state, options: optionsOf(head, state, places), at: 0 };
   for (let steps = 0; open > 0; steps++) {
     if (steps >= maxSteps) return "undecided";
     const event = choice.options[choice.at];
@@ -98,7 +98,7 @@ export function linearizable(
         if (event.match !== undefined) open--;
         stack.push(choice);
         state = next;
-        choice = { state, options: optionsOf(head), at: 0 };
+        choice = { state, options: optionsOf(head, state, places), at: 0 };
         continue;
       }
       flip(done, event.place);
@@ -108,11 +108,26 @@ export function linearizable(
   return "linearizable";
 }
 
-/** What may happen next: calls before the first return, the likeliest first. */
-function optionsOf(head: Event): readonly Event[] {
+/**
+ * What may happen next: calls before the first return, the likeliest first. What only reads, and fits the present state, may as well happen now:
+ * whatever can follow without it can follow after it.
+ */
+function optionsOf(head: Event, state: State, places: ReadonlyMap<string, number>): readonly Event[] {
   const options: Event[] = [];
-  for (let event = head.next; event?.candidate !== undefined; event = event.next) options.push(event);
+  for (let event = head.next; event?.candidate !== undefined; event = event.next) {
+    const { action } = event.candidate;
+    if (onlyReads(action) && step(state, action, places) !== undefined) return [event];
+    options.push(event);
+  }
   return options.sort((a, b) => hintOf(a) - hintOf(b));
+}
+
+function onlyReads({ success, failure, when, took }: Action): boolean {
+  // To delete what is not there changes nothing, either.
+  const isRead = (one: Step): boolean =>
+    one.do === "read" || (one.do === "write" && one.value === null && one.existed === false);
+  if (when.length === 0 || took === true) return success.every(isRead);
+  return failure.every(isRead) && (took === false || success.every(isRead));
 }
 
 function hintOf({ candidate }: Event): number {

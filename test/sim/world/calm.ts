@@ -1,7 +1,8 @@
 import type { Violation } from "../check/violation.ts";
-import type { Plan } from "./plan.ts";
-import { isStrongClass } from "./registrations.ts";
+import type { Plan, PlannedKey } from "./plan.ts";
 import type { World } from "./world.ts";
+
+type Say = (rule: string, what: string) => void;
 
 /**
  * After all faults are healed: every node can write and read every key, what it reads is what is stored, its L1 says the same, and what it has
@@ -12,54 +13,84 @@ export async function checkCalm(
   plan: Plan,
 ): Promise<{ readonly violations: readonly Violation[]; readonly copies: number }> {
   const violations: Violation[] = [];
-  const say = (rule: string, what: string): void => void violations.push({ rule, what, operations: [] });
-  let copies = 0;
-  for (const [at, node] of world.nodes.entries()) {
-    for (const planned of plan.keys) {
-      const { key } = planned;
-      const before = world.recorder.history.length;
-      if (planned.class !== "sum" && planned.class !== "strongSum")
-        await world.set(at, key, 100_000 + at * 1_000 + before);
-      const set = world.recorder.history[before];
-      if (set !== undefined && set.kind === "set" && set.outcome !== "ok")
-        say("ST3", `${node.name} can't write ${key} after all is healed: ${set.outcome} ${set.error ?? ""}`);
-    }
+  const say: Say = (rule, what) => void violations.push({ rule, what, operations: [] });
+  if (plan.profile !== "restore") await world.resolveAll();
+  // Every node is connected to every shard that it uses.
+  for (const at of world.nodes.keys()) for (const { key } of plan.keys) await world.get(at, key);
+  for (const at of world.nodes.keys()) {
+    for (const planned of plan.keys) await checkWrite(world, plan, at, planned, say);
   }
   await world.kernel.run(world.kernel.nowMs + plan.maxStalenessMs * 1.1 + 1_500);
-  for (const [at, node] of world.nodes.entries()) {
+  let copies = 0;
+  for (const at of world.nodes.keys()) {
+    for (const { key } of plan.keys) if (await checkRead(world, at, key, say)) copies++;
     for (const planned of plan.keys) {
-      const { key } = planned;
-      const stored = await world.stored(key);
-      const first = await world.get(at, key);
-      if (first === undefined) {
-        say("SB2", `${node.name} can't read ${key} after all is healed`);
-        continue;
-      }
-      if ((first.value ?? null) !== stored.value || first.version !== stored.version) {
-        say(
-          "SB2",
-          `${node.name} reads ${key} = ${first.value} v${first.version}; stored is ${stored.value} v${stored.version}`,
-        );
-      }
-      const copy = node.copy(key);
-      if (copy === undefined) continue;
-      copies++;
-      if (copy.version !== stored.version)
-        say("SB2", `L1 of ${node.name} has ${key} v${copy.version}; stored is v${stored.version}`);
-    }
-    for (const planned of plan.keys) {
-      const { key } = planned;
-      const eventual = !world.isStrong(at, key) || !isStrongClass(planned.class);
-      // A copy lives no longer than its TTL, and a small L1 has no room for all.
-      const lasts = plan.cacheTtlMs > 1_000 && (plan.nodes[at]?.maxEntries ?? 0) > 10;
-      if (!eventual || !lasts || planned.class === "ending") continue;
-      let got = await world.get(at, key);
-      // A slow disk may take more than the bound to answer one.
-      for (let tries = 4; tries > 0 && got?.value !== undefined && got.cache !== "hit"; tries--)
-        got = await world.get(at, key);
-      if (got?.value !== undefined && got.cache !== "hit")
-        say("CO3", `${node.name} never has ${key} in L1 again: ${got.cache}`);
+      if (isKept(world, plan, at, planned)) await checkHit(world, at, planned.key, say);
     }
   }
+  for (const { key } of plan.keys) await world.readFinally(key);
   return { violations, copies };
+}
+
+async function checkWrite(
+  world: World,
+  plan: Plan,
+  at: number,
+  planned: PlannedKey,
+  say: Say,
+): Promise<void> {
+  if (planned.class === "sum" || planned.class === "strongSum") return;
+  const { key } = planned;
+  const before = world.recorder.history.length;
+  await world.set(at, key, 100_000 + at * 1_000 + before);
+  const { outcome, error = "" } = world.recorder.history[before] ?? {};
+  const name = world.node(at).name;
+  if (planned.class === "quorum" && !meetsQuorum(plan, at)) {
+    if (outcome !== "fail" || error !== "quorum_failed")
+      say("ST7", `${name} writes ${key} without its quorum: ${outcome} ${error}`);
+  } else if (outcome !== "ok")
+    say("ST3", `${name} can't write ${key} after all is healed: ${outcome} ${error}`);
+}
+
+/** Gives whether L1 has a copy. */
+async function checkRead(world: World, at: number, key: string, say: Say): Promise<boolean> {
+  const node = world.node(at);
+  const stored = await world.stored(key);
+  const found = await world.get(at, key);
+  if (found === undefined) {
+    say("SB2", `${node.name} can't read ${key} after all is healed`);
+    return false;
+  }
+  if ((found.value ?? null) !== stored.value || found.version !== stored.version) {
+    const read = `${found.value} v${found.version}`;
+    say("SB2", `${node.name} reads ${key} = ${read}; stored is ${stored.value} v${stored.version}`);
+  }
+  const copy = node.copy(key);
+  if (copy !== undefined && copy.version !== stored.version)
+    say("SB2", `L1 of ${node.name} has ${key} v${copy.version}; stored is v${stored.version}`);
+  return copy !== undefined;
+}
+
+/** Whether a copy of the key should stay in the node's L1 for a while. */
+function isKept(world: World, plan: Plan, at: number, planned: PlannedKey): boolean {
+  const node = plan.nodes[at];
+  // A copy lives no longer than its TTL, and a small L1 has no room for all.
+  if (plan.cacheTtlMs <= 1_000 || node === undefined || node.maxEntries <= 10) return false;
+  if (planned.class === "ending" || planned.class === "strongEnding") return false;
+  return node.transport === "socket" || !world.isStrong(at, planned.key);
+}
+
+async function checkHit(world: World, at: number, key: string, say: Say): Promise<void> {
+  let got = await world.get(at, key);
+  // A slow disk may take more than the bound to answer one, and a lease comes with the second.
+  for (let tries = 12; tries > 0 && got?.value !== undefined && got.cache !== "hit"; tries--)
+    got = await world.get(at, key);
+  if (got?.value !== undefined && got.cache !== "hit")
+    say("CO3", `${world.node(at).name} never has ${key} in L1 again: ${got.cache}`);
+}
+
+/** Whether other nodes than this one make the quorum of the keys that want one: those with sessions count. */
+function meetsQuorum({ nodes, quorum }: Plan, writer: number): boolean {
+  const others = nodes.filter((node, at) => at !== writer && node.transport === "socket");
+  return others.length >= quorum.nodes && new Set(others.map(({ zone }) => zone)).size >= quorum.zones;
 }

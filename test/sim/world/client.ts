@@ -1,14 +1,15 @@
 import type { SpaceClient } from "../../../src/connection/space-client.ts";
-import type { Lookup, MutationResult } from "../../../src/core/types.ts";
-import { isWarpError } from "../../../src/errors.ts";
+import type { Lookup } from "../../../src/core/types.ts";
 import { type Mutation, scopeOpId, type Verdict } from "../../../src/protocol/shard-api.ts";
 import { jsonCodec } from "../../../src/runtime/codec.ts";
 import { uuidv7 } from "../../../src/runtime/ids.ts";
 import type { Action, Operation, Value } from "../check/history.ts";
+import { Attempts, type Change, type Done, Refused, revisionOf, sleep } from "./attempts.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Caller, Plan, PlannedCall } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Host, SimNode } from "./sim-node.ts";
+import { commitTransaction, type Seen, transactionAction, withoutReads } from "./transaction-call.ts";
 
 /** Whose op ids the door's are. */
 const subject = "door";
@@ -26,23 +27,16 @@ export interface ClientParts {
   readonly isStrong: (node: number, key: string) => boolean;
 }
 
-/** Codes by which a shard says of the operation itself, also when it is asked again, that it was not done and will not be. */
-const verdictCodes = new Set([
-  "precondition_failed",
-  "quorum_failed",
-  "write_interrupted",
-  "op_sealed",
-  "merge_failed",
-]);
-
 /** Carries out planned calls, each on its own, and records them. Nothing is thrown: what went wrong is in the record. */
 export class Clients {
   readonly #parts: ClientParts;
+  readonly #attempts: Attempts;
   /** Values that were last seen of a key, by anyone: what compares expect. */
-  readonly #seen = new Map<string, { readonly value: Value; readonly version: number }>();
+  readonly #seen = new Map<string, Seen>();
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
+    this.#attempts = new Attempts(parts.kernel, parts.recorder, parts.plan.repeats);
   }
 
   /** `place`: the call's place in the plan, of which its values are made. */
@@ -76,9 +70,12 @@ export class Clients {
         return await this.#import(call.by, call.keys, value);
       case "invalidate":
         return await this.#invalidate(call.by, call.target);
+      case "swap":
+        return await this.#swap(call.by, call.key, value);
       case "merge":
+        return await this.#merge(call.by, call.key, call.amount);
       case "transaction":
-        return;
+        return await this.#transaction(call, value);
     }
   }
 
@@ -147,86 +144,120 @@ export class Clients {
     value: Value,
     { expiresInMs, tag }: { expiresInMs?: number | undefined; tag?: string | undefined },
   ): Promise<void> {
-    const action = plainly({ do: "write", key, value });
-    const node = this.#hostOf(by);
-    const op = this.#parts.recorder.begin({
-      kind,
-      node: node.name,
-      keys: [key],
-      action,
-      ...(expiresInMs === undefined ? {} : { expiresInMs }),
-    });
-    const tags = tag === undefined ? {} : { tags: [tag] };
-    const life = expiresInMs === undefined ? {} : { expiresInMs };
-    await this.#change(op, by, async (opId) => {
-      if (by === "door") {
-        const scoped = scopeOpId(subject, opId);
-        const mutation: Mutation =
-          kind === "set"
-            ? { kind, opId: scoped, key, payload: jsonCodec.encode(value), ...life, ...tags }
-            : { kind: "delete", opId: scoped, key };
-        return await this.#door(mutation);
-      }
-      const { warp } = this.#parts.node(by);
-      return kind === "set"
-        ? await warp.set(key, value, { opId, timeoutMs, ...life, ...tags })
-        : await warp.delete(key, { opId, timeoutMs });
-    });
-  }
-
-  async #door(mutation: Mutation): Promise<Pick<MutationResult, "version" | "existed">> {
-    const [answers] = await this.#parts.door.client.mutate([mutation], { timeoutMs });
-    const verdict = answers?.[0].answer as Verdict;
-    if (verdict.outcome === "fail")
-      throw Object.assign(new Error(verdict.error.code), { verdict: verdict.error });
-    return verdict;
-  }
-
-  /** Makes a change; where its fate stays unknown, it may be asked for once more under the same op id. */
-  async #change(
-    op: Operation,
-    by: Caller,
-    attempt: (
-      opId: string,
-    ) => Promise<Pick<MutationResult, "version" | "existed"> & { readonly cursor?: string }>,
-  ): Promise<void> {
-    const { recorder, plan, kernel } = this.#parts;
     const host = this.#hostOf(by);
-    const opId = uuidv7(host.time.wall, host.random);
-    for (let tries = plan.repeats ? 3 : 1, again = false; tries > 0; tries--, again = true) {
-      try {
-        const result = await attempt(opId);
-        const version = result.version > 0 ? { version: result.version } : {};
-        const asOf = result.cursor === undefined ? {} : { asOf: revisionOf(result.cursor) };
-        recorder.end(op, told(op.action, result.existed), { ...version, ...asOf });
-        return;
-      } catch (error) {
-        const code = codeOf(error);
-        const isVerdict = code !== undefined && verdictCodes.has(code);
-        if (isVerdict && !isWarpError(error)) recorder.refused(op, code);
-        else recorder.failed(op, error, again && !isVerdict);
-        if (op.outcome !== "unknown") return;
-      }
-      await sleep(kernel, host, host.random.below(1_000));
-    }
+    const life = expiresInMs === undefined ? {} : { expiresInMs };
+    const tags = tag === undefined ? {} : { tags: [tag] };
+    const action = plainly({ do: "write", key, value });
+    const op = this.#parts.recorder.begin({ kind, node: host.name, keys: [key], action, ...life });
+    await this.#attempts.make({
+      op,
+      host,
+      attempt: async (opId) => {
+        if (by === "door") {
+          const scoped = scopeOpId(subject, opId);
+          const mutation: Mutation =
+            kind === "set"
+              ? { kind, opId: scoped, key, payload: jsonCodec.encode(value), ...life, ...tags }
+              : { kind: "delete", opId: scoped, key };
+          return await this.#door(mutation, action);
+        }
+        const { warp } = this.#parts.node(by);
+        const result =
+          kind === "set"
+            ? await warp.set(key, value, { opId, timeoutMs, ...life, ...tags })
+            : await warp.delete(key, { opId, timeoutMs });
+        return doneBy(action, result);
+      },
+      ...this.#resolving(by, key),
+    });
+  }
+
+  async #merge(by: Caller, key: string, amount: number): Promise<void> {
+    const host = this.#hostOf(by);
+    const action = plainly({ do: "add", key, amount });
+    const op = this.#parts.recorder.begin({ kind: "merge", node: host.name, keys: [key], action });
+    await this.#attempts.make({
+      op,
+      host,
+      attempt: async (opId) => {
+        if (by === "door") {
+          const operand = jsonCodec.encode(amount);
+          return await this.#door({ kind: "merge", opId: scopeOpId(subject, opId), key, operand }, action);
+        }
+        const { version, cursor } = await this.#parts.node(by).warp.merge(key, amount, { opId, timeoutMs });
+        return { action, version, cursor };
+      },
+      ...this.#resolving(by, key),
+    });
   }
 
   async #cas(by: number, key: string, value: number, thinkMs: number): Promise<void> {
     const found = await this.get(by, key, false);
     if (found === undefined) return;
-    const node = this.#parts.node(by);
-    await sleep(this.#parts.kernel, node, thinkMs);
-    const action: Action = {
-      when: [{ key, is: found.value ?? null }],
-      success: [{ do: "write", key, value }],
-      failure: [],
-      took: undefined,
+    const host = this.#hostOf(by);
+    await sleep(this.#parts.kernel, host, thinkMs);
+    const action = conditionally(key, found.value ?? null, value);
+    const op = this.#parts.recorder.begin({ kind: "cas", node: host.name, keys: [key], action });
+    await this.#attempts.make({
+      op,
+      host,
+      attempt: async (opId) => {
+        const { warp } = this.#parts.node(by);
+        return doneBy(action, await warp.set(key, value, { opId, timeoutMs, ifVersion: found.version }));
+      },
+      ...this.#resolving(by, key),
+    });
+  }
+
+  async #swap(by: number, key: string, value: number): Promise<void> {
+    const host = this.#hostOf(by);
+    const expected = this.#seen.get(key)?.value ?? null;
+    const action = conditionally(key, expected, value);
+    const op = this.#parts.recorder.begin({ kind: "transaction", node: host.name, keys: [key], action });
+    await this.#attempts.make({
+      op,
+      host,
+      attempt: async (opId) => {
+        const { warp } = this.#parts.node(by);
+        return doneBy(action, await warp.cas(key, expected ?? undefined, value, { opId, timeoutMs }));
+      },
+    });
+  }
+
+  async #transaction(call: Extract<PlannedCall, { do: "transaction" }>, value: number): Promise<void> {
+    const host = this.#hostOf(call.by);
+    const seen = new Map(this.#seen);
+    const action = transactionAction(call, value, seen);
+    if (action.success.length + action.failure.length === 0) return;
+    const { keys } = call;
+    const byVersion = host.random.below(2) === 0;
+    const op = this.#parts.recorder.begin({
+      kind: "transaction",
+      node: host.name,
+      keys,
+      action: withoutReads(action),
+    });
+    await this.#attempts.make({
+      op,
+      host,
+      attempt: (opId) =>
+        commitTransaction(this.#parts.node(call.by).warp, action, seen, byVersion, { opId, timeoutMs }),
+      ...this.#resolving(call.by, keys[0] ?? ""),
+    });
+  }
+
+  async #door(mutation: Mutation, action: Action): Promise<Done> {
+    const [answers] = await this.#parts.door.client.mutate([mutation], { timeoutMs });
+    const verdict = answers?.[0].answer as Verdict;
+    if (verdict.outcome === "fail") throw new Refused(verdict.error.code);
+    return doneBy(action, verdict);
+  }
+
+  #resolving(by: Caller, key: string): Pick<Change, "resolve"> {
+    if (by === "door") return {};
+    return {
+      resolve: (opId, seal) => this.#parts.node(by).warp.resolve(opId, { key, seal, timeoutMs }),
     };
-    // Its answer tells that the comparison held, also where it is lost: it changes nothing else.
-    const op = this.#parts.recorder.begin({ kind: "cas", node: node.name, keys: [key], action });
-    await this.#change(op, by, (opId) =>
-      node.warp.set(key, value, { opId, timeoutMs, ifVersion: found.version }),
-    );
   }
 
   /** Several sets in one call, each with its own verdict, not atomic. */
@@ -242,10 +273,12 @@ export class Clients {
       }),
     );
     const entries = keys.map((key, at) => [key, value + at] as const);
+    const opId = uuidv7(host.time.wall, host.random);
+    for (const [at, op] of ops.entries()) op.opId = scopeOpId(by === "door" ? subject : "node", opId, at);
     if (by !== "door") {
       const results = await this.#parts
         .node(by)
-        .warp.setMany(entries, { timeoutMs })
+        .warp.setMany(entries, { opId, timeoutMs })
         .catch(() => []);
       for (const [at, op] of ops.entries()) {
         const one = results[at];
@@ -255,7 +288,6 @@ export class Clients {
       }
       return;
     }
-    const opId = uuidv7(host.time.wall, host.random);
     const mutations = entries.map(
       ([key, one], at): Mutation => ({
         kind: "set",
@@ -304,18 +336,17 @@ function told(action: Action | undefined, existed: boolean): Action | undefined 
   return { ...action, success, took: action.when.length === 0 ? undefined : true };
 }
 
-/** The revision in a cursor. */
-function revisionOf(cursor: string): number {
-  return Number(cursor.slice(cursor.lastIndexOf(".") + 1));
+function conditionally(key: string, is: Value, value: number): Action {
+  return { when: [{ key, is }], success: [{ do: "write", key, value }], failure: [], took: undefined };
 }
 
-function codeOf(error: unknown): string | undefined {
-  if (isWarpError(error)) return error.code;
-  return (error as { verdict?: { code: string } }).verdict?.code;
-}
-
-function sleep(kernel: Kernel, host: Host, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    kernel.after(ms, () => host.deliver(resolve));
-  });
+function doneBy(
+  action: Action,
+  {
+    version,
+    existed,
+    cursor,
+  }: { readonly version: number; readonly existed: boolean; readonly cursor?: string },
+): Done {
+  return { action: told(action, existed), version, ...(cursor === undefined ? {} : { cursor }) };
 }

@@ -17,6 +17,7 @@ export type KeyClass =
   | "sum"
   | "strongSum"
   | "pair"
+  | "quorum"
   | "ending"
   | "strongEnding";
 
@@ -51,18 +52,24 @@ export type PlannedCall =
       readonly tag?: string;
     }
   | { readonly do: "delete"; readonly by: Caller; readonly key: string }
+  /** Reads, thinks, and sets if the version is still the one that was read. */
   | { readonly do: "cas"; readonly by: number; readonly key: string; readonly thinkMs: number }
+  /** Sets if the value is the one that anybody saw last. */
+  | { readonly do: "swap"; readonly by: number; readonly key: string }
   | { readonly do: "merge"; readonly by: Caller; readonly key: string; readonly amount: number }
   | { readonly do: "import"; readonly by: Caller; readonly keys: readonly string[] }
   | {
       readonly do: "transaction";
-      readonly by: Caller;
+      readonly by: number;
+      /** All keys that it may touch. */
       readonly keys: readonly string[];
       /** Which keys are compared with what was last seen, which are written, which read. */
       readonly compare: readonly string[];
       readonly write: readonly string[];
       readonly remove: readonly string[];
       readonly read: readonly string[];
+      /** What it does where a comparison does not hold. */
+      readonly otherwise: "nothing" | "read" | "write";
     }
   | {
       readonly do: "invalidate";
@@ -115,6 +122,8 @@ export interface Plan {
   readonly profile: Profile;
   /** Whether a second copy of a call may be sent by a client that does not know the fate of the first, or its fate asked for. */
   readonly repeats: boolean;
+  /** What the keys with a quorum want. */
+  readonly quorum: { readonly nodes: number; readonly zones: number };
   readonly untilMs: number;
   readonly steps: readonly Planned[];
 }
@@ -134,6 +143,8 @@ const classes: readonly KeyClass[] = [
   "sum",
   "strongSum",
   "pair",
+  "pair",
+  "quorum",
   "ending",
   "strongEnding",
 ];
@@ -145,23 +156,17 @@ const letters: Readonly<Record<KeyClass, string>> = {
   sum: "c",
   strongSum: "k",
   pair: "p",
+  quorum: "q",
   ending: "x",
   strongEnding: "y",
 };
 
-/** What this tree can do: what it refuses is not planned. */
-export interface Abilities {
-  readonly sockets: boolean;
-  readonly transactions: boolean;
-  readonly merge: boolean;
-}
-
-export function makePlan(seed: number, abilities: Abilities, options: PlanOptions = {}): Plan {
+export function makePlan(seed: number, options: PlanOptions = {}): Plan {
   const random = seeded(Math.imul(seed + 1, 0x9e3779b1));
-  const nodes = planNodes(random, options.nodes ?? 2 + random.below(3), abilities);
+  const nodes = planNodes(random, options.nodes ?? 2 + random.below(3));
   const shards = options.shards ?? 1 + random.below(2);
   const profile = random.pick(profiles);
-  const keys = planKeys(random, abilities, profile);
+  const keys = planKeys(random, profile);
   const untilMs = random.pick([4_000, 8_000, 16_000]);
   const isLong = profile === "absence";
   const base = {
@@ -183,8 +188,9 @@ export function makePlan(seed: number, abilities: Abilities, options: PlanOption
       logMaxAgeMs: isLong ? 60_000 : 86_400_000,
     },
     repeats: random.below(2) === 0,
+    quorum: { nodes: 1 + random.below(2), zones: random.below(2) },
   };
-  const calls = planCalls(random, nodes, keys, untilMs, abilities);
+  const calls = planCalls(random, nodes, keys, untilMs);
   const faults = planFaults(random, nodes.length, shards, untilMs, profile);
   const steps = [...calls, ...faults].sort((a, b) => a.atMs - b.atMs);
   if (!isLong) return { seed, profile, ...base, untilMs, steps };
@@ -197,11 +203,11 @@ export function makePlan(seed: number, abilities: Abilities, options: PlanOption
   };
 }
 
-function planNodes(random: Seeded, count: number, { sockets }: Abilities): PlannedNode[] {
+function planNodes(random: Seeded, count: number): PlannedNode[] {
   return Array.from({ length: count }, (_, at) => ({
     name: `n${at}`,
     zone: `z${random.below(2)}`,
-    transport: sockets && random.below(3) > 0 ? ("socket" as const) : ("rpc" as const),
+    transport: random.below(4) > 0 ? ("socket" as const) : ("rpc" as const),
     clock: { rate: 1 + (random.below(101) - 50) / 10_000, offsetMs: random.below(1_001) - 500 },
     mixedIsStrong: at % 2 === 0,
     maxEntries: random.below(6) === 0 ? 2 : 1_000,
@@ -233,13 +239,10 @@ function withAbsence(random: Seeded, steps: readonly Planned[], untilMs: number,
   return [...late, ...cuts, ...writes.slice(0, 8)].sort((a, b) => a.atMs - b.atMs);
 }
 
-function planKeys(random: Seeded, { merge, transactions }: Abilities, profile: Profile): PlannedKey[] {
+function planKeys(random: Seeded, profile: Profile): PlannedKey[] {
   if (profile === "restore") return ["e0", "e1"].map((key) => ({ key, class: "eventual" }));
-  const possible = classes.filter(
-    (one) => (merge || (one !== "sum" && one !== "strongSum")) && (transactions || one !== "pair"),
-  );
   const taken = new Set<KeyClass>();
-  for (let left = 2 + random.below(2); left > 0; left--) taken.add(random.pick(possible));
+  for (let left = 2 + random.below(2); left > 0; left--) taken.add(random.pick(classes));
   return [...taken].flatMap((one): PlannedKey[] => {
     const letter = letters[one];
     if (one === "pair") return ["a", "b", "c"].map((end) => ({ key: `p{${letter}}${end}`, class: one }));
@@ -252,7 +255,6 @@ function planCalls(
   nodes: readonly PlannedNode[],
   keys: readonly PlannedKey[],
   untilMs: number,
-  abilities: Abilities,
 ): Planned[] {
   const count = random.pick([60, 120, 240]);
   const bursts = random.below(2) === 0;
@@ -260,17 +262,12 @@ function planCalls(
   let atMs = 0;
   while (steps.length < count) {
     atMs = bursts && random.below(8) > 0 ? atMs + random.below(8) : random.below(untilMs);
-    steps.push({ atMs: atMs % untilMs, ...planCall(random, nodes, keys, abilities) });
+    steps.push({ atMs: atMs % untilMs, ...planCall(random, nodes, keys) });
   }
   return steps;
 }
 
-function planCall(
-  random: Seeded,
-  nodes: readonly PlannedNode[],
-  keys: readonly PlannedKey[],
-  abilities: Abilities,
-): PlannedCall {
+function planCall(random: Seeded, nodes: readonly PlannedNode[], keys: readonly PlannedKey[]): PlannedCall {
   const planned = random.pick(keys);
   const { key } = planned;
   const node = random.below(nodes.length);
@@ -292,17 +289,11 @@ function planCall(
     return { do: "invalidate", by: node, target };
   }
   if (isSum) return { do: "merge", by, key, amount: 1 + random.below(1_000_000) };
-  if (planned.class === "pair" && abilities.transactions && chance < 90) {
-    const group = keys.filter((other) => other.class === "pair").map((other) => other.key);
-    const some = (share: number): string[] => group.filter(() => random.below(100) < share);
-    const write = some(60);
-    const remove = some(15).filter((one) => !write.includes(one));
-    const read = some(40).filter((one) => !write.includes(one) && !remove.includes(one));
-    return { do: "transaction", by, keys: group, compare: some(40), write, remove, read };
-  }
+  if (planned.class === "pair" && chance < 90) return planTransaction(random, node, keys);
   if (chance < 62) return { do: "delete", by, key };
   if (chance < 72) return { do: "cas", by: node, key, thinkMs: random.below(30) };
-  if (chance < 76) {
+  if (chance < 75) return { do: "swap", by: node, key };
+  if (chance < 79) {
     const others = keys.filter((other) => other.class !== "sum" && other.class !== "strongSum");
     return { do: "import", by, keys: [...new Set([key, random.pick(others).key])] };
   }
@@ -313,6 +304,16 @@ function planCall(
     ...(ends && random.below(3) > 0 ? { expiresInMs: 50 + random.below(3_000) } : {}),
     ...(random.below(4) === 0 ? { tag: "t" } : {}),
   };
+}
+
+function planTransaction(random: Seeded, by: number, keys: readonly PlannedKey[]): PlannedCall {
+  const group = keys.filter((other) => other.class === "pair").map((other) => other.key);
+  const some = (share: number): string[] => group.filter(() => random.below(100) < share);
+  const write = some(60);
+  const remove = some(15).filter((one) => !write.includes(one));
+  const read = some(40).filter((one) => !write.includes(one) && !remove.includes(one));
+  const otherwise = random.pick(["nothing", "read", "write"] as const);
+  return { do: "transaction", by, keys: group, compare: some(40), write, remove, read, otherwise };
 }
 
 function planFaults(
@@ -335,7 +336,7 @@ function planFaults(
 
 function planFault(random: Seeded, node: number, shard: number): PlannedFault {
   const ms = random.pick([20, 200, 1_000, 6_000]);
-  switch (random.below(12)) {
+  switch (random.below(14)) {
     case 0:
       return { fault: "pause", node, ms };
     case 1:
@@ -356,6 +357,9 @@ function planFault(random: Seeded, node: number, shard: number): PlannedFault {
       return { fault: "storage", shard, count: 1 + random.below(3) };
     case 10:
       return { fault: "shardClock", shard };
+    case 11:
+    case 12:
+      return { fault: "supersede", shard, ms: random.pick([300, 3_000, 12_000]) };
     default:
       return { fault: "nodeClock", node, ms: random.below(1_001) };
   }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { isWarpError } from "../../../src/errors.ts";
+import type { Resolution } from "../../../src/protocol/resolution.ts";
 import type { Action, Operation } from "../check/history.ts";
 import type { Kernel } from "./kernel.ts";
 
@@ -59,6 +60,16 @@ export class Recorder {
     if (op.error === "precondition_failed") this.#mismatched(op);
   }
 
+  /** What its shard says became of it. */
+  resolved(op: Operation, found: Resolution): void {
+    if (found.state === "fail") this.refused(op, found.error.code);
+    else if (found.state === "sealed") this.refused(op, "op_sealed");
+    if (found.state !== "ok") return;
+    const action = op.action && { ...op.action, ...tookBy(op, op.action, found.revision > 0) };
+    const asOf = found.revision > 0 ? { asOf: found.revision } : {};
+    this.end(op, action, { ...asOf, ...(found.version > 0 ? { version: found.version } : {}) });
+  }
+
   /** A shard's verdict: it was not done. */
   refused(op: Operation, code: string): void {
     op.error = code;
@@ -68,7 +79,7 @@ export class Recorder {
 
   /** That its comparison did not hold is told with certainty. */
   #mismatched(op: Operation): void {
-    if (op.kind === "cas" && op.action !== undefined) op.action = { ...op.action, took: false };
+    if (op.action !== undefined && op.action.when.length > 0) op.action = { ...op.action, took: false };
   }
 
   #answer(op: Operation, outcome: "ok" | "fail"): void {
@@ -84,4 +95,20 @@ export class Recorder {
     );
     return createHash("sha256").update(text).digest("hex").slice(0, 16);
   }
+}
+
+/** Of which branch was taken no more is said than whether anything was changed. */
+function tookBy(op: Operation, action: Action, changed: boolean): Partial<Action> {
+  // A deletion without an entry in the log found nothing to delete.
+  if (op.kind === "delete") return { success: action.success.map((one) => ({ ...one, existed: changed })) };
+  if (op.kind === "cas") return { took: true };
+  if (action.when.length === 0) return {};
+  const sets = (steps: Action["success"]): boolean =>
+    steps.some((one) => one.do === "add" || (one.do === "write" && one.value !== null));
+  const changes = (steps: Action["success"]): boolean => steps.some((one) => one.do !== "read");
+  if (changed && !changes(action.failure)) return { took: true };
+  if (changed && !changes(action.success)) return { took: false };
+  if (!changed && sets(action.success)) return { took: false };
+  if (!changed && sets(action.failure)) return { took: true };
+  return {};
 }

@@ -3,9 +3,7 @@ import type { KeyClass, Plan, PlannedNode } from "./plan.ts";
 
 /** Whether all gets of keys of this class have to be linearizable, wherever the space's registration is followed. */
 export function isStrongClass(one: KeyClass): boolean {
-  return (
-    one === "strong" || one === "mixed" || one === "strongSum" || one === "pair" || one === "strongEnding"
-  );
+  return one !== "eventual" && one !== "sum" && one !== "ending";
 }
 
 /** What the space registers. */
@@ -21,6 +19,17 @@ export function spaceRegistrations(plan: Plan): ReadonlyMap<string, Registration
     ["strong", "s*", strong],
     ["mixed", "m*", strong],
     ["pair", "p*", strong],
+    ["sum", "c*", { ...eventual, merge: "sum" }],
+    ["strongSum", "k*", { ...strong, merge: "sum" }],
+    [
+      "quorum",
+      "q*",
+      {
+        ...strong,
+        quorum: plan.quorum.nodes,
+        ...(plan.quorum.zones > 0 ? { minZones: plan.quorum.zones } : {}),
+      },
+    ],
     ["ending", "x*", eventual],
     ["strongEnding", "y*", strong],
   ];

@@ -49,6 +49,8 @@ export class ShardHost {
   #storageErrors = 0;
   /** Open sockets, and the instance that each was last with: undefined while that hibernates. */
   readonly #wires = new Map<Wire, Instance | undefined>();
+  /** When superseded instances went on. */
+  readonly spans: { readonly fromMs: number; toMs: number; readonly instance: Instance }[] = [];
   /** What sessions reported as unexpected: bugs. */
   readonly reported: unknown[] = [];
   instances = 0;
@@ -189,6 +191,7 @@ export class ShardHost {
     this.#instance = undefined;
     this.#former.add(instance);
     instance.view.onFailure = () => this.#drop(instance);
+    this.spans.push({ fromMs: this.#kernel.nowMs, instance, toMs: Number.POSITIVE_INFINITY });
     this.#kernel.after(goesOnMs, () => this.#drop(instance));
     this.instance();
   }
@@ -227,6 +230,8 @@ export class ShardHost {
   #drop(instance: Instance | undefined): void {
     if (instance === undefined) return;
     this.#former.delete(instance);
+    for (const span of this.spans)
+      if (span.instance === instance) span.toMs = Math.min(span.toMs, this.#kernel.nowMs);
     if (this.#instance === instance) this.#instance = undefined;
     instance.end(0);
     this.#breakWires(instance);

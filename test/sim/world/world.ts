@@ -128,6 +128,26 @@ export class World {
     };
   }
 
+  /** What the storage has of a key in the end takes part in the one order of all changes: no increment is missing (rule ME1). */
+  async readFinally(key: string): Promise<void> {
+    const op = this.recorder.begin({ kind: "get", node: "operator", keys: [key] });
+    const { value, version } = await this.stored(key);
+    const read = { do: "read", key, value } as const;
+    this.recorder.end(op, { when: [], success: [read], failure: [], took: undefined }, { version });
+  }
+
+  /** Asks what became of every change whose answer was lost, and seals what was not seen (rule OU3). */
+  async resolveAll(): Promise<void> {
+    const open = this.recorder.history.filter((op) => op.outcome === "unknown" && op.opId !== undefined);
+    for (const op of open) {
+      const asked = { opId: op.opId ?? "", key: op.keys[0] ?? "" };
+      // An op id that is too old to be known is refused from now on, but what became of it is not known.
+      const answer = this.#operator.client.resolve([asked], { seal: true }).catch(() => []);
+      const [found] = await this.#complete(answer);
+      if (found !== undefined) this.recorder.resolved(op, found);
+    }
+  }
+
   /** One get of a client after everything has calmed down. */
   async get(node: number, key: string) {
     return await this.#complete(this.#clients.get(node, key, false));
@@ -173,13 +193,12 @@ export class World {
 
   async #setUp(): Promise<void> {
     const { client } = this.#operator;
-    const adapter = shardAdapter(client);
     const home = this.hosts[0];
     await new Promise<void>((resolve) =>
       home?.call("createSpace", [space, { shards: this.#plan.shards }], () => resolve()),
     );
     for (const [pattern, options] of spaceRegistrations(this.#plan))
-      await adapter.register(pattern, resolveSettings(options));
+      await client.register(pattern, resolveSettings(options), undefined);
     for (const at of this.#plan.nodes.keys()) this.#nodes.push(this.#makeNode(at, 0));
   }
 
