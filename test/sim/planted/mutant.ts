@@ -1,11 +1,17 @@
-/** A bug to plant: one place of one source file, written otherwise. */
-export interface Mutant {
-  readonly name: string;
+/** One place of one source file, written otherwise. */
+export interface Edit {
   /** Path of the file in the project. */
   readonly file: string;
   /** A text that stands in the file exactly once. */
   readonly find: string;
   readonly replace: string;
+}
+
+/** A bug to plant. */
+export interface Mutant extends Edit {
+  readonly name: string;
   /** What is wrong then, in a sentence. */
   readonly what: string;
+  /** Further places, where a second guard would make good for the first. */
+  readonly also?: readonly Edit[];
 }

@@ -23,4 +23,32 @@ export const shardMutants: readonly Mutant[] = [
     replace: "",
     what: "a value is given after its end, until a commit or the alarm removes it",
   },
+  {
+    name: "merge forgets what is stored",
+    file: "src/protocol/plan.ts",
+    find: "const payload = view.merge(settings, stored?.payload, operand);",
+    replace: "const payload = view.merge(settings, undefined, operand);",
+    what: "a merge takes its operand for the whole value",
+  },
+  {
+    name: "half a transaction",
+    file: "src/protocol/transaction-plan.ts",
+    find: "const done = verdictOf(step.plan, act(step.plan));",
+    replace: "const done = verdictOf(step.plan, step === steps[1] ? revision : act(step.plan));",
+    what: "the second change of a transaction is left out",
+  },
+  {
+    name: "any comparison will do",
+    file: "src/protocol/transaction-plan.ts",
+    find: "const succeeded = transaction.compare.every((comparison) =>",
+    replace: "const succeeded = transaction.compare.length === 0 || transaction.compare.some((comparison) =>",
+    what: "a transaction goes on if one of its comparisons holds",
+  },
+  {
+    name: "transaction leaves old copies",
+    file: "src/core/transactions.ts",
+    find: "await this.#alignment.answered(draft,",
+    replace: "void (draft,",
+    what: "a node goes on serving its old copies after its own transaction",
+  },
 ];

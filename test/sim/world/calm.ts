@@ -21,6 +21,7 @@ export async function checkCalm(
     for (const planned of plan.keys) await checkWrite(world, plan, at, planned, say);
   }
   await world.kernel.run(world.kernel.nowMs + plan.maxStalenessMs * 1.1 + 1_500);
+  await checkPushes(world, plan, say);
   let copies = 0;
   for (const at of world.nodes.keys()) {
     for (const { key } of plan.keys) if (await checkRead(world, at, key, say)) copies++;
@@ -50,6 +51,30 @@ async function checkWrite(
       say("ST7", `${name} writes ${key} without its quorum: ${outcome} ${error}`);
   } else if (outcome !== "ok")
     say("ST3", `${name} can't write ${key} after all is healed: ${outcome} ${error}`);
+}
+
+/** A change reaches every node that listens by one push: its copy is gone, or the new one, without its having asked (rule SB4). */
+async function checkPushes(world: World, plan: Plan, say: Say): Promise<void> {
+  const planned = plan.keys.find((one) => one.class === "eventual");
+  // Freshness of half the bound is renewed by exchanges, which would tell of the change as well.
+  if (planned === undefined || plan.maxStalenessMs < 1_000) return;
+  for (const at of world.nodes.keys()) await world.get(at, planned.key);
+  const before = world.nodes.map((node) => node.copy(planned.key)?.version);
+  for (let times = 0; times < 3; times++) {
+    const mark = world.recorder.history.length;
+    await world.set(0, planned.key, 300_000 + mark);
+    const version = world.recorder.history[mark]?.version ?? 0;
+    await world.kernel.run(world.kernel.nowMs + 200);
+    for (const [at, node] of world.nodes.entries()) {
+      const copy = node.copy(planned.key);
+      if (plan.nodes[at]?.transport !== "socket" || before[at] === undefined) continue;
+      if (copy !== undefined && copy.version < version)
+        say(
+          "SB4",
+          `${node.name} was not told of ${planned.key} v${version} within 200 ms: it has v${copy.version}`,
+        );
+    }
+  }
 }
 
 /** Gives whether L1 has a copy. */
@@ -91,6 +116,11 @@ async function checkHit(world: World, at: number, key: string, say: Say): Promis
 
 /** Whether other nodes than this one make the quorum of the keys that want one: those with sessions count. */
 function meetsQuorum({ nodes, quorum }: Plan, writer: number): boolean {
-  const others = nodes.filter((node, at) => at !== writer && node.transport === "socket");
-  return others.length >= quorum.nodes && new Set(others.map(({ zone }) => zone)).size >= quorum.zones;
+  const { process, transport } = nodes[writer] ?? {};
+  const zones = new Map<string, string>();
+  for (const node of nodes) {
+    const isOwn = transport === "socket" && node.process === process;
+    if (node.transport === "socket" && !isOwn && !zones.has(node.process)) zones.set(node.process, node.zone);
+  }
+  return zones.size >= quorum.nodes && new Set(zones.values()).size >= quorum.zones;
 }

@@ -4,10 +4,10 @@ import type { LinkSettings } from "./links.ts";
 import type { ShardHostSettings } from "./shard-host.ts";
 
 /**
- * What a run is about. `restore`: the storage of a shard is set back, as from a backup, and its epoch changes. `absence`: a node is cut off for so
+ * What a run is about. `holders`: nodes with sessions read a few strong keys all the time, while others write them. `restore`: the storage of a shard is set back, as from a backup, and its epoch changes. `absence`: a node is cut off for so
  * long that the log no longer reaches back to what it knows.
  */
-export type Profile = "faults" | "restore" | "absence";
+export type Profile = "faults" | "holders" | "restore" | "absence";
 
 /** How keys that begin with a letter are registered; see `registrations`. */
 export type KeyClass =
@@ -17,6 +17,7 @@ export type KeyClass =
   | "sum"
   | "strongSum"
   | "pair"
+  | "eventualPair"
   | "quorum"
   | "ending"
   | "strongEnding";
@@ -29,6 +30,8 @@ export interface PlannedKey {
 export interface PlannedNode {
   readonly name: string;
   readonly zone: string;
+  /** Names the process: two nodes of one process count once for a quorum. */
+  readonly process: string;
   /** `rpc`: one request at a time, as an isolate does; `socket`: a connection that stays open. */
   readonly transport: "rpc" | "socket";
   readonly clock: ClockFault;
@@ -144,6 +147,7 @@ const classes: readonly KeyClass[] = [
   "strongSum",
   "pair",
   "pair",
+  "eventualPair",
   "quorum",
   "ending",
   "strongEnding",
@@ -156,6 +160,7 @@ const letters: Readonly<Record<KeyClass, string>> = {
   sum: "c",
   strongSum: "k",
   pair: "p",
+  eventualPair: "g",
   quorum: "q",
   ending: "x",
   strongEnding: "y",
@@ -163,9 +168,9 @@ const letters: Readonly<Record<KeyClass, string>> = {
 
 export function makePlan(seed: number, options: PlanOptions = {}): Plan {
   const random = seeded(Math.imul(seed + 1, 0x9e3779b1));
-  const nodes = planNodes(random, options.nodes ?? 2 + random.below(3));
-  const shards = options.shards ?? 1 + random.below(2);
   const profile = random.pick(profiles);
+  const nodes = planNodes(random, options.nodes ?? 2 + random.below(3), profile);
+  const shards = options.shards ?? 1 + random.below(2);
   const keys = planKeys(random, profile);
   const untilMs = random.pick([4_000, 8_000, 16_000]);
   const isLong = profile === "absence";
@@ -188,9 +193,17 @@ export function makePlan(seed: number, options: PlanOptions = {}): Plan {
       logMaxAgeMs: isLong ? 60_000 : 86_400_000,
     },
     repeats: random.below(2) === 0,
-    quorum: { nodes: 1 + random.below(2), zones: random.below(2) },
+    quorum: random.pick([
+      { nodes: 1, zones: 0 },
+      { nodes: 2, zones: 0 },
+      { nodes: 2, zones: 1 },
+      { nodes: 2, zones: 2 },
+    ]),
   };
-  const calls = planCalls(random, nodes, keys, untilMs);
+  const calls =
+    profile === "holders"
+      ? planHolding(random, nodes, keys, untilMs)
+      : planCalls(random, nodes, keys, untilMs);
   const faults = planFaults(random, nodes.length, shards, untilMs, profile);
   const steps = [...calls, ...faults].sort((a, b) => a.atMs - b.atMs);
   if (!isLong) return { seed, profile, ...base, untilMs, steps };
@@ -203,21 +216,28 @@ export function makePlan(seed: number, options: PlanOptions = {}): Plan {
   };
 }
 
-function planNodes(random: Seeded, count: number): PlannedNode[] {
-  return Array.from({ length: count }, (_, at) => ({
-    name: `n${at}`,
-    zone: `z${random.below(2)}`,
-    transport: random.below(4) > 0 ? ("socket" as const) : ("rpc" as const),
-    clock: { rate: 1 + (random.below(101) - 50) / 10_000, offsetMs: random.below(1_001) - 500 },
-    mixedIsStrong: at % 2 === 0,
-    maxEntries: random.below(6) === 0 ? 2 : 1_000,
-  }));
+function planNodes(random: Seeded, count: number, profile: Profile): PlannedNode[] {
+  const home = `z${random.below(2)}`;
+  return Array.from({ length: count }, (_, at) => {
+    // Now and then a process has two connections.
+    const isSecond = at > 0 && random.below(5) === 0;
+    return {
+      name: `n${at}`,
+      zone: at === 0 || isSecond ? home : `z${random.below(2)}`,
+      process: isSecond ? "p0" : `p${at}`,
+      transport: profile === "holders" || random.below(4) > 0 ? ("socket" as const) : ("rpc" as const),
+      clock: { rate: 1 + (random.below(101) - 50) / 10_000, offsetMs: random.below(1_001) - 500 },
+      mixedIsStrong: at % 2 === 0,
+      maxEntries: random.below(6) === 0 ? 2 : 1_000,
+    };
+  });
 }
 
 /** Longer than the log reaches back, whatever the deployment says: it keeps what op ids need. */
 const absenceMs = 500_000;
 const profiles: readonly Profile[] = [
-  ...Array.from({ length: 10 }, () => "faults" as const),
+  ...Array.from({ length: 8 }, () => "faults" as const),
+  ...Array.from({ length: 4 }, () => "holders" as const),
   "restore",
   "absence",
 ];
@@ -241,11 +261,17 @@ function withAbsence(random: Seeded, steps: readonly Planned[], untilMs: number,
 
 function planKeys(random: Seeded, profile: Profile): PlannedKey[] {
   if (profile === "restore") return ["e0", "e1"].map((key) => ({ key, class: "eventual" }));
+  if (profile === "holders") {
+    const key = random.pick(["s0", "s0", "q0", "k0", "y0"]);
+    const one = classes.find((name) => letters[name] === key[0]);
+    return one === undefined ? [] : [{ key, class: one }];
+  }
   const taken = new Set<KeyClass>();
   for (let left = 2 + random.below(2); left > 0; left--) taken.add(random.pick(classes));
   return [...taken].flatMap((one): PlannedKey[] => {
     const letter = letters[one];
-    if (one === "pair") return ["a", "b", "c"].map((end) => ({ key: `p{${letter}}${end}`, class: one }));
+    if (one === "pair" || one === "eventualPair")
+      return ["a", "b", "c"].map((end) => ({ key: `${letter}{${letter}}${end}`, class: one }));
     return Array.from({ length: 1 + random.below(2) }, (_, at) => ({ key: `${letter}${at}`, class: one }));
   });
 }
@@ -289,7 +315,12 @@ function planCall(random: Seeded, nodes: readonly PlannedNode[], keys: readonly 
     return { do: "invalidate", by: node, target };
   }
   if (isSum) return { do: "merge", by, key, amount: 1 + random.below(1_000_000) };
-  if (planned.class === "pair" && chance < 90) return planTransaction(random, node, keys);
+  if ((planned.class === "pair" || planned.class === "eventualPair") && chance < 90)
+    return planTransaction(
+      random,
+      node,
+      keys.filter((other) => other.class === planned.class),
+    );
   if (chance < 62) return { do: "delete", by, key };
   if (chance < 72) return { do: "cas", by: node, key, thinkMs: random.below(30) };
   if (chance < 75) return { do: "swap", by: node, key };
@@ -306,8 +337,28 @@ function planCall(random: Seeded, nodes: readonly PlannedNode[], keys: readonly 
   };
 }
 
+/** Reads without a pause, one every few ms, and a write now and then. */
+function planHolding(
+  random: Seeded,
+  nodes: readonly PlannedNode[],
+  keys: readonly PlannedKey[],
+  untilMs: number,
+): Planned[] {
+  const [planned] = keys;
+  if (planned === undefined) return [];
+  const { key } = planned;
+  const steps: Planned[] = [];
+  const everyMs = random.pick([8, 20, 40]);
+  for (let atMs = 0; atMs < untilMs && steps.length < 1_200; atMs += 1 + random.below(everyMs * 2)) {
+    const by = random.below(nodes.length);
+    if (random.below(12) > 0) steps.push({ atMs, do: "get", by, key, allowStale: false });
+    else steps.push({ atMs, ...planCall(random, nodes, keys) });
+  }
+  return steps;
+}
+
 function planTransaction(random: Seeded, by: number, keys: readonly PlannedKey[]): PlannedCall {
-  const group = keys.filter((other) => other.class === "pair").map((other) => other.key);
+  const group = keys.map((other) => other.key);
   const some = (share: number): string[] => group.filter(() => random.below(100) < share);
   const write = some(60);
   const remove = some(15).filter((one) => !write.includes(one));
@@ -327,7 +378,7 @@ function planFaults(
     const atMs = Math.floor(untilMs / 3) + random.below(untilMs / 3);
     return [{ atMs, fault: "restore", shard: random.below(shards) }];
   }
-  const count = random.pick([0, 2, 4, 8]);
+  const count = random.pick(profile === "holders" ? [1, 3, 6, 10] : [0, 2, 4, 8]);
   return Array.from({ length: count }, () => ({
     atMs: random.below(untilMs),
     ...planFault(random, random.below(nodes), random.below(shards)),

@@ -3,7 +3,7 @@ import type { KeyClass, Plan, PlannedNode } from "./plan.ts";
 
 /** Whether all gets of keys of this class have to be linearizable, wherever the space's registration is followed. */
 export function isStrongClass(one: KeyClass): boolean {
-  return one !== "eventual" && one !== "sum" && one !== "ending";
+  return one !== "eventual" && one !== "eventualPair" && one !== "sum" && one !== "ending";
 }
 
 /** What the space registers. */
@@ -19,6 +19,7 @@ export function spaceRegistrations(plan: Plan): ReadonlyMap<string, Registration
     ["strong", "s*", strong],
     ["mixed", "m*", strong],
     ["pair", "p*", strong],
+    ["eventualPair", "g*", eventual],
     ["sum", "c*", { ...eventual, merge: "sum" }],
     ["strongSum", "k*", { ...strong, merge: "sum" }],
     [

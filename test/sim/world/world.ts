@@ -271,14 +271,14 @@ export class World {
     });
   }
 
-  #connection(node: SimNode, { transport, zone }: PlannedNode): ShardConnection {
+  #connection(node: SimNode, { transport, zone, process }: PlannedNode): ShardConnection {
     const linkTo = (shard: number): Link => this.#link(node.name, shard);
     if (transport === "rpc")
       return rpcLike(this.kernel, space, this.hosts, linkTo, (run) => node.deliver(run));
     return socketConnection({
       url: "https://sim.example",
       space,
-      node: `node-${node.name.replace("'", "-")}-abcdef`,
+      node: `node-${process}-abcdef`,
       zone,
       sockets: wires(
         this.kernel,
