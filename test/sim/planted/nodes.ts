@@ -98,7 +98,8 @@ export const nodeMutants: readonly Mutant[] = [
     file: "src/core/core.ts",
     find: "this.loader.detach(key);",
     replace: "",
-    what: "a reader joins a load from before this node's own write",
+    what: "a reader joins a load from before this node's own write, and is given its answer as it is",
+    also: [{ file: "src/core/loader.ts", find: "const maxRounds = 3;", replace: "const maxRounds = 1;" }],
   },
   {
     name: "gap in a page of the log",

@@ -22,6 +22,7 @@ export async function checkCalm(
   }
   await world.kernel.run(world.kernel.nowMs + plan.maxStalenessMs * 1.1 + 1_500);
   await checkPushes(world, plan, say);
+  await checkOwnWrites(world, plan, say);
   let copies = 0;
   for (const at of world.nodes.keys()) {
     for (const { key } of plan.keys) if (await checkRead(world, at, key, say)) copies++;
@@ -74,6 +75,22 @@ async function checkPushes(world: World, plan: Plan, say: Say): Promise<void> {
           `${node.name} was not told of ${planned.key} v${version} within 200 ms: it has v${copy.version}`,
         );
     }
+  }
+}
+
+/** What a node wrote it has in L1, also when the log has told it of its own change behind a foreign one (rule CO4). */
+async function checkOwnWrites(world: World, plan: Plan, say: Say): Promise<void> {
+  const [own, foreign] = plan.keys.filter((one) => one.class === "eventualPair");
+  if (own === undefined || foreign === undefined) return;
+  for (const at of world.nodes.keys()) {
+    if (!isKept(world, plan, at, own)) continue;
+    await world.get(at, foreign.key);
+    await world.set(at + 1, foreign.key, 400_000 + world.recorder.history.length);
+    await world.set(at, own.key, 400_000 + world.recorder.history.length);
+    await world.kernel.run(world.kernel.nowMs + plan.maxStalenessMs * 1.1);
+    const got = await world.get(at, own.key);
+    if (got?.value !== undefined && got.cache !== "hit")
+      say("CO4", `${world.node(at).name} no longer has ${own.key}, which it wrote itself: ${got.cache}`);
   }
 }
 

@@ -4,7 +4,7 @@ import type { LinkSettings } from "./links.ts";
 import type { ShardHostSettings } from "./shard-host.ts";
 
 /**
- * What a run is about. `holders`: nodes with sessions read a few strong keys all the time, while others write them. `restore`: the storage of a shard is set back, as from a backup, and its epoch changes. `absence`: a node is cut off for so
+ * What a run is about. `holders`: nodes read one key all the time, mostly under a node lease, while others write it. `restore`: the storage of a shard is set back, as from a backup, and its epoch changes. `absence`: a node is cut off for so
  * long that the log no longer reaches back to what it knows.
  */
 export type Profile = "faults" | "holders" | "restore" | "absence";
@@ -225,7 +225,7 @@ function planNodes(random: Seeded, count: number, profile: Profile): PlannedNode
       name: `n${at}`,
       zone: at === 0 || isSecond ? home : `z${random.below(2)}`,
       process: isSecond ? "p0" : `p${at}`,
-      transport: profile === "holders" || random.below(4) > 0 ? ("socket" as const) : ("rpc" as const),
+      transport: random.below(profile === "holders" ? 8 : 4) > 0 ? ("socket" as const) : ("rpc" as const),
       clock: { rate: 1 + (random.below(101) - 50) / 10_000, offsetMs: random.below(1_001) - 500 },
       mixedIsStrong: at % 2 === 0,
       maxEntries: random.below(6) === 0 ? 2 : 1_000,
@@ -262,7 +262,7 @@ function withAbsence(random: Seeded, steps: readonly Planned[], untilMs: number,
 function planKeys(random: Seeded, profile: Profile): PlannedKey[] {
   if (profile === "restore") return ["e0", "e1"].map((key) => ({ key, class: "eventual" }));
   if (profile === "holders") {
-    const key = random.pick(["s0", "s0", "q0", "k0", "y0"]);
+    const key = random.pick(["s0", "s0", "q0", "k0", "y0", "m0", "e0", "e0"]);
     const one = classes.find((name) => letters[name] === key[0]);
     return one === undefined ? [] : [{ key, class: one }];
   }
@@ -378,11 +378,28 @@ function planFaults(
     const atMs = Math.floor(untilMs / 3) + random.below(untilMs / 3);
     return [{ atMs, fault: "restore", shard: random.below(shards) }];
   }
-  const count = random.pick(profile === "holders" ? [1, 3, 6, 10] : [0, 2, 4, 8]);
+  if (profile === "holders") return planSieges(random, nodes, shards, untilMs);
+  const count = random.pick([0, 2, 4, 8]);
   return Array.from({ length: count }, () => ({
     atMs: random.below(untilMs),
     ...planFault(random, random.below(nodes), random.below(shards)),
   }));
+}
+
+/** Faults that come together: one node and one shard, one thing after the other. */
+function planSieges(random: Seeded, nodes: number, shards: number, untilMs: number): Planned[] {
+  const sieges = random.pick([1, 2, 4]);
+  return Array.from({ length: sieges }, () => {
+    const node = random.below(nodes);
+    const shard = random.below(shards);
+    let atMs = random.below(untilMs);
+    return Array.from({ length: 1 + random.below(3) }, (_, place): Planned => {
+      if (place > 0) atMs += random.below(2_500);
+      const isSlow = place === 0 && random.below(3) === 0;
+      if (isSlow) return { atMs, fault: "slow", node, shard, ms: 4_000, by: random.pick([200, 800]) };
+      return { atMs, ...planFault(random, node, shard) };
+    });
+  }).flat();
 }
 
 function planFault(random: Seeded, node: number, shard: number): PlannedFault {
