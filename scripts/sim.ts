@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { Coverage } from "../test/sim/coverage.ts";
 import { mutants } from "../test/sim/planted/index.ts";
 import { checkMutant } from "../test/sim/planted/plant.ts";
+import { shapeNames } from "../test/sim/planted/shapes.ts";
 import type { FromWorker, Task } from "../test/sim/worker.ts";
 
 const { values: flags } = parseArgs({
@@ -21,12 +22,15 @@ const { values: flags } = parseArgs({
     verbose: { type: "boolean", default: false },
     planted: { type: "boolean", default: false },
     only: { type: "string" },
+    shape: { type: "string" },
   },
 });
 const whole = (text: string | undefined): number | undefined =>
   text === undefined ? undefined : Number(text);
 const first = Number(flags.seed);
 const jobs = Math.max(1, Number(flags.jobs));
+const shape = shapeNames.find((name) => name === flags.shape);
+if (flags.shape !== undefined && shape === undefined) throw new Error(`shapes: ${shapeNames.join(", ")}`);
 const size = { nodes: whole(flags.nodes), shards: whole(flags.shards) };
 
 if (flags.planted) await hunt();
@@ -55,6 +59,7 @@ async function search(): Promise<void> {
       count: Math.min(share, first + count - from),
       verbose: flags.verbose,
       stopAtFirst: false,
+      shape,
       ...size,
     };
     return run(task, (message) => {
@@ -83,15 +88,18 @@ async function hunt(): Promise<void> {
   const work = async (): Promise<void> => {
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
       let by: string | undefined;
-      const task = { from: first, count, verbose: false, stopAtFirst: true, mutant: mutant.name, ...size };
+      let broken: string | undefined;
+      const { name, shape } = mutant;
+      const task = { from: first, count, verbose: false, stopAtFirst: true, mutant: name, shape, ...size };
       await run(task, (message) => {
         if (message.type === "violation") by ??= `${message.rule} at seed ${message.seed}: ${message.what}`;
       }).catch((error: unknown) => {
-        by ??= `the run broke: ${error}`;
+        // A bug that ends the kit itself shows nothing.
+        broken = `the run broke: ${error}`;
       });
       if (by !== undefined) caught++;
       console.log(
-        `${by === undefined ? "MISSED" : "caught"}  ${mutant.name} (${mutant.what})\n        ${by ?? `not within ${count} seeds`}`,
+        `${by === undefined ? "MISSED" : "caught"}  ${mutant.name} (${mutant.what})\n        ${by ?? broken ?? `not within ${count} seeds`}`,
       );
     }
   };

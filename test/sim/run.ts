@@ -1,6 +1,8 @@
 import { endings } from "./check/endings.ts";
 import { checkEventual, greatestLag } from "./check/eventual.ts";
 import type { Operation } from "./check/history.ts";
+import { checkInvalidations } from "./check/invalidations.ts";
+import { checkQuorum } from "./check/quorum.ts";
 import { checkStrong } from "./check/strong.ts";
 import type { Violation } from "./check/violation.ts";
 import { checkCalm } from "./world/calm.ts";
@@ -47,6 +49,14 @@ export async function runPlan(plan: Plan): Promise<Run> {
       violations: [
         ...strong.violations,
         ...checkEventual(all, toleranceOf(world)),
+        ...(plan.profile === "restore" ? [] : checkInvalidations(history)),
+        ...checkQuorum(history, {
+          ...plan.quorum,
+          dropped: world.hosts.flatMap(({ watch }) => watch.confirmations),
+          wants: (key) => plan.keys.some((one) => one.key === key && one.class === "quorum"),
+          committed: (key, version) => world.committed(key, version),
+          writer: (op) => world.nodeOf(op),
+        }),
         ...calm.violations,
         ...world.troubles,
       ],

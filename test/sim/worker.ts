@@ -3,6 +3,7 @@
 import type { CoverageData } from "./coverage.ts";
 import { mutants } from "./planted/index.ts";
 import { plant } from "./planted/plant.ts";
+import type { ShapeName } from "./planted/shapes.ts";
 
 /** What a worker is to do. */
 export interface Task {
@@ -12,6 +13,8 @@ export interface Task {
   readonly stopAtFirst: boolean;
   /** Name of the bug to plant. */
   readonly mutant?: string;
+  /** Plans of this shape, not of chance. */
+  readonly shape?: ShapeName | undefined;
   readonly nodes?: number | undefined;
   readonly shards?: number | undefined;
 }
@@ -38,11 +41,13 @@ const { runPlan } = await import("./run.ts");
 const { makePlan } = await import("./world/plan.ts");
 const { Coverage } = await import("./coverage.ts");
 const { shrink } = await import("./shrink.ts");
+const { planOf } = await import("./planted/shapes.ts");
 const { report, tellHistory } = await import("./report.ts");
 
 const coverage = new Coverage();
 for (let seed = task.from; seed < task.from + task.count; seed++) {
-  const run = await runPlan(makePlan(seed, task));
+  const plan = task.shape === undefined ? makePlan(seed, task) : planOf(seed, task.shape);
+  const run = await runPlan(plan);
   coverage.add(run);
   if (task.verbose) tell({ type: "history", text: tellHistory(run) });
   const [first] = run.violations;

@@ -64,8 +64,10 @@ export interface Operation {
   action: Action | undefined;
   /** A get: the key's version (0: absent). A change: the version that it gave. */
   version?: number;
-  /** The log position at which the answer was true. */
+  /** The log position at which the answer was true. An invalidation: that of the log when it was called. */
   asOf?: number;
+  /** An invalidation: the keys of which every copy from before goes, as far as that is known. */
+  invalidates?: readonly string[];
   /** A get: its answer was marked stale. */
   stale?: boolean;
   cache?: string;

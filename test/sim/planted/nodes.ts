@@ -8,6 +8,7 @@ export const nodeMutants: readonly Mutant[] = [
     find: "this.#floors.raiseKey(key, revision);\n    this.absences",
     replace: "this.absences",
     what: "a change drops the copy and raises no floor, so that a value read before it enters L1 after it",
+    shape: "overtaking",
   },
   {
     name: "floor dropped",
@@ -15,6 +16,7 @@ export const nodeMutants: readonly Mutant[] = [
     find: "if (asOf < this.#floors.of(key, shard) || begun.order",
     replace: "if (begun.order",
     what: "an answer enters L1 without a look at its key's floor",
+    shape: "overtaking",
   },
   {
     name: "floor raised for ever",
@@ -43,6 +45,7 @@ export const nodeMutants: readonly Mutant[] = [
     find: "if (held !== undefined && (held.asOf > entry.asOf || held.version > entry.version)) {",
     replace: "if (held !== undefined && held.asOf > entry.asOf + 1_000_000) {",
     what: "of two replies that overtake each other the older one stays in L1",
+    shape: "overtaking",
   },
   {
     name: "proof counted from receipt",
@@ -50,6 +53,7 @@ export const nodeMutants: readonly Mutant[] = [
     find: "view.provenAtMs = Math.max(view.provenAtMs, begun.atMs);\n      return;",
     replace: "view.provenAtMs = Math.max(view.provenAtMs, this.#parts.clock.now());\n      return;",
     what: "freshness counts from when an exchange was answered, not from when it was sent",
+    shape: "exchanges",
   },
   {
     name: "own write proves the log",
@@ -57,6 +61,7 @@ export const nodeMutants: readonly Mutant[] = [
     find: "if (isWhole && view.provenAtMs",
     replace: "if (view.provenAtMs",
     what: "an own write counts as proof of the log also where foreign changes stand before it",
+    shape: "exchanges",
   },
   {
     name: "own range skips a foreign entry",
@@ -64,6 +69,7 @@ export const nodeMutants: readonly Mutant[] = [
     find: "if (first > reached + 1) break;",
     replace: "",
     what: "an own change moves the followed position past foreign ones that were never fetched",
+    shape: "exchanges",
   },
   {
     name: "gap ignored",
@@ -71,6 +77,7 @@ export const nodeMutants: readonly Mutant[] = [
     find: "if (answer.gap !== undefined || answer.to.epoch !== view.epoch) {",
     replace: "if (answer.gap === 'epoch' || answer.to.epoch !== view.epoch) {",
     what: "a log that no longer reaches back is taken for one in which nothing happened",
+    shape: "absence",
   },
   {
     name: "epoch change ignored",
@@ -78,6 +85,7 @@ export const nodeMutants: readonly Mutant[] = [
     find: "if (answer.gap !== undefined || answer.to.epoch !== view.epoch) {",
     replace: "if (answer.gap === 'compacted') {",
     what: "copies from before a storage was set back are served on",
+    shape: "restore",
   },
   {
     name: "bound taken threefold",
@@ -92,6 +100,7 @@ export const nodeMutants: readonly Mutant[] = [
     find: 'if (settings.mode === "strong") return Number.POSITIVE_INFINITY;',
     replace: 'if (settings.mode === "strong") return Number.NEGATIVE_INFINITY;',
     what: "a strong read takes the answer to a question that was sent before it began",
+    shape: "overtaking",
   },
   {
     name: "load joined after a write",
@@ -100,6 +109,7 @@ export const nodeMutants: readonly Mutant[] = [
     replace: "",
     what: "a reader joins a load from before this node's own write, and is given its answer as it is",
     also: [{ file: "src/core/loader.ts", find: "const maxRounds = 3;", replace: "const maxRounds = 1;" }],
+    shape: "overtaking",
   },
   {
     name: "gap in a page of the log",

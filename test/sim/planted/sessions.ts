@@ -8,6 +8,7 @@ export const sessionMutants: readonly Mutant[] = [
     find: "return [...listeners].map((listener) => listener.invalidate({ shard, ...invalidation }));",
     replace: "return [];",
     what: "a node acknowledges an invalidation before its copy is gone",
+    shape: "holders",
   },
   {
     name: "lease counted from receipt",
@@ -15,6 +16,7 @@ export const sessionMutants: readonly Mutant[] = [
     find: "this.#untilMs = Math.max(this.#untilMs, sentAtMs + leaseMs",
     replace: "this.#untilMs = Math.max(this.#untilMs, this.#elapsed.now() + leaseMs",
     what: "a node counts its lease from the answer, not from its request",
+    shape: "lease over a slow link",
   },
   {
     name: "served without a lease",
@@ -22,6 +24,7 @@ export const sessionMutants: readonly Mutant[] = [
     find: "return tenure !== undefined && this.#tenures.isLive(shard ?? adapter.shardOf(key), tenure, nowMs);",
     replace: "return tenure !== undefined;",
     what: "a node serves a strong copy after its lease is over",
+    shape: "lease end",
   },
   {
     name: "tenure outlives its session",
@@ -29,6 +32,7 @@ export const sessionMutants: readonly Mutant[] = [
     find: "if (lease === undefined || lease.tenure !== tenure) return Number.NEGATIVE_INFINITY;",
     replace: "if (lease === undefined) return Number.NEGATIVE_INFINITY;",
     what: "copies that were held under an earlier session are served under the present one",
+    shape: "reconnect",
   },
   {
     name: "lapsed lease keeps its tenure",
@@ -44,6 +48,7 @@ export const sessionMutants: readonly Mutant[] = [
     replace:
       "view.provenAtMs = this.#parts.clock.now();\n    if (outdating === undefined) view.appliedThrough(after, to);",
     what: "a push counts as proof of freshness, however long it was on its way",
+    shape: "late",
   },
   {
     name: "hole in pushes ignored",
@@ -51,6 +56,7 @@ export const sessionMutants: readonly Mutant[] = [
     find: "if (this.#ranges.length === 0 && after <= applied) return Math.max(applied, to);",
     replace: "return Math.max(applied, to);",
     what: "the followed position moves over entries that were never pushed",
+    shape: "idle",
   },
   {
     name: "pending push dropped",
@@ -72,6 +78,7 @@ export const sessionMutants: readonly Mutant[] = [
     find: "const state = newSession(Number.POSITIVE_INFINITY);",
     replace: "const state = newSession(none);",
     what: "a session that an instance finds when it wakes gets a lease without having dropped what it held",
+    shape: "sleep",
   },
   {
     name: "lease renewed while an acknowledgement is owed",

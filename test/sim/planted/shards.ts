@@ -17,11 +17,12 @@ export const shardMutants: readonly Mutant[] = [
     what: "a compare-and-set writes whatever the key's version is",
   },
   {
-    name: "ended value served",
-    file: "src/shard/key-table.ts",
-    find: "if (expiresAt !== null && expiresAt <= nowMs) return undefined;",
-    replace: "",
-    what: "a value is given after its end, until a commit or the alarm removes it",
+    name: "end not kept",
+    file: "src/protocol/plan.ts",
+    find: "const expiresAtMs = expiresInMs === undefined ? undefined : Math.floor(view.nowMs) + expiresInMs;",
+    replace: "const expiresAtMs = undefined;",
+    what: "a value lives on after its end",
+    shape: "endings",
   },
   {
     name: "merge forgets what is stored",
@@ -29,6 +30,7 @@ export const shardMutants: readonly Mutant[] = [
     find: "const payload = view.merge(settings, stored?.payload, operand);",
     replace: "const payload = view.merge(settings, undefined, operand);",
     what: "a merge takes its operand for the whole value",
+    shape: "sums",
   },
   {
     name: "half a transaction",
@@ -36,6 +38,7 @@ export const shardMutants: readonly Mutant[] = [
     find: "const done = verdictOf(step.plan, act(step.plan));",
     replace: "const done = verdictOf(step.plan, step === steps[1] ? revision : act(step.plan));",
     what: "the second change of a transaction is left out",
+    shape: "strong transactions",
   },
   {
     name: "any comparison will do",
@@ -43,6 +46,7 @@ export const shardMutants: readonly Mutant[] = [
     find: "const succeeded = transaction.compare.every((comparison) =>",
     replace: "const succeeded = transaction.compare.length === 0 || transaction.compare.some((comparison) =>",
     what: "a transaction goes on if one of its comparisons holds",
+    shape: "strong transactions",
   },
   {
     name: "transaction leaves old copies",
@@ -50,5 +54,6 @@ export const shardMutants: readonly Mutant[] = [
     find: "await this.#alignment.answered(draft,",
     replace: "void (draft,",
     what: "a node goes on serving its old copies after its own transaction",
+    shape: "eventual transactions",
   },
 ];

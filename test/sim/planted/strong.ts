@@ -8,6 +8,7 @@ export const strongMutants: readonly Mutant[] = [
     find: "this.#isHeld(reach) ||",
     replace: "",
     what: "a write does not ask whether anyone holds the key",
+    shape: "holders",
   },
   {
     name: "commit before the acknowledgements",
@@ -15,6 +16,7 @@ export const strongMutants: readonly Mutant[] = [
     find: "await leases.follow(round, called);",
     replace: "void leases.follow(round, called);",
     what: "a strong write commits when its invalidations are sent",
+    shape: "holders",
   },
   {
     name: "first acknowledgement is enough",
@@ -22,6 +24,7 @@ export const strongMutants: readonly Mutant[] = [
     find: "this.#awaited.delete(session);\n    this.#acknowledged.push(called);",
     replace: "this.#awaited.clear();\n    this.#acknowledged.push(called);",
     what: "a strong write waits for the fastest of its holders",
+    shape: "holders",
   },
   {
     name: "holder that left is forgotten",
@@ -29,6 +32,7 @@ export const strongMutants: readonly Mutant[] = [
     find: "this.#awaited.set(session, { ...called, n: undefined, voter: undefined });",
     replace: "this.#awaited.delete(session);",
     what: "a holder whose socket broke is not waited for, though its lease runs",
+    shape: "holders",
   },
   {
     name: "permission given during an intent",
@@ -43,6 +47,7 @@ export const strongMutants: readonly Mutant[] = [
         replace: "",
       },
     ],
+    shape: "holders",
   },
   {
     name: "renewal by a superseded instance",
@@ -50,6 +55,7 @@ export const strongMutants: readonly Mutant[] = [
     find: "return this.#elapsed.now() - this.#confirmedMs < barrierMs;",
     replace: "return this.#confirmedMs > Number.NEGATIVE_INFINITY;",
     what: "an instance that was superseded goes on granting leases and answering strong reads",
+    shape: "succession",
   },
   {
     name: "successor does not wait",
@@ -57,6 +63,7 @@ export const strongMutants: readonly Mutant[] = [
     find: "if (Object.keys(noted).length > 0) this.#guard",
     replace: "if (Object.keys(noted).length > 1_000) this.#guard",
     what: "a new instance writes keys that nodes may hold by leases of the one before",
+    shape: "succession",
   },
   {
     name: "successor waits for the barrier alone",
@@ -64,6 +71,7 @@ export const strongMutants: readonly Mutant[] = [
     find: 'const waitMs = use === "hold" ? barrierMs + nodeLeaseMs : barrierMs;',
     replace: "const waitMs = barrierMs;",
     what: "a new instance does not wait for the leases that the one before may have granted",
+    shape: "succession",
   },
   {
     name: "what is held is not noted",
@@ -71,6 +79,7 @@ export const strongMutants: readonly Mutant[] = [
     find: "if (taken.size > 0) ledger.meta.held = written;",
     replace: "",
     what: "a successor does not learn which keys may be held",
+    shape: "succession",
   },
   {
     name: "strong write sealed on its way",
@@ -78,6 +87,7 @@ export const strongMutants: readonly Mutant[] = [
     find: "return this.#claims.has(opId);",
     replace: "return false;",
     what: "a strong write that is under way is sealed, and is carried out all the same",
+    shape: "overdue",
   },
   {
     name: "writer counts for its quorum",
@@ -92,6 +102,7 @@ export const strongMutants: readonly Mutant[] = [
         replace: "return this.#parts.members();",
       },
     ],
+    shape: "quorum",
   },
   {
     name: "one node counts twice",
@@ -99,6 +110,7 @@ export const strongMutants: readonly Mutant[] = [
     find: "for (const { node, zone } of voters) if (found.get(node) === undefined) found.set(node, zone);",
     replace: "for (const { zone } of voters) found.set(String(found.size), zone);",
     what: "two sessions of one node make a quorum of two",
+    shape: "quorum",
   },
   {
     name: "zones not counted",
@@ -106,5 +118,6 @@ export const strongMutants: readonly Mutant[] = [
     find: "return found.nodes >= nodes && found.zones >= zones;",
     replace: "return found.nodes >= nodes;",
     what: "a quorum is met in fewer zones than it wants",
+    shape: "quorum",
   },
 ];

@@ -25,6 +25,8 @@ export interface ClientParts {
   readonly door: { readonly host: Host; readonly client: SpaceClient };
   /** Whether gets of a key at a node have to be linearizable. */
   readonly isStrong: (node: number, key: string) => boolean;
+  /** How far the log of the first shard is stored. */
+  readonly head: () => number;
 }
 
 /** Carries out planned calls, each on its own, and records them. Nothing is thrown: what went wrong is in the record. */
@@ -316,6 +318,8 @@ export class Clients {
     const { recorder } = this.#parts;
     const node = this.#parts.node(by);
     const op = recorder.begin({ kind: "invalidate", node: node.name, keys: [] });
+    op.asOf = this.#parts.head();
+    op.invalidates = invalidated(this.#parts.plan, target);
     try {
       await node.warp.invalidate("tag" in target ? { tags: [target.tag] } : target, { timeoutMs });
       recorder.end(op, undefined);
@@ -323,6 +327,25 @@ export class Clients {
       recorder.failed(op, error);
     }
   }
+}
+
+/** The keys of the plan that `target` surely speaks of; where there are several shards, whose positions say nothing of each other, none. */
+function invalidated(
+  { keys, shards, steps }: Plan,
+  target: Extract<PlannedCall, { do: "invalidate" }>["target"],
+): readonly string[] {
+  if (shards > 1) return [];
+  const names = keys.map(({ key }) => key);
+  if ("keys" in target) return names.filter((key) => target.keys.includes(key));
+  if ("prefix" in target) return names.filter((key) => key.startsWith(target.prefix));
+  // Of all that is written, all has the tag.
+  const isTagged = steps.every(
+    (step) =>
+      !("do" in step) ||
+      ["get", "getMany", "invalidate"].includes(step.do) ||
+      (step.do === "set" && step.tag === target.tag),
+  );
+  return isTagged ? names : [];
 }
 
 function plainly(step: Action["success"][number]): Action {

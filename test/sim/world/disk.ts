@@ -13,6 +13,10 @@ type Write =
 export class Disk {
   /** One list for each transaction. */
   readonly #writes: (readonly Write[])[] = [];
+  #head = 0;
+  readonly #mark: () => number;
+  /** When each revision became durable. */
+  readonly marks = new Map<number, number>();
   /** The alarm that is set durably, in Unix ms. */
   alarmMs: number | undefined;
   /** The view whose commits count: that of the latest instance. */
@@ -22,11 +26,27 @@ export class Disk {
     return this.#writes.length;
   }
 
+  /** Tells the moments at which revisions become durable. */
+  constructor(mark: () => number) {
+    this.#mark = mark;
+  }
+
+  /** The newest revision of the log that is durable. */
+  get head(): number {
+    return this.#head;
+  }
+
   append(transactions: readonly (readonly Write[])[]): void {
     this.#writes.push(...transactions);
     for (const write of transactions.flat()) {
       if ("alarmMs" in write) this.alarmMs = write.alarmMs;
-      else if ("wipe" in write) this.alarmMs = undefined;
+      else if ("wipe" in write) {
+        this.alarmMs = undefined;
+        this.#head = 0;
+      } else if (write.query.startsWith("INSERT INTO log ")) {
+        this.#head = Number(write.bindings[0]);
+        this.marks.set(this.#head, this.#mark());
+      }
     }
   }
 
@@ -34,6 +54,7 @@ export class Disk {
   restore(transactions: number): void {
     const kept = this.#writes.splice(0);
     this.alarmMs = undefined;
+    this.#head = 0;
     this.append(kept.slice(0, Math.max(0, kept.length - transactions)));
   }
 

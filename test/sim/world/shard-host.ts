@@ -4,6 +4,7 @@ import type { ShardApi } from "../../../src/protocol/shard-api.ts";
 import { beatFrame } from "../../../src/protocol/wire/frames.ts";
 import type { Timers } from "../../../src/runtime/clock.ts";
 import type { Random } from "../../../src/runtime/random.ts";
+import type { Sql } from "../../../src/runtime/sql.ts";
 import type { Home } from "../../../src/shard/admission.ts";
 import { Hub } from "../../../src/shard/hub/hub.ts";
 import type { HubSocket } from "../../../src/shard/hub/hub-socket.ts";
@@ -12,6 +13,7 @@ import { Shard } from "../../../src/shard/shard.ts";
 import type { Seeded } from "../../support/seeded.ts";
 import { Disk, DiskView } from "./disk.ts";
 import { HostTime } from "./host-time.ts";
+import { HubWatch } from "./hub-watch.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Wire } from "./wire.ts";
 
@@ -36,7 +38,7 @@ export interface ShardHostSettings {
 /** One object of the platform: at most one instance that counts, over storage that outlives it. */
 export class ShardHost {
   readonly index: number;
-  readonly disk = new Disk();
+  readonly disk: Disk;
   readonly #kernel: Kernel;
   readonly #random: Seeded;
   readonly #settings: ShardHostSettings;
@@ -53,6 +55,7 @@ export class ShardHost {
   readonly spans: { readonly fromMs: number; toMs: number; readonly instance: Instance }[] = [];
   /** What sessions reported as unexpected: bugs. */
   readonly reported: unknown[] = [];
+  readonly watch: HubWatch;
   instances = 0;
 
   constructor(
@@ -66,6 +69,8 @@ export class ShardHost {
     this.#settings = settings;
     this.#home = home;
     this.#random = kernel.chance(`shard ${index}`);
+    this.disk = new Disk(() => kernel.mark());
+    this.watch = new HubWatch(kernel);
   }
 
   /** The instance that counts, started if there is none. */
@@ -82,6 +87,8 @@ export class ShardHost {
       });
       this.#instance = new Instance(time, view, this.#random, this.#settings, this.#home, {
         index: this.index,
+        watch: this.watch,
+        head: () => this.disk.head,
         sockets: () => this.#sleeping(),
         // A storage that refuses is no news here.
         report: (error) => {
@@ -279,6 +286,8 @@ export class Instance {
   #messages = 0;
   readonly #hub: Hub;
   readonly #index: number;
+  readonly #watch: HubWatch;
+  readonly #head: () => number;
   readonly #sockets = new Map<Wire, HubSocket>();
   readonly #calls = new Set<(end: CallEnd) => void>();
   readonly #atEnd: (() => void)[] = [];
@@ -291,11 +300,16 @@ export class Instance {
     home: (alive: () => boolean) => Home,
     world: {
       readonly index: number;
+      readonly watch: HubWatch;
+      /** The newest revision that is durable. */
+      readonly head: () => number;
       readonly sockets: () => readonly Wire[];
       readonly report: (error: unknown) => void;
     },
   ) {
     this.#index = world.index;
+    this.#watch = world.watch;
+    this.#head = world.head;
     this.time = time;
     this.view = view;
     const timers = time.timers((run) => {
@@ -361,6 +375,7 @@ export class Instance {
   }
 
   message(wire: Wire, data: string): void {
+    this.#watch.received(wire, data);
     this.#messages++;
     const done = (): void => {
       this.#messages--;
@@ -378,7 +393,10 @@ export class Instance {
     if (socket === undefined) {
       const { view } = this;
       socket = {
-        send: (data) => view.gate(() => wire.fromShard(String(data))),
+        send: (data) => {
+          this.#watch.sent(wire, String(data), () => ({ head: this.#head(), intents: intentsOf(view.sql) }));
+          view.gate(() => wire.fromShard(String(data)));
+        },
         close: (code, reason) => view.gate(() => wire.closeFromShard(code, reason)),
         get attachment() {
           return wire.attachment;
@@ -425,4 +443,8 @@ export class Instance {
     this.#calls.clear();
     for (const run of this.#atEnd) run();
   }
+}
+
+function intentsOf(sql: Sql): number {
+  return sql.all<{ count: number }>("SELECT count(*) AS count FROM intents")[0]?.count ?? 0;
 }

@@ -2,6 +2,7 @@
 export class WireWatch {
   readonly #count: (what: string) => void;
   readonly #wrong: (what: string) => void;
+  #cursor: Cursor | undefined;
   #epoch = "";
   #to: number | undefined;
 
@@ -11,18 +12,28 @@ export class WireWatch {
   }
 
   sent(data: string): void {
-    this.#count(`sent ${kindOf(data)}`);
+    const kind = kindOf(data);
+    this.#count(`sent ${kind}`);
+    if (kind === "hello") this.#cursor = (JSON.parse(data) as { readonly cursor?: Cursor }).cursor;
   }
 
   received(data: string): void {
     const kind = kindOf(data);
     this.#count(`told ${kind}`);
-    if (kind === "ev") this.#pushed(JSON.parse(data) as Pushed);
+    if (kind === "welcome") this.#welcomed(JSON.parse(data) as Cursor & { readonly resumed: string });
+    else if (kind === "ev") this.#pushed(JSON.parse(data) as Pushed);
     else if (kind === "gap" || kind === "prog") {
       const { epoch, to } = JSON.parse(data) as Pushed;
       this.#epoch = epoch;
       this.#to = to;
     }
+  }
+
+  /** What is promised from here on. */
+  #welcomed({ epoch, revision, resumed }: Cursor & { readonly resumed: string }): void {
+    const from = resumed === "replay" && this.#cursor !== undefined ? this.#cursor : { epoch, revision };
+    this.#epoch = from.epoch;
+    this.#to = from.revision;
   }
 
   #pushed({ epoch, after, to, es }: Pushed): void {
@@ -38,6 +49,11 @@ export class WireWatch {
     this.#epoch = epoch;
     this.#to = Math.max(to, epoch === this.#epoch ? (this.#to ?? 0) : 0);
   }
+}
+
+interface Cursor {
+  readonly epoch: string;
+  readonly revision: number;
 }
 
 interface Pushed {

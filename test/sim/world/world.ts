@@ -3,6 +3,7 @@ import type { ShardConnection } from "../../../src/connection/shard-connection.t
 import { socketConnection } from "../../../src/connection/socket/socket-connection.ts";
 import { SpaceClient } from "../../../src/connection/space-client.ts";
 import { resolveSettings } from "../../../src/core/policy.ts";
+import type { Operation } from "../check/history.ts";
 import type { Violation } from "../check/violation.ts";
 import { Clients } from "./client.ts";
 import { strike } from "./faults.ts";
@@ -54,6 +55,7 @@ export class World {
       node: (at) => this.node(at),
       door: this.#door,
       isStrong: (at, key) => this.isStrong(at, key),
+      head: () => this.hosts[0]?.disk.head ?? 0,
     });
   }
 
@@ -175,6 +177,19 @@ export class World {
     return sum;
   }
 
+  /** The node of an operation as shards know it; undefined: a caller without one. */
+  nodeOf({ node: name }: Operation): string | undefined {
+    const planned = this.#plan.nodes.find((one) => one.name === name.replace(/'.*/, ""));
+    return planned?.transport === "socket" ? nodeId(planned) : undefined;
+  }
+
+  /** When a version of a key became durable, as a mark of the world. */
+  committed(key: string, version: number): number | undefined {
+    const { client } = this.#operator;
+    const shard = client.shards > 1 ? shardAdapter(client).shardOf(key) : 0;
+    return this.hosts[shard]?.disk.marks.get(version);
+  }
+
   /** What went wrong inside nodes. */
   get troubles(): readonly Violation[] {
     return [...this.#nodes, ...this.#past]
@@ -185,9 +200,10 @@ export class World {
         ...node.wrongs.map((what) => trouble("CO3", `${node.name}: ${what}`)),
       ])
       .concat(
-        this.hosts.flatMap(({ reported }) =>
-          reported.map((error) => trouble("SE4", `a session failed: ${String(error)}`)),
-        ),
+        this.hosts.flatMap(({ reported, watch }) => [
+          ...reported.map((error) => trouble("SE4", `a session failed: ${String(error)}`)),
+          ...watch.wrongs.map((what) => trouble("ST2", what)),
+        ]),
       );
   }
 
@@ -271,14 +287,15 @@ export class World {
     });
   }
 
-  #connection(node: SimNode, { transport, zone, process }: PlannedNode): ShardConnection {
+  #connection(node: SimNode, planned: PlannedNode): ShardConnection {
+    const { transport, zone } = planned;
     const linkTo = (shard: number): Link => this.#link(node.name, shard);
     if (transport === "rpc")
       return rpcLike(this.kernel, space, this.hosts, linkTo, (run) => node.deliver(run));
     return socketConnection({
       url: "https://sim.example",
       space,
-      node: `node-${process}-abcdef`,
+      node: nodeId(planned),
       zone,
       sockets: wires(
         this.kernel,
@@ -340,4 +357,9 @@ export class World {
 
 function trouble(rule: string, what: string): Violation {
   return { rule, what, operations: [] };
+}
+
+/** As which node its sockets present themselves. */
+function nodeId({ process }: PlannedNode): string {
+  return `node-${process}-abcdef`;
 }
