@@ -11,7 +11,9 @@ export function checkInvalidations(history: readonly Operation[]): readonly Viol
   for (const op of history) {
     const { invalidates, asOf: head } = op;
     if (op.outcome !== "ok" || invalidates === undefined || head === undefined) continue;
-    const alone = invalidates.filter((key) => !history.some((other) => other !== op && isBeside(other, op, key)));
+    const alone = invalidates.filter(
+      (key) => !history.some((other) => other !== op && isBeside(other, op, key)),
+    );
     const old = hits.find(
       ({ call, keys, asOf = Number.POSITIVE_INFINITY }) =>
         call > op.ret && asOf <= head && alone.includes(keys[0] ?? ""),

@@ -33,8 +33,7 @@ export function checkQuorum(history: readonly Operation[], facts: QuorumFacts): 
     if (kind === "get" || kind === "end" || kind === "restore") continue;
     // To delete what is absent changes nothing, and asks nobody.
     const changed = action.success.filter(
-      (step) =>
-        step.do !== "read" && !(step.do === "write" && step.value === null && step.existed !== true),
+      (step) => step.do !== "read" && !(step.do === "write" && step.value === null && step.existed !== true),
     );
     for (const { key } of changed.filter((step) => facts.wants(step.key))) {
       const writer = facts.writer(op);

@@ -22,7 +22,11 @@ function randomOf(seed: number): Seeded {
 }
 
 /** What most shapes share: all sockets, quick links and disks, copies that last. */
-function base(seed: number, random: Seeded, zones: readonly string[]): Omit<Plan, "keys" | "untilMs" | "steps"> {
+function base(
+  seed: number,
+  random: Seeded,
+  zones: readonly string[],
+): Omit<Plan, "keys" | "untilMs" | "steps"> {
   return {
     seed,
     profile: "faults",
@@ -319,7 +323,9 @@ function quorum(seed: number): Plan {
   };
   return {
     ...plan,
-    nodes: plan.nodes.map((one, at) => (isDouble && (at === 1 || at === 2) ? { ...one, process: "twin" } : one)),
+    nodes: plan.nodes.map((one, at) =>
+      isDouble && (at === 1 || at === 2) ? { ...one, process: "twin" } : one,
+    ),
     quorum: { nodes: 2, zones: isDouble ? 1 : 2 },
     keys: [{ key: "q0", class: "quorum" }],
     untilMs: 10_000,

@@ -30,7 +30,8 @@ export const writeMutants: readonly Mutant[] = [
     name: "release before the commit",
     file: "src/shard/strong/strong-write.ts",
     find: "await leases.follow(round, called);",
-    replace: "await leases.follow(round, called); this.#parts.claims.leave(this.#turn); this.#turn.names.clear();",
+    replace:
+      "await leases.follow(round, called); this.#parts.claims.leave(this.#turn); this.#turn.names.clear();",
     also: [unlooked],
     what: "a strong write gives up its keys when all have acknowledged, before it has committed",
     shape: "holders",
