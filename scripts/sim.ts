@@ -1,16 +1,19 @@
 /**
  * `npm run sim -- --seeds N [--seed S] [--nodes n] [--shards n] [--jobs n] [--verbose]`: the simulation over N seeds, from S on; says what it covered and
- * every broken promise with its seed and a shrunk history. `npm run sim -- --planted [--only name]`: whether it finds each planted bug.
+ * every broken promise with its seed and a shrunk history; with `--shape name` plans of one kind. `npm run sim -- --planted [--only name]`: whether it
+ * finds each planted bug.
  */
 
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { Coverage } from "../test/sim/coverage.ts";
-import { mutants } from "../test/sim/planted/index.ts";
+import { type Mutant, mutants } from "../test/sim/planted/index.ts";
 import { checkMutant } from "../test/sim/planted/plant.ts";
 import { shapeNames } from "../test/sim/planted/shapes.ts";
 import type { FromWorker, Task } from "../test/sim/worker.ts";
+
+type Violation = Extract<FromWorker, { readonly type: "violation" }>;
 
 const { values: flags } = parseArgs({
   options: {
@@ -82,28 +85,51 @@ async function search(): Promise<void> {
 async function hunt(): Promise<void> {
   const chosen = mutants.filter(({ name }) => flags.only === undefined || name.includes(flags.only));
   for (const mutant of chosen) checkMutant(mutant);
-  const count = whole(flags.seeds) ?? 600;
+  const count = whole(flags.seeds) ?? 1_000;
   const queue = [...chosen];
   let caught = 0;
   const work = async (): Promise<void> => {
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-      let by: string | undefined;
-      let broken: string | undefined;
-      const { name, shape } = mutant;
-      const task = { from: first, count, verbose: false, stopAtFirst: true, mutant: name, shape, ...size };
-      await run(task, (message) => {
-        if (message.type === "violation") by ??= `${message.rule} at seed ${message.seed}: ${message.what}`;
-      }).catch((error: unknown) => {
-        // A bug that ends the kit itself shows nothing.
-        broken = `the run broke: ${error}`;
-      });
-      if (by !== undefined) caught++;
-      console.log(
-        `${by === undefined ? "MISSED" : "caught"}  ${mutant.name} (${mutant.what})\n        ${by ?? broken ?? `not within ${count} seeds`}`,
-      );
+      const { caughtBy, why } = await judge(mutant, count);
+      if (caughtBy !== undefined) caught++;
+      const verdict = caughtBy === undefined ? "MISSED" : "caught";
+      console.log(`${verdict}  ${mutant.name} (${mutant.what})\n        ${caughtBy ?? why}`);
     }
   };
   await Promise.all(Array.from({ length: jobs }, work));
   console.log(`\n${caught}/${chosen.length} caught`);
   if (caught < chosen.length) process.exitCode = 1;
+}
+
+/** Whether a bug is seen; a run that breaks shows nothing. */
+async function judge(
+  mutant: Mutant,
+  seeds: number,
+): Promise<{ readonly caughtBy?: string; readonly why?: string }> {
+  const { name, shape } = mutant;
+  try {
+    const found = await firstViolation(first, seeds, { mutant: name, shape });
+    if (found === undefined) return { why: `not within ${seeds} seeds` };
+    const { seed, rule, what } = found;
+    // A bug is caught by what would not have been seen without it.
+    const isReal = (await firstViolation(seed, 1, { shape })) === undefined;
+    const where = `${rule} at seed ${seed}${shape === undefined ? "" : ` of "${shape}"`}: ${what}`;
+    return isReal ? { caughtBy: where } : { why: `${where}; but that seed has a violation without it, too` };
+  } catch (error) {
+    return { why: `the run broke: ${error}` };
+  }
+}
+
+/** The first violation from a seed on, with a bug planted or without. */
+async function firstViolation(
+  from: number,
+  seeds: number,
+  how: Pick<Task, "mutant" | "shape">,
+): Promise<Violation | undefined> {
+  const task = { from, count: seeds, verbose: false, stopAtFirst: true, ...how, ...size };
+  let found: Violation | undefined;
+  await run(task, (message) => {
+    if (message.type === "violation") found ??= message;
+  });
+  return found;
 }

@@ -38,6 +38,7 @@ export const nodeMutants: readonly Mutant[] = [
     find: "await this.#l1.outdate(key, verdict.revision > 0 ? verdict.revision : asOf.revision);",
     replace: "",
     what: "a node goes on serving its old copy after its own write was answered",
+    shape: "overtaking",
   },
   {
     name: "older reply wins",

@@ -35,13 +35,6 @@ export const sessionMutants: readonly Mutant[] = [
     shape: "reconnect",
   },
   {
-    name: "lapsed lease keeps its tenure",
-    file: "src/connection/socket/node-lease.ts",
-    find: "if (this.leftMs() <= 0) this.#tenure = this.#nextTenure();",
-    replace: "",
-    what: "copies from before a lease ran out are served under the next one",
-  },
-  {
     name: "push proves the log",
     file: "src/core/push-intake.ts",
     find: "if (outdating === undefined) view.appliedThrough(after, to);",
@@ -59,13 +52,6 @@ export const sessionMutants: readonly Mutant[] = [
     shape: "idle",
   },
   {
-    name: "pending push dropped",
-    file: "src/shard/hub/feed.ts",
-    find: "      this.#waiting = false;\n      try {\n        this.push();",
-    replace: "      this.#waiting = false;\n      try {",
-    what: "what is committed while a push waits is pushed only with the next change",
-  },
-  {
     name: "entry left out of a page",
     file: "src/shard/published-log.ts",
     find: "const found = log.since(after, maxPushEntries + 1);",
@@ -79,12 +65,5 @@ export const sessionMutants: readonly Mutant[] = [
     replace: "const state = newSession(none);",
     what: "a session that an instance finds when it wakes gets a lease without having dropped what it held",
     shape: "sleep",
-  },
-  {
-    name: "lease renewed while an acknowledgement is owed",
-    file: "src/shard/strong/leases.ts",
-    find: "if (state.owed > state.acknowledged) return undefined;",
-    replace: "",
-    what: "a node that does not acknowledge goes on serving, while the write waits for the lease that it knew",
   },
 ];

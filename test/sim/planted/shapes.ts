@@ -397,6 +397,7 @@ function overtaking(seed: number): Plan {
   const random = randomOf(seed);
   const keys = ["e0", "s0"];
   const span = [0, 4_000] as const;
+  const remove = (): PlannedCall => ({ do: "delete", by: random.below(3), key: random.pick(keys) });
   const plan = base(seed, random, ["z0", "z0", "z1"]);
   return {
     ...plan,
@@ -408,7 +409,11 @@ function overtaking(seed: number): Plan {
       { key: "s0", class: "strong" },
     ],
     untilMs: 4_000,
-    steps: inOrder(gets(random, span, 6, [0, 1, 2], keys), sets(random, span, 50, [0, 1, 2, "door"], keys)),
+    steps: inOrder(
+      gets(random, span, 6, [0, 1, 2], keys),
+      sets(random, span, 60, [0, 1, 2, "door"], keys),
+      often(random, span, 300, remove),
+    ),
   };
 }
 

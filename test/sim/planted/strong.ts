@@ -82,14 +82,6 @@ export const strongMutants: readonly Mutant[] = [
     shape: "succession",
   },
   {
-    name: "strong write sealed on its way",
-    file: "src/shard/strong/strong.ts",
-    find: "return this.#claims.has(opId);",
-    replace: "return false;",
-    what: "a strong write that is under way is sealed, and is carried out all the same",
-    shape: "overdue",
-  },
-  {
     name: "writer counts for its quorum",
     file: "src/shard/strong/leases.ts",
     find: "const isVoter = member !== undefined && n !== undefined && member.node !== writer;",

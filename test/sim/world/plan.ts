@@ -218,6 +218,7 @@ export function makePlan(seed: number, options: PlanOptions = {}): Plan {
 
 function planNodes(random: Seeded, count: number, profile: Profile): PlannedNode[] {
   const home = `z${random.below(2)}`;
+  const rpc = profile === "holders" ? random.pick([0, 1, 6]) : 2;
   return Array.from({ length: count }, (_, at) => {
     // Now and then a process has two connections.
     const isSecond = at > 0 && random.below(5) === 0;
@@ -225,7 +226,7 @@ function planNodes(random: Seeded, count: number, profile: Profile): PlannedNode
       name: `n${at}`,
       zone: at === 0 || isSecond ? home : `z${random.below(2)}`,
       process: isSecond ? "p0" : `p${at}`,
-      transport: random.below(profile === "holders" ? 8 : 4) > 0 ? ("socket" as const) : ("rpc" as const),
+      transport: random.below(8) >= rpc ? ("socket" as const) : ("rpc" as const),
       clock: { rate: 1 + (random.below(101) - 50) / 10_000, offsetMs: random.below(1_001) - 500 },
       mixedIsStrong: at % 2 === 0,
       maxEntries: random.below(6) === 0 ? 2 : 1_000,
@@ -388,18 +389,22 @@ function planFaults(
 
 /** Faults that come together: one node and one shard, one thing after the other. */
 function planSieges(random: Seeded, nodes: number, shards: number, untilMs: number): Planned[] {
-  const sieges = random.pick([1, 2, 4]);
-  return Array.from({ length: sieges }, () => {
+  const sieges = Array.from({ length: random.pick([1, 2, 4]) }, () => {
     const node = random.below(nodes);
     const shard = random.below(shards);
     let atMs = random.below(untilMs);
+    let wasSlow = false;
     return Array.from({ length: 1 + random.below(3) }, (_, place): Planned => {
       if (place > 0) atMs += random.below(2_500);
-      const isSlow = place === 0 && random.below(3) === 0;
-      if (isSlow) return { atMs, fault: "slow", node, shard, ms: 4_000, by: random.pick([200, 800]) };
+      // What was on its way slowly when a node is cut off is the last that it hears for a while.
+      const isCut = wasSlow && random.below(3) > 0;
+      wasSlow = place === 0 && random.below(2) === 0;
+      if (isCut) return { atMs, fault: "cut", node, shard, ms: 7_000, way: random.pick(["both", "back"]) };
+      if (wasSlow) return { atMs, fault: "slow", node, shard, ms: 4_000, by: random.pick([200, 800]) };
       return { atMs, ...planFault(random, node, shard) };
     });
-  }).flat();
+  });
+  return sieges.flat().filter(({ atMs }) => atMs < untilMs);
 }
 
 function planFault(random: Seeded, node: number, shard: number): PlannedFault {
