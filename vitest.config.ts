@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 /** Suites that must pass in Node and in workerd alike; `#host` gives each its own clock, SQLite and randomness. */
 const portable = [
-  "test/{runtime,protocol,metrics,cache,adapter,connection,shard,core,http,client}/**/*.test.ts",
+  "test/{runtime,protocol,merge,metrics,cache,adapter,syncbus,connection,shard,core,http,client}/**/*.test.ts",
 ];
 
 const host = (name: string) => ({
@@ -15,7 +15,7 @@ export default defineConfig({
     projects: [
       {
         resolve: host("node"),
-        test: { name: "node", include: [...portable, "test/cli/**/*.test.ts"], isolate: false },
+        test: { name: "node", include: [...portable, "test/{cli,sim}/**/*.test.ts"], isolate: false },
       },
       {
         resolve: host("workerd"),

@@ -26,6 +26,9 @@ export const errorCodes = [
   "body_too_large",
   "batch_too_large",
   "unsupported_media_type",
+  "duplicate_key",
+  "invalid_frame",
+  "frame_too_large",
   // what is not there
   "not_found",
   "space_not_found",
@@ -43,6 +46,14 @@ export const errorCodes = [
   "cursor_compacted",
   "version_compacted",
   "cross_shard",
+  "merge_rule_missing",
+  "merge_rule_unknown",
+  "merge_failed",
+  "quorum_failed",
+  "write_interrupted",
+  "op_sealed",
+  "session_ended",
+  "protocol_mismatch",
   "unsupported",
   // who asks
   "token_missing",
@@ -109,6 +120,9 @@ const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "storage_timeout",
   "storage_unavailable",
   "space_deleting",
+  "quorum_failed",
+  "write_interrupted",
+  "session_ended",
 ]);
 
 /** Every error that Warp raises. */

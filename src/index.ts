@@ -19,14 +19,19 @@ export {
   type VersionedCacheOptions,
   versionedCache,
 } from "./cache/versioned/versioned-cache.ts";
-export type { KeyScope, Scope } from "./core/scope.ts";
+export type { KeyScope } from "./core/key-scope.ts";
+export type { Scope } from "./core/scope.ts";
 export type { GetOrSetOptions, Source } from "./core/sourcing.ts";
+export type { TransactionBuilder } from "./core/transaction-builder.ts";
 export type {
   AdaptiveTtl,
   BatchOperation,
   BatchOptions,
   BatchResult,
   CacheOutcome,
+  CasOptions,
+  CommitOptions,
+  Comparand,
   DeleteOptions,
   Entry,
   FrequencyTtl,
@@ -38,14 +43,25 @@ export type {
   KeptEntry,
   ListPage,
   Lookup,
+  MergeOptions,
   MutationOptions,
   MutationResult,
+  Operand,
   ReadCall,
   ReadOptions,
   RegistrationOptions,
+  ResolveOptions,
   ScopeOptions,
   SetManyOptions,
   SetManyResult,
+  TransactionDeleteOptions,
+  TransactionDone,
+  TransactionMergeOptions,
+  TransactionRead,
+  TransactionResult,
+  TransactionSetOptions,
+  TransactionStep,
+  TransactionWrite,
   VersionEntry,
   WarmupOptions,
   WarmupProgress,
@@ -65,12 +81,35 @@ export {
   WarpError,
   type WarpErrorOptions,
 } from "./errors.ts";
+export type { MergeFunction, MergeFunctions } from "./merge/merge-function.ts";
 export { type StandaloneOptions, standalone } from "./presets/standalone.ts";
 export type { Payload } from "./protocol/payload.ts";
 export type { Mode, RegistrationSettings, StoredRegistration } from "./protocol/registration.ts";
-export type { KeptVersion, ListedKey, Precondition } from "./protocol/shard-api.ts";
+export type { KeptVersion, ListedKey, Precondition, Resolution } from "./protocol/shard-api.ts";
 export type { Background } from "./runtime/background.ts";
 export type { Clock, Timers } from "./runtime/clock.ts";
 export { bytesCodec, type Codec, jsonCodec, payloadCodec, textCodec } from "./runtime/codec.ts";
 export type { Random } from "./runtime/random.ts";
 export type { StandardSchemaV1 } from "./runtime/standard-schema.ts";
+export {
+  type BroadcastChannelBusOptions,
+  broadcastChannelBus,
+} from "./syncbus/broadcast-channel/broadcast-channel-bus.ts";
+export type { BusHost } from "./syncbus/bus-end.ts";
+export { type MemoryBusOptions, memoryBus } from "./syncbus/memory/memory-bus.ts";
+export { MemoryBusHub, type MemoryBusHubOptions } from "./syncbus/memory/memory-bus-hub.ts";
+export type {
+  Acknowledged,
+  BusEvent,
+  BusInterest,
+  BusListener,
+  BusMessage,
+  BusPeer,
+  BusStats,
+  BusSubscription,
+  BusTarget,
+  PublishOptions,
+  Quorum,
+  SyncBus,
+  SyncBusSupports,
+} from "./syncbus/syncbus.ts";

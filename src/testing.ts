@@ -6,9 +6,11 @@
 import { memoryAdapter } from "./adapter/memory/memory-adapter.ts";
 import { MemoryStorage } from "./adapter/memory/memory-storage.ts";
 import { memoryCache } from "./cache/memory/memory-cache.ts";
+import { resolveStatics } from "./core/static-registrations.ts";
 import type { WarpOptions } from "./core/types.ts";
 import { Warp } from "./core/warp.ts";
 import { WarpError } from "./errors.ts";
+import type { MergeFunctions } from "./merge/merge-function.ts";
 import type { Clock, Timers } from "./runtime/clock.ts";
 import type { Random } from "./runtime/random.ts";
 
@@ -31,6 +33,13 @@ export interface TestWarpOptions extends Pick<WarpOptions, "registrations" | "jo
   readonly seed?: number;
   /** Whether keys without a registration are refused. Default false. */
   readonly strict?: boolean;
+  /**
+   * Whether nodes hear of each other's changes at once. Default false: then copies are as old as their policy allows, and a test meets what has to be
+   * reckoned with.
+   */
+  readonly pushes?: boolean;
+  /** Merge rules of your own, by name. Default: the built-in ones only. */
+  readonly merges?: MergeFunctions;
 }
 
 /** What {@link testWarp} gives. */
@@ -50,7 +59,15 @@ const maxNodes = 64;
 
 /** A Warp in this process, or several over one storage. Throws `invalid_argument`, and what is wrong with `registrations`. */
 export function testWarp(options: TestWarpOptions = {}): TestWarp {
-  const { nodes: count = 1, startMs = 1_800_000_000_000, seed = 1, strict = false, ...shared } = options;
+  const {
+    nodes: count = 1,
+    startMs = 1_800_000_000_000,
+    seed = 1,
+    strict = false,
+    pushes = false,
+    merges = {},
+    ...shared
+  } = options;
   if (!Number.isInteger(count) || count < 1 || count > maxNodes) {
     throw new WarpError("invalid_argument", `nodes is a whole number from 1 to ${maxNodes}`, {
       details: { field: "nodes", min: 1, max: maxNodes },
@@ -59,11 +76,17 @@ export function testWarp(options: TestWarpOptions = {}): TestWarp {
   const clock = new ManualClock(startMs);
   const random = seededRandom(seed);
   const errors: unknown[] = [];
-  const storage = new MemoryStorage({ clock, random, strict });
+  const storage = new MemoryStorage({
+    clock,
+    random,
+    strict,
+    merges,
+    statics: resolveStatics(shared.registrations ?? []),
+  });
   const nodes = Array.from({ length: count }, () => {
     const warp = new Warp({
       ...shared,
-      adapter: memoryAdapter({ storage }),
+      adapter: memoryAdapter({ storage, pushes }),
       cache: memoryCache({}),
       clock,
       timers: clock,

@@ -11,6 +11,7 @@ import { problemResponse } from "./http/problem.ts";
 import { routes } from "./http/routes/index.ts";
 import { meterName, parseMetricsInterval } from "./metrics/config.ts";
 import { IsolateMetrics } from "./metrics/isolate-metrics.ts";
+import { connectShard } from "./objects/connect.ts";
 import type { WarpShardEnv } from "./objects/warp-shard.ts";
 import {
   workersBackground,
@@ -54,6 +55,7 @@ function createEdge(env: Env): Hono {
     random: workersRandom,
     log: workersLog,
     metrics,
+    connect: (caller) => connectShard(env.SHARDS, caller),
   });
 }
 

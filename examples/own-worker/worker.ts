@@ -12,6 +12,7 @@ export default {
     const users = warp.scope<User>("user:*", { mode: "eventual", cacheTtlMs: 600_000 });
     await users.set("1", { name: "Ada" });
     const user = await users.getOrSet("2", async () => ({ name: "Grace" }));
+    await warp.txn().compare("seats", { exists: false }).set("seats", 40).set("sold", 0).commit();
     return Response.json(user);
   },
 };

@@ -73,7 +73,7 @@ export async function startWorkerd(start: WorkerdStart): Promise<RunningWorkerd>
     listening(child.stdio[3] as Readable, start.addresses.length),
     ended.then(() => undefined),
   ]);
-  if (ports === undefined) throw new StartFailed(explain(said));
+  if (ports === undefined) throw new StartFailed(explain(said, start.addresses));
   const pid = child.pid ?? 0;
   const dead = endWithUs(pid);
   void ended.then(() => dead.kill("SIGKILL"));
@@ -101,9 +101,10 @@ function listening(control: Readable, count: number): Promise<readonly number[]>
   });
 }
 
-function explain(said: string): string {
-  const taken = /Address already in use/i.test(said);
-  return taken ? "the port is in use" : "workerd did not start; what it said stands above";
+function explain(said: string, addresses: readonly string[]): string {
+  const taken = /Socket "http-(\d+)".*Address already in use/i.exec(said);
+  if (taken === null) return "workerd did not start; what it said stands above";
+  return `the port is in use: ${addresses[Number(taken[1])]}`;
 }
 
 /**

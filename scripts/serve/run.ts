@@ -25,6 +25,7 @@ const passedOn = [
   "WARP_CACHE_POLICY",
   "WARP_GROUP_COMMIT",
   "WARP_METRICS_INTERVAL_MS",
+  "WARP_SUBSCRIBE",
 ];
 
 /** Builds the project in `root` and serves it as `options` say; ready when the promise resolves. */

@@ -5,6 +5,7 @@
 
 import type { Payload } from "../protocol/payload.ts";
 import type { Position } from "../protocol/position.ts";
+import type { Pushes } from "../protocol/pushes.ts";
 import type { RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
 import type {
   Change,
@@ -14,13 +15,23 @@ import type {
   ListedKey,
   Mutation,
   Precondition,
+  Resolution,
   StoredEntry,
   Verdict,
   VersionReply,
   VersionRequest,
 } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
+import type { Transaction, TransactionVerdict } from "../protocol/transaction.ts";
 
+export type { PushedChanges, PushedInvalidation, Pushes, PushListener } from "../protocol/pushes.ts";
+export type {
+  Comparison,
+  OperationResult,
+  Transaction,
+  TransactionOperation,
+  TransactionVerdict,
+} from "../protocol/transaction.ts";
 export type { Change, KeptVersion, ListedKey, Mutation, Payload, Precondition, StoredEntry, Verdict };
 
 /** What a driver can do; a missing ability is refused with `unsupported`, and that refusal is tested. */
@@ -39,6 +50,12 @@ export interface AdapterSupports {
   readonly history: boolean;
   /** `claimLoad` is shared by all nodes. */
   readonly claims: boolean;
+  /** `transact`. */
+  readonly transactions: boolean;
+  /** Merge rules run inside the commit; without, a registration with one is refused. */
+  readonly merge: boolean;
+  /** Strong writes wait for other nodes: `quorum` and `minZones` may be registered. */
+  readonly quorum: boolean;
 }
 
 /** What every call takes. */
@@ -54,6 +71,20 @@ export interface ReadAnswer {
   readonly key: string;
   readonly entry: StoredEntry | undefined;
   /** The log position at which it was true. */
+  readonly asOf: Position;
+  /** The tenure (see `Pushes`) under which the node may hold it and serve it in strong mode; absent: it may not. */
+  readonly tenure?: number;
+}
+
+/** What reads take. */
+export interface ReadOptions extends CallOptions {
+  /** The answer must be the newest; `hold`: and the node would hold a copy under its node lease. Default: committed, not necessarily newest. */
+  readonly strong?: "read" | "hold";
+}
+
+/** The answer about a transaction. */
+export interface TransactionAnswer {
+  readonly verdict: TransactionVerdict;
   readonly asOf: Position;
 }
 
@@ -124,9 +155,22 @@ export interface Adapter {
   shardOf(key: string): number;
 
   /** The answers for 1 to 1,000 keys, in order. */
-  getMany(keys: readonly string[], options?: CallOptions): Promise<readonly ReadAnswer[]>;
+  getMany(keys: readonly string[], options?: ReadOptions): Promise<readonly ReadAnswer[]>;
   /** Carries out 1 to 1,000 mutations, of one shard in their order; the answers stand in order. */
   batch(mutations: readonly Mutation[], options?: CallOptions): Promise<readonly MutationAnswer[]>;
+  /**
+   * All or nothing at one revision (rule TX1). A refusal is a verdict. `unsupported` without `supports.transactions`; `cross_shard`, `duplicate_key`,
+   * `batch_too_large` before anything is sent.
+   */
+  transact(transaction: Transaction, options?: CallOptions): Promise<TransactionAnswer>;
+  /**
+   * What became of operations (rule OU3): `opId` as it was scoped, `key` what it was about (absent: a prefix or a tag, so every shard is asked). With
+   * `seal` what was not seen is refused from now on.
+   */
+  resolve(
+    operations: readonly { readonly opId: string; readonly key?: string }[],
+    options?: CallOptions & { readonly seal?: boolean },
+  ): Promise<readonly Resolution[]>;
   /** A page of keys in order of their UTF-8 bytes. */
   list(options?: ListOptions): Promise<ListAnswer>;
 
@@ -171,6 +215,9 @@ export interface Adapter {
    * answers counts any more, positions and the shards of keys included. Constant where that can't be.
    */
   readonly life: number;
+
+  /** What the storage tells unasked, where it has a way to; undefined: nothing. */
+  readonly pushes?: Pushes | undefined;
 
   /** Ends what the driver holds open; idempotent. Calls after it are `warp_closed`. */
   close(): Promise<void>;

@@ -1,11 +1,16 @@
-import { WarpError } from "../errors.ts";
-import { mutationPrint, opIdTime } from "../protocol/mutation.ts";
+import { opIdTime } from "../protocol/mutation.ts";
+import {
+  checkResolveCount,
+  type KnownOutcome,
+  type Outcome,
+  replayOf,
+  resolutionOf,
+  sealedOutcome,
+} from "../protocol/outcomes.ts";
+import type { Resolution } from "../protocol/shard-api.ts";
 import { opIdWindowMs } from "../runtime/limits.ts";
-import type { Mutation, Verdict } from "./adapter.ts";
 
-interface Remembered {
-  readonly print: string;
-  readonly verdict: Verdict;
+interface Remembered extends KnownOutcome {
   /** From here on its op id is refused for its age, so that it need not be known. */
   readonly untilMs: number;
 }
@@ -15,22 +20,32 @@ export class VerdictMemory {
   readonly #verdicts = new Map<string, Remembered>();
   #tidyAtMs = 0;
 
-  /** The verdict that `mutation`'s op id has got, marked as replayed; `op_id_reused` if that was another operation; undefined: new. */
-  recall(mutation: Mutation): Verdict | undefined {
-    const known = this.#verdicts.get(mutation.opId);
-    if (known === undefined) return undefined;
-    if (known.print === mutationPrint(mutation)) return { ...known.verdict, replayed: true };
-    const error = new WarpError(
-      "op_id_reused",
-      "this op id was used for a different operation; make a new one for each operation",
-    );
-    return { outcome: "fail", error: error.toData() };
+  /** The verdict that an op id has got, marked as replayed; `op_id_reused` if that was an operation of another print; undefined: new. */
+  recall<V extends Outcome>(opId: string, print: string): V | undefined {
+    const known = this.#verdicts.get(opId);
+    return known === undefined ? undefined : replayOf<V>(known, print);
   }
 
-  keep(mutation: Mutation, verdict: Verdict, nowMs: number): void {
-    const untilMs = (opIdTime(mutation.opId) ?? nowMs) + opIdWindowMs;
-    this.#verdicts.set(mutation.opId, { print: mutationPrint(mutation), verdict, untilMs });
+  keep(opId: string, outcome: KnownOutcome, nowMs: number): void {
+    const untilMs = (opIdTime(opId) ?? nowMs) + opIdWindowMs;
+    this.#verdicts.set(opId, { ...outcome, untilMs });
     if (nowMs >= this.#tidyAtMs) this.#tidy(nowMs);
+  }
+
+  /**
+   * What became of operations (rule OU3); with `seal` those that were not seen are refused from now on. Throws `invalid_op_id`, `op_id_expired`,
+   * `batch_too_large`, before anything is sealed.
+   */
+  resolve(opIds: readonly string[], seal: boolean, nowMs: number): readonly Resolution[] {
+    checkResolveCount(opIds.length);
+    const resolutions = opIds.map((opId) => resolutionOf(opId, this.#verdicts.get(opId), nowMs));
+    if (!seal) return resolutions;
+    return resolutions.map((resolution, index) => {
+      const opId = opIds[index];
+      if (resolution.state !== "unseen" || opId === undefined) return resolution;
+      this.keep(opId, sealedOutcome, nowMs);
+      return { state: "sealed" };
+    });
   }
 
   /** At most every 10 s, and only from the old end: an op id from a clock ahead holds up those behind it for a minute at most. */

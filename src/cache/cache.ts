@@ -32,6 +32,11 @@ export interface CacheEntry {
   readonly asOfMs?: number;
   /** Tags of the value (rule CO9); absent: none. */
   readonly tags?: readonly string[];
+  /**
+   * The tenure (a stretch of the node's leases at the shard) under which this copy may be served in strong mode; absent: under none. Set once the
+   * copy stands in the cache, and meant for this process only.
+   */
+  tenure?: number | undefined;
   /** When the value itself ends at the authority, by the node's clock; `Infinity`: no end. */
   readonly endsAtMs: number;
   /** The decoded value and the codec that made it: filled by the first reader, so that a hit decodes nothing. */

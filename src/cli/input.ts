@@ -14,12 +14,16 @@ export interface Input {
 /** The value that `text` names: itself, `@file`, or stdin for `-` and for nothing. Throws `value_too_large`, usage errors. */
 export async function readInput(text: string | undefined, host: CliHost): Promise<Input> {
   if (text?.startsWith("@")) {
-    return { bytes: await readAll(openSource(text.slice(1), host)), from: "file" };
+    return { bytes: await readValue(openSource(text.slice(1), host)), from: "file" };
   }
   if (text !== undefined && text !== "-") return { bytes: utf8(text), from: "argument" };
   if (text === undefined && host.stdin.isTTY)
     throw usageError("VALUE is missing: give it, @file or - for stdin");
-  return { bytes: await readAll(host.stdin), from: "stdin" };
+  return { bytes: await readValue(host.stdin), from: "stdin" };
+}
+
+function readValue(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  return readAll(source, ceilingMaxValueBytes, "a value");
 }
 
 /** The bytes of a file, or of stdin for `-`. A file that can't be read is a usage error. */
@@ -36,14 +40,18 @@ export async function* openSource(path: string, host: CliHost): AsyncGenerator<U
   }
 }
 
-/** All of it, as long as any deployment could take it. */
-async function readAll(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+/** All of it, as long as any deployment could take it. Throws `value_too_large` beyond `maxBytes`; `what` names it in the message. */
+export async function readAll(
+  source: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+  what: string,
+): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of source) {
     length += part.byteLength;
-    if (length > ceilingMaxValueBytes) {
-      throw new WarpError("value_too_large", `a value has at most ${ceilingMaxValueBytes} bytes`);
+    if (length > maxBytes) {
+      throw new WarpError("value_too_large", `${what} has at most ${maxBytes} bytes`);
     }
     parts.push(part);
   }

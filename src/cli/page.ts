@@ -47,7 +47,7 @@ Flags may stand before or after the arguments; \`--\` ends them. A flag on a com
 | exit code | |
 |---|---|
 ${rows(exitCodes.map(({ code, means }) => [String(code), means] as const))}
-After an unknown outcome repeat the command with \`--op-id\` and the op id that the error names: it is done once, and the answer is the first verdict.
+After an unknown outcome repeat the command with \`--op-id\` and the op id that the error names: it is done once, and the answer is the first verdict. \`warp resolve\` only asks, and settles with \`--seal\` what has not arrived.
 
 ## Commands
 

@@ -45,7 +45,12 @@ export interface SetOptions extends ChangeOptions {
   readonly expiresInMs?: number;
   /** By which its copies can be invalidated; up to 16. */
   readonly tags?: readonly string[];
+  /** Store it as it stands, also where the key has a merge rule. */
+  readonly replace?: boolean;
 }
+
+/** How an operand is merged. Life and tags that are not given stay. */
+export type MergeOptions = Omit<SetOptions, "replace">;
 
 /** Which of a key's kept versions; `at` is ISO 8601 or Unix ms. */
 export type Kept = { readonly version: number } | { readonly at: string };
@@ -78,17 +83,39 @@ export async function setKey(
   payload: Payload,
   options: SetOptions = {},
 ): Promise<KeyChange> {
-  const { expiresInMs, tags } = options;
+  return await write(client, space, key, payload, "set", options);
+}
+
+/** Merges an operand by the key's rule. Throws `merge_rule_missing`, `merge_failed` and all else that the server refuses. */
+export async function mergeKey(
+  client: HttpClient,
+  space: string,
+  key: string,
+  operand: Payload,
+  options: MergeOptions = {},
+): Promise<KeyChange> {
+  return await write(client, space, key, operand, "merge", options);
+}
+
+async function write(
+  client: HttpClient,
+  space: string,
+  key: string,
+  payload: Payload,
+  op: "set" | "merge",
+  options: SetOptions,
+): Promise<KeyChange> {
+  const { expiresInMs, tags, replace } = options;
   const opId = options.opId ?? client.newOpId();
   const tag = await conditionOf(client, space, key, options.only);
   // A query separates tags by commas.
   if (hasDotSegment(key) || tags?.some((one) => one.includes(",")) === true) {
-    const more = { ...recordOf(payload), expiresInMs, tags, ...tag };
-    return (await inBatch(client, space, { op: "set", key, opId, ...more })) as KeyChange;
+    const more = { ...recordOf(payload), expiresInMs, tags, replace, ...tag };
+    return (await inBatch(client, space, { op, key, opId, ...more })) as KeyChange;
   }
   const answer = await client.json<Omit<KeyChange, "existed"> & { readonly created: boolean }>({
-    method: "PUT",
-    path: resourcePath(space, "keys", key) + queryText({ expiresInMs, tags: tags?.join(",") }),
+    method: op === "set" ? "PUT" : "POST",
+    path: resourcePath(space, "keys", key) + queryText({ expiresInMs, tags: tags?.join(","), replace }),
     headers: { "Content-Type": payload.contentType, ...headersOf(tag) },
     body: new Uint8Array(payload.bytes),
     opId,

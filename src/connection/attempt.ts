@@ -35,9 +35,9 @@ export class Attempt {
     const { signal, timeoutMs = defaultTimeoutMs } = limits ?? {};
     let release = (): void => {};
     const givenUp = new Promise<never>((_, reject) => {
-      const cancel = timers.after(timeoutMs, () =>
-        reject(attempt.#giveUp("deadline_exceeded", `no answer within ${timeoutMs} ms`)),
-      );
+      const late = (): void =>
+        reject(attempt.#giveUp("deadline_exceeded", `no answer within ${timeoutMs} ms`));
+      const cancel = timers.after(timeoutMs, late, { awaited: true });
       const onAbort = (): void => reject(attempt.#giveUp("aborted", "the caller gave up", signal?.reason));
       signal?.addEventListener("abort", onAbort, { once: true });
       release = () => {

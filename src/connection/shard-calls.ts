@@ -1,6 +1,6 @@
 import { WarpError } from "../errors.ts";
 import type { Position } from "../protocol/position.ts";
-import type { ShardStamp, StoredEntry } from "../protocol/shard-api.ts";
+import type { ReadRequest, ShardStamp, StoredEntry } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Intent, Send, SpaceSession } from "./space-session.ts";
@@ -9,6 +9,8 @@ import type { Intent, Send, SpaceSession } from "./space-session.ts";
 export interface Placed<T> {
   readonly answer: T;
   readonly asOf: Position;
+  /** The tenure (see `Pushes`) under which the node may hold it for strong reads; absent: it may not. */
+  readonly tenure?: number;
 }
 
 /** The requests of one call: under one attempt and one picture of the space. */
@@ -42,14 +44,27 @@ export class ShardCalls {
   }
 
   /** Entries of one shard. A reply may stop before its end where values are large: the rest is asked for again. */
-  async read(shard: number, keys: readonly string[]): Promise<Placed<StoredEntry | undefined>[]> {
+  async read(
+    shard: number,
+    keys: readonly string[],
+    strong?: "read" | "hold",
+  ): Promise<Placed<StoredEntry | undefined>[]> {
+    const how: Pick<ReadRequest, "strong" | "hold"> = {
+      ...(strong === undefined ? {} : { strong: true }),
+      ...(strong === "hold" ? { hold: true } : {}),
+    };
     const answers: Placed<StoredEntry | undefined>[] = [];
     while (answers.length < keys.length) {
       const rest = keys.slice(answers.length);
-      const reply = await this.ask("read", shard, (api, scope) => api.read({ ...scope, keys: rest }));
+      const reply = await this.ask("read", shard, (api, scope) => api.read({ ...scope, ...how, keys: rest }));
       if (reply.entries.length === 0) throw new WarpError("internal", "a shard gave no answer to a read");
       const asOf = positionOf(shard, reply);
-      for (const entry of reply.entries) answers.push({ answer: entry ?? undefined, asOf });
+      const { tenure, held = [] } = reply;
+      const holds = new Set(tenure === undefined ? [] : held);
+      for (const [place, entry] of reply.entries.entries()) {
+        const answer = { answer: entry ?? undefined, asOf };
+        answers.push(tenure !== undefined && holds.has(place) ? { ...answer, tenure } : answer);
+      }
     }
     return answers;
   }

@@ -1,7 +1,9 @@
 import { WarpError } from "../errors.ts";
 import { shardOf } from "../protocol/key.ts";
 import type { Claiming } from "../protocol/load-claims.ts";
+import { checkResolveCount } from "../protocol/outcomes.ts";
 import type { Position } from "../protocol/position.ts";
+import type { Pushes } from "../protocol/pushes.ts";
 import type { RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
 import type {
   Change,
@@ -9,6 +11,7 @@ import type {
   HistoryReply,
   HistoryRequest,
   Mutation,
+  Resolution,
   ShardStamp,
   StoredEntry,
   Verdict,
@@ -16,15 +19,18 @@ import type {
   VersionRequest,
 } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
+import type { Transaction, TransactionVerdict } from "../protocol/transaction.ts";
+import { checkTransactionShape } from "../protocol/transaction-rules.ts";
 import type { CallLimits } from "../runtime/call-limits.ts";
 import type { Timers } from "../runtime/clock.ts";
-import { maxChangesLimit, maxMutateBytes } from "../runtime/limits.ts";
+import { maxChangesLimit } from "../runtime/limits.ts";
 import { withOutcome } from "./attempt.ts";
 import { listSpace, type SpaceListRequest, type SpacePage } from "./list-space.ts";
 import { type Placed, positionOf, ShardCalls } from "./shard-calls.ts";
 import type { ShardConnection } from "./shard-connection.ts";
-import { gather, groupByShard, type ShardGroup } from "./shard-groups.ts";
+import { gather, groupByShard } from "./shard-groups.ts";
 import { type Intent, type Send, SpaceSession } from "./space-session.ts";
+import { type AskedOperation, mutateSpace, resolveSpace, transactSpace } from "./space-writes.ts";
 
 /** What a {@link SpaceClient} is made of. */
 export interface SpaceClientOptions {
@@ -74,12 +80,22 @@ export class SpaceClient {
     return this.#session.fetch(limits);
   }
 
-  /** The entries of `keys`, in order. Throws `space_not_found`. */
-  read(keys: readonly string[], limits?: CallLimits): Promise<readonly Placed<StoredEntry | undefined>[]> {
+  /** What the shards tell unasked; undefined: nothing. */
+  get pushes(): Pushes | undefined {
+    return this.#session.pushes;
+  }
+
+  /** The entries of `keys`, in order; `strong`: the newest, `hold`: to be held for strong reads as well. Throws `space_not_found`. */
+  read(
+    keys: readonly string[],
+    limits?: CallLimits & { readonly strong?: "read" | "hold" },
+  ): Promise<readonly Placed<StoredEntry | undefined>[]> {
     return this.#run("read", limits, async (calls) => {
       const { shards } = calls.space;
       const groups = groupByShard(keys, (key) => shardOf(key, shards), shards);
-      const answers = await Promise.all(groups.map(({ shard, items }) => calls.read(shard, items)));
+      const answers = await Promise.all(
+        groups.map(({ shard, items }) => calls.read(shard, items, limits?.strong)),
+      );
       return gather(groups, answers).map(([answer]) => answer);
     });
   }
@@ -125,28 +141,35 @@ export class SpaceClient {
     mutations: readonly Mutation[],
     limits?: CallLimits,
   ): Promise<readonly (readonly [Placed<Verdict>, ...Placed<Verdict>[]])[]> {
-    let acted = false;
-    const call = this.#run("mutation", limits, async (calls) => {
-      const { shards } = calls.space;
-      const shardOfMutation = (mutation: Mutation): number | undefined =>
-        "key" in mutation ? shardOf(mutation.key, shards) : undefined;
-      const groups = groupByShard(mutations, shardOfMutation, shards);
-      for (const group of groups) checkBytes(group);
-      const replies = await Promise.allSettled(groups.map((group) => mutateShard(calls, group)));
-      const answers: Placed<Verdict>[][] = [];
-      const failures: unknown[] = [];
-      for (const reply of replies) {
-        if (reply.status === "fulfilled") answers.push(reply.value);
-        else failures.push(reply.reason);
-        if (reply.status === "fulfilled" || isUnknown(reply.reason)) acted = true;
-      }
-      if (failures.length > 0) throw failures.find(isUnknown) ?? failures[0];
-      return gather(groups, answers);
-    });
+    const progress = { acted: false };
+    const call = this.#run("mutation", limits, (calls) => mutateSpace(calls, mutations, progress));
     // One shard's definite no is not the whole call's where another shard has acted.
     return call.catch((error: unknown) => {
-      throw acted && error instanceof WarpError ? withOutcome(error, "unknown") : error;
+      throw progress.acted && error instanceof WarpError ? withOutcome(error, "unknown") : error;
     });
+  }
+
+  /**
+   * All of a transaction at one revision, or nothing. Throws `cross_shard`, and before anything is sent `batch_too_large`, `duplicate_key` and what else
+   * `checkTransactionShape` finds.
+   */
+  async transact(transaction: Transaction, limits?: CallLimits): Promise<Placed<TransactionVerdict>> {
+    checkTransactionShape(transaction);
+    return await this.#run("mutation", limits, (calls) => transactSpace(calls, transaction));
+  }
+
+  /**
+   * What became of operations, at most 1,000, in order. With `seal` those that were not seen are refused from now on, in every shard where they could
+   * arrive. Throws `op_id_expired` for one that is not known and too old to be.
+   */
+  async resolve(
+    operations: readonly AskedOperation[],
+    { seal = false, ...limits }: CallLimits & { readonly seal?: boolean } = {},
+  ): Promise<readonly Resolution[]> {
+    checkResolveCount(operations.length);
+    return await this.#run(seal ? "mutation" : "read", limits, (calls) =>
+      resolveSpace(calls, operations, seal),
+    );
   }
 
   /** A page of keys in order of their bytes. Throws `space_not_found`. */
@@ -239,32 +262,4 @@ export class SpaceClient {
       work(new ShardCalls(this.#session, space, attempt)),
     );
   }
-}
-
-async function mutateShard(
-  calls: ShardCalls,
-  { shard, items }: ShardGroup<Mutation>,
-): Promise<Placed<Verdict>[]> {
-  const reply = await calls.ask("mutation", shard, (api, scope) =>
-    api.mutate({ ...scope, mutations: items }),
-  );
-  const asOf = positionOf(shard, reply);
-  return reply.verdicts.map((answer) => ({ answer, asOf }));
-}
-
-function checkBytes({ items }: ShardGroup<Mutation>): void {
-  let bytes = 0;
-  for (const mutation of items) if (mutation.kind === "set") bytes += mutation.payload.bytes.length;
-  if (bytes <= maxMutateBytes) return;
-  throw new WarpError(
-    "batch_too_large",
-    `one call changes at most ${maxMutateBytes} bytes of values of a shard`,
-    {
-      details: { bytes, max: maxMutateBytes },
-    },
-  );
-}
-
-function isUnknown(error: unknown): boolean {
-  return error instanceof WarpError && error.outcome === "unknown";
 }

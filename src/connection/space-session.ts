@@ -1,4 +1,5 @@
-import { WarpError } from "../errors.ts";
+import { isWarpError, WarpError } from "../errors.ts";
+import type { Pushes } from "../protocol/pushes.ts";
 import {
   type CallScope,
   isRefusal,
@@ -107,11 +108,25 @@ export class SpaceSession {
     send: Send<R>,
   ): Promise<R> {
     const reply = await this.#deliver(attempt, intent, shard, (api) =>
-      send(api, { space: space.name, shard, spaceId: space.id, registrations: this.#registrationsSeen }),
+      send(api, {
+        space: space.name,
+        shard,
+        spaceId: space.id,
+        registrations: this.#registrationsSeen,
+        ...(this.#connection.node === undefined ? {} : { node: this.#connection.node }),
+      }),
     );
-    if (!isRefusal(reply)) return reply as R;
+    if (!isRefusal(reply)) {
+      this.#connection.used?.(shard);
+      return reply as R;
+    }
     const refused = WarpError.fromData(reply.refused);
     throw reply.stale ? new StaleSpace(refused) : refused;
+  }
+
+  /** What the shards tell unasked; undefined: nothing. */
+  get pushes(): Pushes | undefined {
+    return this.#connection.pushes;
   }
 
   async close(): Promise<void> {
@@ -161,23 +176,43 @@ export class SpaceSession {
     shard: number,
     call: (api: ShardApi) => Promise<R>,
   ): Promise<R> {
-    attempt.leave(intent);
     try {
-      return await call(this.#connection.shard(shard));
+      return await this.#attempt(attempt, intent, shard, call);
     } catch (cause) {
+      if (cause instanceof StaleSpace) throw cause;
       const fault = WarpError.from(this.#connection.fault(cause), "internal", "the call broke");
       if (intent === "mutation") throw fault;
       if (fault.code !== "unavailable") throw withOutcome(fault, "fail");
     }
     // A stub or a socket that has just broken is often whole again at once; op ids would make it safe for mutations too, but whether
     // and how long to go on trying is their caller's to say.
-    attempt.leave(intent);
     try {
-      return await call(this.#connection.shard(shard));
+      return await this.#attempt(attempt, intent, shard, call);
     } catch (cause) {
+      if (cause instanceof StaleSpace) throw cause;
       const fault = WarpError.from(this.#connection.fault(cause), "internal", "the call broke");
       throw withOutcome(fault, "fail");
     }
+  }
+
+  async #attempt<R>(
+    attempt: Attempt,
+    intent: Intent,
+    shard: number,
+    call: (api: ShardApi) => Promise<R>,
+  ): Promise<R> {
+    const ready = this.#ready(shard);
+    if (ready !== undefined) await ready;
+    attempt.leave(intent);
+    return await call(this.#connection.shard(shard));
+  }
+
+  #ready(shard: number): Promise<void> | undefined {
+    return this.#connection.ready?.(shard).catch((error: unknown) => {
+      // The home shard can always be reached, and says what became of the space: it may have been made anew with fewer shards.
+      if (shard > 0 && isWarpError(error, "space_not_found")) throw new StaleSpace(error);
+      throw error;
+    });
   }
 
   #checkOpen(): void {

@@ -79,8 +79,12 @@ export async function runBatch(
 function toWish(operation: BatchOperation): Wish & { readonly opId?: string | undefined } {
   const { op } = operation;
   if (op === "set") {
-    const { key, payload, expiresInMs, tags, when, opId } = operation;
-    return { kind: "set", key, payload, expiresInMs, tags, when, opId };
+    const { key, payload, expiresInMs, tags, when, replace, opId } = operation;
+    return { kind: "set", key, payload, expiresInMs, tags, when, replace, opId };
+  }
+  if (op === "merge") {
+    const { key, operand, expiresInMs, tags, when, opId } = operation;
+    return { kind: "merge", key, operand, expiresInMs, tags, when, opId };
   }
   if (op === "delete")
     return { kind: "delete", key: operation.key, when: operation.when, opId: operation.opId };

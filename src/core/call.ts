@@ -35,11 +35,12 @@ export class Call {
     const signal = this.#signal;
     return new Promise((resolve, reject) => {
       const restMs = Math.max(0, this.#deadlineMs - clock.now());
-      const cancelTimer = timers.after(Math.min(restMs, joinTimeoutMs), () => {
+      const late = (): void => {
         end();
         if (joinTimeoutMs < restMs) resolve(tooLong);
         else reject(lateError(this.timeoutMs));
-      });
+      };
+      const cancelTimer = timers.after(Math.min(restMs, joinTimeoutMs), late, { awaited: true });
       const onAbort = (): void => {
         end();
         reject(abortedError(signal));

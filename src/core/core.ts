@@ -1,32 +1,29 @@
-import { WarpError } from "../errors.ts";
-import { checkKey } from "../protocol/key.ts";
-import { formatCursor } from "../protocol/position.ts";
-import { maxBatchOperations } from "../runtime/limits.ts";
-import { checkPrefix, checkTags, OpIds, type Wish } from "./draft.ts";
+import { maxTimeoutMs } from "../runtime/limits.ts";
+import { Alignment } from "./alignment.ts";
+import { BusIntake } from "./bus-intake.ts";
+import { Conditions } from "./conditions.ts";
 import { Emitter } from "./emitter.ts";
-import { checkValue, type Reading } from "./entry.ts";
 import { Follower } from "./follower.ts";
+import { Invalidations } from "./invalidations.ts";
 import { L1 } from "./l1.ts";
 import { Lifetime } from "./lifetime.ts";
 import { Lives } from "./lives.ts";
 import { Loader } from "./loader.ts";
 import { Moments } from "./moment.ts";
+import { Mutations } from "./mutations.ts";
+import { Outcomes } from "./outcomes.ts";
 import { newCounters, type Parts } from "./parts.ts";
 import { checkRange } from "./policy.ts";
+import { Publisher } from "./publisher.ts";
+import { PushIntake } from "./push-intake.ts";
 import { Reader } from "./reader.ts";
 import { Refresher } from "./refresher.ts";
 import { Registry } from "./registry.ts";
 import { SecondTier } from "./second-tier.ts";
 import { Sourcing } from "./sourcing.ts";
-import { tooMany } from "./too-many.ts";
-import type {
-  InvalidateResult,
-  InvalidateTarget,
-  MutationOptions,
-  SetManyOptions,
-  SetManyResult,
-  WarpOptions,
-} from "./types.ts";
+import { Tenures } from "./tenures.ts";
+import { Transactions } from "./transactions.ts";
+import type { WarpOptions } from "./types.ts";
 import { Versions } from "./versions.ts";
 import { Writer } from "./writer.ts";
 
@@ -39,8 +36,12 @@ export class Core {
   readonly loader: Loader;
   readonly reader: Reader;
   readonly writer: Writer;
+  readonly transactions: Transactions;
   readonly sourcing: Sourcing;
   readonly versions: Versions;
+  readonly mutations: Mutations;
+  readonly invalidations: Invalidations;
+  readonly outcomes: Outcomes;
 
   /** Throws `invalid_argument`, `invalid_pattern`, `invalid_registration`, `invalid_ttl`, `registration_conflict`. */
   constructor(options: WarpOptions) {
@@ -71,6 +72,7 @@ export class Core {
     };
     const outdated = (key: string | undefined, prefix: string | undefined): void => this.#detach(key, prefix);
     this.registry = new Registry(this.parts, options.registrations ?? [], () => follower.forgetAll());
+    const tenures = new Tenures(adapter, cache);
     this.l1 = new L1(this.parts);
     const follower = new Follower(this.parts, this.l1, {
       outdated,
@@ -88,7 +90,7 @@ export class Core {
             lives: this.lives,
             isOfThisLife: () => this.registry.isOfThisLife,
           });
-    this.loader = new Loader(this.parts, this.l1, follower, this.lives, tier);
+    this.loader = new Loader(this.parts, this.l1, follower, this.lives, tenures, tier);
     const refresher = new Refresher(this.parts, this.loader);
     this.reader = new Reader(
       this.parts,
@@ -98,14 +100,29 @@ export class Core {
       this.loader,
       this.lives,
       refresher,
+      tenures,
     );
-    this.writer = new Writer(this.parts, this.registry, this.l1, follower, this.loader, this.lives, {
+    const { bus, publishTimeoutMs } = options;
+    if (publishTimeoutMs !== undefined)
+      checkRange("invalid_argument", "publishTimeoutMs", publishTimeoutMs, 1, maxTimeoutMs);
+    const publisher = bus === undefined ? undefined : new Publisher(this.parts, bus, publishTimeoutMs);
+    const conditions = new Conditions(this.parts, follower, this.loader);
+    const alignment = new Alignment(this.parts, this.l1, follower, this.lives, {
       outdated,
       kept: (key, settings, copy) => tier?.keep(key, settings, copy),
       dropped: (key, settings) => tier?.drop(key, settings),
+      changed: (draft) => publisher?.tell(draft),
     });
+    this.writer = new Writer(this.parts, this.registry, follower, conditions, alignment);
+    this.transactions = new Transactions(this.parts, this.registry, follower, conditions, alignment);
+    this.outcomes = new Outcomes(this.parts, this.l1, (key) => outdated(key, undefined));
     this.sourcing = new Sourcing(this.parts, this.registry, this.reader, this.writer, this.loader, this.l1);
     this.versions = new Versions(this.parts, this.registry);
+    this.mutations = new Mutations(this.parts, this.writer);
+    this.invalidations = new Invalidations(this.parts, this.registry, this.l1, this.writer, outdated);
+    const deaf = adapter.pushes?.listen(new PushIntake(this.parts, follower));
+    if (deaf !== undefined) this.parts.lifetime.onEnd(deaf);
+    if (bus !== undefined) new BusIntake(this.parts, this.l1, follower, bus, outdated);
   }
 
   #detach(key: string | undefined, prefix: string | undefined): void {
@@ -118,126 +135,4 @@ export class Core {
       this.sourcing.detachPrefix(prefix);
     }
   }
-
-  async setMany<T>(
-    entries: Iterable<readonly [key: string, value: T]>,
-    reading: Reading<T>,
-    options: SetManyOptions<T> | undefined,
-  ): Promise<readonly SetManyResult[]> {
-    this.parts.lifetime.check();
-    const list = [...entries];
-    if (list.length > maxBatchOperations) throw tooMany(list.length);
-    const results: (SetManyResult | undefined)[] = list.map(() => undefined);
-    const wishes: Wish[] = [];
-    const places: number[] = [];
-    for (const [at, [key, value]] of list.entries()) {
-      try {
-        const payload = reading.codec.encode(await checkValue(value, reading.schema));
-        wishes.push({ kind: "set", key, payload, expiresInMs: options?.expiresInMs, tags: options?.tags });
-        places.push(at);
-      } catch (error) {
-        results[at] = { key, error };
-      }
-    }
-    const settled = await this.writer.each(wishes, options, undefined, (i) => places[i] ?? i);
-    for (const [i, at] of places.entries()) {
-      const one = settled[i];
-      const key = list[at]?.[0] ?? "";
-      if (one !== undefined) {
-        results[at] = "value" in one ? { key, result: one.value.result } : { key, error: one.error };
-      }
-    }
-    return results.map((result, at) => result ?? unanswered(list[at]?.[0] ?? ""));
-  }
-
-  async invalidate(
-    target: InvalidateTarget,
-    options: MutationOptions | undefined,
-  ): Promise<InvalidateResult> {
-    const { keys, prefix, tags } = checkTarget(target);
-    if (tags !== undefined)
-      return await this.#invalidateEach(
-        tags.map((tag) => ({ kind: "invalidateTag", tag })),
-        options,
-      );
-    if (prefix !== undefined) {
-      const { result, positions } = await this.writer.one({ kind: "invalidatePrefix", prefix }, options);
-      return { opId: result.opId, cursors: positions.map(formatCursor) };
-    }
-    if (keys.length > maxBatchOperations) throw tooMany(keys.length);
-    for (const key of keys) checkKey(key);
-    // Refused as a whole before anything is done, if any key has no registration in a strict space.
-    await this.registry.ready(options);
-    for (const key of keys) this.registry.resolve(key);
-    return await this.#invalidateEach(
-      keys.map((key) => ({ kind: "invalidate", key })),
-      options,
-    );
-  }
-
-  async #invalidateEach(
-    wishes: readonly Wish[],
-    options: MutationOptions | undefined,
-  ): Promise<InvalidateResult> {
-    const opIds = new OpIds(this.parts, options);
-    const settled = await this.writer.each(wishes, options, opIds);
-    const cursors = new Map<number, string>();
-    for (const one of settled) {
-      if (!("value" in one)) throw one.error;
-      for (const position of one.value.positions) cursors.set(position.shard, formatCursor(position));
-    }
-    return { opId: opIds.callOpId, cursors: [...cursors.values()] };
-  }
-
-  /** Drops this node's copies only; gives how many there were. */
-  async invalidateLocal(target: InvalidateTarget): Promise<number> {
-    this.parts.lifetime.check();
-    const { keys, prefix, tags } = checkTarget(target);
-    const { emitter } = this.parts;
-    if (tags !== undefined) {
-      // What is on its way may have one of them.
-      this.#detach(undefined, "");
-      if (emitter.has("invalidate"))
-        for (const tag of tags) emitter.emit("invalidate", { tag, source: "local" });
-      return await this.l1.forgetTags(tags);
-    }
-    if (prefix !== undefined) {
-      checkPrefix(prefix);
-      this.#detach(undefined, prefix);
-      if (emitter.has("invalidate")) emitter.emit("invalidate", { prefix, source: "local" });
-      return await this.l1.forgetPrefix(prefix);
-    }
-    for (const key of keys) checkKey(key);
-    let dropped = 0;
-    for (const key of keys) {
-      this.#detach(key, undefined);
-      if (emitter.has("invalidate")) emitter.emit("invalidate", { key, source: "local" });
-      if (await this.l1.forget(key)) dropped++;
-    }
-    return dropped;
-  }
-}
-
-function unanswered(key: string): SetManyResult {
-  return { key, error: new WarpError("internal", "a mutation was left unanswered") };
-}
-
-type Target = {
-  readonly keys?: readonly string[];
-  readonly prefix?: string;
-  readonly tags?: readonly string[];
-};
-
-/** Exactly one of the three. Throws `invalid_argument`. */
-function checkTarget(target: InvalidateTarget) {
-  const { keys, prefix, tags } = target as Target;
-  if (keys !== undefined && prefix === undefined && tags === undefined) return { keys, prefix, tags };
-  if (keys === undefined && prefix !== undefined && tags === undefined) return { keys, prefix, tags };
-  if (keys === undefined && prefix === undefined && tags !== undefined) {
-    checkTags(tags);
-    return { keys, prefix, tags: [...new Set(tags)] };
-  }
-  throw new WarpError("invalid_argument", "name either keys, a prefix or tags", {
-    details: { field: "keys" },
-  });
 }

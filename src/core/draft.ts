@@ -46,6 +46,15 @@ export type Wish =
       readonly expiresInMs?: number | undefined;
       readonly tags?: readonly string[] | undefined;
       readonly when?: Precondition | undefined;
+      readonly replace?: boolean | undefined;
+    }
+  | {
+      readonly kind: "merge";
+      readonly key: string;
+      readonly operand: Payload;
+      readonly expiresInMs?: number | undefined;
+      readonly tags?: readonly string[] | undefined;
+      readonly when?: Precondition | undefined;
     }
   | { readonly kind: "delete"; readonly key: string; readonly when?: Precondition | undefined }
   | { readonly kind: "invalidate"; readonly key: string }
@@ -108,12 +117,17 @@ export function toMutation(wish: Wish, scopedOpId: string): Mutation {
     checkRange("invalid_version", "version", wish.version, 1, Number.MAX_SAFE_INTEGER);
     return { kind: "restore", opId: scopedOpId, key: wish.key, version: wish.version, ...when };
   }
-  const { key, payload, expiresInMs } = wish;
+  const { key, expiresInMs } = wish;
   if (wish.tags !== undefined) checkTags(wish.tags);
-  const tags = wish.tags === undefined || wish.tags.length === 0 ? {} : { tags: [...new Set(wish.tags)] };
-  if (expiresInMs === undefined) return { kind: "set", opId: scopedOpId, key, payload, ...tags, ...when };
-  checkRange("invalid_ttl", "expiresInMs", expiresInMs, minExpiresInMs, maxExpiresInMs);
-  return { kind: "set", opId: scopedOpId, key, payload, expiresInMs, ...tags, ...when };
+  // An empty list is said, too: where the write is merged it takes away the tags that are there.
+  const tags = wish.tags === undefined ? {} : { tags: [...new Set(wish.tags)] };
+  if (expiresInMs !== undefined)
+    checkRange("invalid_ttl", "expiresInMs", expiresInMs, minExpiresInMs, maxExpiresInMs);
+  const life = expiresInMs === undefined ? {} : { expiresInMs };
+  if (wish.kind === "merge")
+    return { kind: "merge", opId: scopedOpId, key, operand: wish.operand, ...life, ...tags, ...when };
+  const replace = wish.replace === true ? ({ replace: true } as const) : {};
+  return { kind: "set", opId: scopedOpId, key, payload: wish.payload, ...life, ...tags, ...when, ...replace };
 }
 
 /** Throws `invalid_argument` unless these are at most 16 tags of 1 to 128 bytes. */

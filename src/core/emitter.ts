@@ -14,6 +14,7 @@ export class Emitter {
     delete: new Set(),
     invalidate: new Set(),
     drop: new Set(),
+    publishError: new Set(),
     error: new Set(),
   };
 

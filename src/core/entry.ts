@@ -35,6 +35,7 @@ export function toCacheEntry(
     freshUntilMs: sentAtMs + life.ttlMs,
     ...(stored.tags === undefined || stored.tags.length === 0 ? {} : { tags: stored.tags }),
     endsAtMs,
+    tenure: undefined,
     decoded: undefined,
     decodedBy: undefined,
   };

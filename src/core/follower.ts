@@ -1,13 +1,13 @@
-import type { ChangesAnswer, MutationAnswer } from "../adapter/adapter.ts";
+import type { ChangesAnswer } from "../adapter/adapter.ts";
 import { isWarpError } from "../errors.ts";
 import type { Position } from "../protocol/position.ts";
+import type { Change } from "../protocol/shard-api.ts";
 import { HeldErrors, isStorageTrouble } from "./held-errors.ts";
 import type { L1 } from "./l1.ts";
 import type { Moment } from "./moment.ts";
-import { OwnRanges } from "./own-ranges.ts";
 import type { Parts } from "./parts.ts";
 import { SingleFlight } from "./single-flight.ts";
-import { partsOf } from "./written.ts";
+import { View } from "./view.ts";
 
 /** The shard that keeps the registrations: its log alone tells when they change. */
 const homeShard = 0;
@@ -16,16 +16,10 @@ const homeEveryMs = 1_000;
 /** Asked from here a log answers with its head. */
 const nowhere = { epoch: "0".repeat(16), revision: 0 } as const;
 
-/** How far this node has followed one shard's log. */
-interface View {
-  readonly epoch: string;
-  /** All changes up to here are applied to L1. */
-  revision: number;
-  /** Send time of the last exchange that proved it: from then on, changes may be missing. */
-  provenAtMs: number;
-  /** The node's order when it last had an answer of this epoch. */
-  seenOrder: number;
-  readonly own: OwnRanges;
+/** What an answer says of this node's own changes in one shard: the revision, 0 for none. */
+export interface OwnChange {
+  readonly verdict: { readonly outcome: "ok"; readonly revision: number } | { readonly outcome: "fail" };
+  readonly asOf: Position;
 }
 
 /** What the follower tells the parts beside it. */
@@ -74,18 +68,75 @@ export class Follower {
     return this.#views.get(shard)?.epoch;
   }
 
+  /** How far the life `epoch` of `shard` is followed; undefined: it is not the one that is. */
+  view(shard: number, epoch: string): View | undefined {
+    const view = this.#views.get(shard);
+    return view?.epoch === epoch ? view : undefined;
+  }
+
+  /**
+   * How far the life of a shard is followed that a push is of; undefined: another life is. One that has not been heard of is followed from
+   * `position` on.
+   */
+  meet(position: Position): View | undefined {
+    const { shard, epoch } = position;
+    if (this.#views.has(shard)) return this.view(shard, epoch);
+    const { moments, background } = this.#parts;
+    const unproven = { order: moments.latest, atMs: Number.NEGATIVE_INFINITY };
+    const dropping = this.#follow(position, unproven);
+    if (dropping !== undefined) background.run(dropping);
+    return this.#views.get(shard);
+  }
+
+  /** Begins to follow a shard; gives what to wait for. */
+  #follow(position: Position, begun: Moment): Promise<void> | undefined {
+    const { moments, cache } = this.#parts;
+    const { shard, revision } = position;
+    this.#views.set(shard, new View(position, begun, moments.latest));
+    this.#l1.base(shard, revision);
+    // What a lasting cache kept from an earlier process can't be dated.
+    return cache.supports.persistent ? this.#l1.drop(shard, revision) : undefined;
+  }
+
+  /** What is known of `shard` may be of another life, or have holes: nothing counts as proven until an exchange, begun now, proves it. */
+  doubt(shard: number): void {
+    const view = this.#views.get(shard);
+    if (view === undefined) return;
+    view.doubt();
+    this.kick(shard);
+  }
+
+  /**
+   * What log entries of the followed life mean for copies and for what is on its way. All floors are raised at once; the promise, where
+   * there is one, is a cache's that has to be waited for.
+   */
+  outdate(shard: number, changes: readonly Change[]): Promise<unknown> | undefined {
+    for (const { kind, key } of changes) {
+      if (kind === "register") this.#hooks.registrationsOld();
+      else if (kind === "invalidatePrefix") this.#hooks.outdated(undefined, key);
+      // What is on its way may have the tag.
+      else if (kind === "invalidateTag") this.#hooks.outdated(undefined, "");
+      else this.#hooks.outdated(key, undefined);
+    }
+    return this.#l1.apply(shard, changes);
+  }
+
+  /** Everything held of `shard` goes, and what is on its way stays out: what happened can't be told by positions. */
+  forget(shard: number): Promise<unknown> | undefined {
+    this.#hooks.outdated(undefined, "");
+    return this.#l1.forgetShard(shard);
+  }
+
   /**
    * Takes note of an answer's position; `begun` is when its question was sent. Gives whether the answer is of the shard's present
    * life: only then may anything be kept from it.
    */
   async observe(position: Position, begun: Moment): Promise<boolean> {
-    const { moments, cache } = this.#parts;
+    const { moments } = this.#parts;
     const view = this.#views.get(position.shard);
     if (view === undefined) {
-      this.#views.set(position.shard, newView(position, begun, moments.latest));
-      this.#l1.base(position.shard, position.revision);
-      // What a lasting cache kept from an earlier process can't be dated.
-      if (cache.supports.persistent) await this.#l1.drop(position.shard, position.revision);
+      const dropping = this.#follow(position, begun);
+      if (dropping !== undefined) await dropping;
       return true;
     }
     if (view.epoch === position.epoch) {
@@ -97,7 +148,7 @@ export class Follower {
       return true;
     }
     // Two answers of different lives that were under way together: which is older can't be told. An exchange will.
-    view.provenAtMs = Number.NEGATIVE_INFINITY;
+    view.doubt();
     return false;
   }
 
@@ -117,10 +168,10 @@ export class Follower {
    * The answers of one call with this node's own changes, in line with which L1 is by now. Where they are all that happened since the
    * position that is applied, they need not be fetched, and where nothing else had happened when they were answered, that is proof.
    */
-  applied(answers: readonly MutationAnswer[], begun: Moment): void {
+  applied(answers: readonly OwnChange[], begun: Moment): void {
     const revisions = new Map<View, number[]>();
     const heads = new Map<View, number>();
-    for (const { verdict, asOf } of answers.flatMap(partsOf)) {
+    for (const { verdict, asOf } of answers) {
       const view = this.#views.get(asOf.shard);
       if (view === undefined || view.epoch !== asOf.epoch) continue;
       heads.set(view, Math.max(heads.get(view) ?? 0, asOf.revision));
@@ -129,7 +180,7 @@ export class Follower {
       if (verdict.outcome === "ok" && verdict.revision > view.revision) own.push(verdict.revision);
     }
     for (const [view, own] of revisions) {
-      view.revision = view.own.advance(view.revision, own);
+      view.applied(own);
       const isWhole = view.revision >= (heads.get(view) ?? Number.POSITIVE_INFINITY);
       // Where the shard's life is in doubt, only an exchange clears it up.
       if (isWhole && view.provenAtMs !== Number.NEGATIVE_INFINITY)
@@ -193,37 +244,29 @@ export class Follower {
     }
   }
 
-  async #apply(shard: number, view: View, answer: ChangesAnswer): Promise<void> {
-    for (const { kind, key } of answer.changes) {
-      if (kind === "register") this.#hooks.registrationsOld();
-      else if (kind === "invalidatePrefix") this.#hooks.outdated(undefined, key);
-      // What is on its way may have the tag.
-      else if (kind === "invalidateTag") this.#hooks.outdated(undefined, "");
-      else this.#hooks.outdated(key, undefined);
-    }
-    await this.#l1.apply(shard, answer.changes);
-    view.revision = Math.max(view.revision, answer.to.revision);
+  async #apply(shard: number, view: View, { changes, to }: ChangesAnswer): Promise<void> {
+    const after = view.revision;
+    const outdating = this.outdate(shard, newer(changes, after));
+    if (outdating !== undefined) await outdating;
+    view.appliedThrough(after, to.revision);
     view.seenOrder = this.#parts.moments.latest;
   }
 
   async #restart(position: Position, begun: Moment, reason: "compacted" | "epoch"): Promise<void> {
     const { emitter, counters, moments } = this.#parts;
-    this.#views.set(position.shard, newView(position, begun, moments.latest));
+    const isSameLife = this.epoch(position.shard) === position.epoch;
+    this.#views.set(position.shard, new View(position, begun, moments.latest));
     counters.drops++;
     // Whatever may have happened in between, registrations included, was missed.
     this.#hooks.registrationsOld();
     this.#hooks.outdated(undefined, "");
-    await this.#l1.drop(position.shard, position.revision);
+    await this.#l1.drop(position.shard, position.revision, isSameLife);
     if (emitter.has("drop")) emitter.emit("drop", { shard: position.shard, reason });
   }
 }
 
-function newView(position: Position, begun: Moment, seenOrder: number): View {
-  return {
-    epoch: position.epoch,
-    revision: position.revision,
-    provenAtMs: begun.atMs,
-    seenOrder,
-    own: new OwnRanges(),
-  };
+/** Those of `changes` that come after `revision`, the position that is applied. */
+export function newer(changes: readonly Change[], revision: number): readonly Change[] {
+  const at = changes.findIndex((change) => change.revision > revision);
+  return at < 0 ? [] : at === 0 ? changes : changes.slice(at);
 }

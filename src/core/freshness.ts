@@ -6,15 +6,21 @@ import type { Lives } from "./lives.ts";
 import type { Need } from "./loaded.ts";
 import type { Parts } from "./parts.ts";
 import type { Policy } from "./policy.ts";
+import type { Tenures } from "./tenures.ts";
 
-/** Whether a copy may be served: within its TTL, by none of its tags outdated, and proven no older than its mode allows (rule SB3). */
+/**
+ * Whether a copy may be served: within its TTL, by none of its tags outdated, and proven no older than its mode allows (rule SB3); in
+ * strong mode under a live permission (rule ST1).
+ */
 export class Freshness {
   readonly #parts: Parts;
   readonly #l1: L1;
   readonly #follower: Follower;
   readonly #lives: Lives;
+  readonly #tenures: Tenures;
 
-  constructor(parts: Parts, l1: L1, follower: Follower, lives: Lives) {
+  constructor(parts: Parts, l1: L1, follower: Follower, lives: Lives, tenures: Tenures) {
+    this.#tenures = tenures;
     this.#parts = parts;
     this.#l1 = l1;
     this.#follower = follower;
@@ -33,6 +39,10 @@ export class Freshness {
     if (entry.tags !== undefined && !this.#l1.keeps(key, entry)) return false;
     const { adapter } = this.#parts;
     if (settings.mode === "local" || !adapter.supports.storage) return true;
+    if (settings.mode === "strong") {
+      const { tenure, shard } = entry;
+      return tenure !== undefined && this.#tenures.isLive(shard ?? adapter.shardOf(key), tenure, nowMs);
+    }
     if ((nowMs - entry.storedAtMs) * 2 <= settings.maxStalenessMs) return true;
     return this.isProven(entry.shard ?? adapter.shardOf(key), entry.storedAtMs, settings, nowMs);
   }

@@ -87,17 +87,37 @@ export class L1 {
     return this.#floors.isFollowed(shard, asOf);
   }
 
-  /** Lets an answer's copy in, if it may. `begun` is when the question was sent. */
-  async admit(key: string, shard: number, entry: CacheEntry, begun: Moment): Promise<Admission> {
+  /** Lets an answer's copy in, if it may. `begun` is when the question was sent, `tenure` under which it may be served in strong mode. */
+  async admit(
+    key: string,
+    shard: number,
+    entry: CacheEntry,
+    begun: Moment,
+    tenure?: number,
+  ): Promise<Admission> {
     const held = this.inspect(key);
     if (held !== undefined && (held.asOf > entry.asOf || held.version > entry.version)) {
       return { as: "held", entry: held };
     }
     const judged = this.#judge(key, shard, entry.asOf, begun);
     const verdict = judged === kept && !this.keeps(key, entry) ? refused : judged;
-    if (verdict === kept) await this.#parts.cache.set(key, entry);
-    else this.#parts.counters.refusedFills++;
-    return verdict;
+    if (verdict !== kept) {
+      this.#parts.counters.refusedFills++;
+      return verdict;
+    }
+    await this.#parts.cache.set(key, entry);
+    if (tenure !== undefined) this.#hold(key, shard, entry, begun, tenure);
+    return kept;
+  }
+
+  /**
+   * Allows strong reads a copy that stands in the cache by now: an invalidation that came while it was being stored has raised its floor, and one
+   * that comes later finds and drops it. A tenure that has ended meanwhile does no harm: none comes back.
+   */
+  #hold(key: string, shard: number, entry: CacheEntry, begun: Moment, tenure: number): void {
+    if (this.inspect(key) === entry && this.#judge(key, shard, entry.asOf, begun) === kept) {
+      entry.tenure = tenure;
+    }
   }
 
   /** What an answer means that found the key absent: an older copy goes, a newer one counts. */
@@ -108,6 +128,12 @@ export class L1 {
     if (held !== undefined && held.asOf > asOf) return { as: "held", entry: held };
     if (held !== undefined) await this.#parts.cache.delete(key);
     return this.#judge(key, shard, asOf, begun);
+  }
+
+  /** An answer true at `asOf` did not enter L1, though it may: a copy from before it goes. */
+  dropOlder(key: string, asOf: number): Promise<boolean> | boolean {
+    const held = this.inspect(key);
+    return held !== undefined && held.asOf < asOf && this.#parts.cache.delete(key);
   }
 
   #judge(key: string, shard: number, asOf: number, begun: Moment): Admission {
@@ -130,11 +156,11 @@ export class L1 {
   }
 
   /** The keys of `shard` that begin with `prefix` were invalidated at `revision`. */
-  async outdatePrefix(prefix: string, shard: number, revision: number): Promise<number> {
+  outdatePrefix(prefix: string, shard: number, revision: number): Promise<number> | number {
     this.#floors.raisePrefix(prefix, revision, shard);
     this.absences.dropWhere((key, of) => of === shard && key.startsWith(prefix));
     const { adapter, cache } = this.#parts;
-    return await cache.deleteWhere((key) => {
+    return cache.deleteWhere((key) => {
       if (!key.startsWith(prefix) || adapter.shardOf(key) !== shard) return false;
       const held = this.inspect(key);
       return held === undefined || held.asOf < revision;
@@ -173,6 +199,14 @@ export class L1 {
     return await this.#parts.cache.deleteWhere((key) => key.startsWith(prefix));
   }
 
+  /** Everything held of `shard` goes, and answers to questions sent before now stay out. */
+  forgetShard(shard: number): Promise<unknown> | undefined {
+    this.#barrierAtMs = this.#parts.clock.now();
+    this.#barriers.raiseShard(shard, this.#parts.moments.latest);
+    const dropped = this.#deleteShard(shard);
+    return dropped instanceof Promise ? dropped : undefined;
+  }
+
   /** The shard's log is known from `revision` on: what is older can't be kept up to date and stays out. */
   base(shard: number, revision: number): void {
     this.#floors.base(shard, revision);
@@ -180,17 +214,24 @@ export class L1 {
 
   /**
    * Everything held of `shard` goes, and its positions count anew from `revision`: every answer on its way that is older, or of another
-   * life of the shard, stays out.
+   * life of the shard, stays out. In a life that goes on (`isSameLife`) the floors stand: an invalidation may be newer than `revision`, and is not told again.
    */
-  async drop(shard: number, revision: number): Promise<void> {
-    const { adapter, cache } = this.#parts;
+  async drop(shard: number, revision: number, isSameLife = false): Promise<void> {
     this.#barrierAtMs = this.#parts.clock.now();
-    this.#floors.reset(shard, revision);
-    this.#tags.reset(shard);
+    if (isSameLife) this.#floors.base(shard, revision);
+    else {
+      this.#floors.reset(shard, revision);
+      this.#tags.reset(shard);
+    }
+    await this.#deleteShard(shard);
+  }
+
+  #deleteShard(shard: number): Promise<number> | number {
+    const { adapter, cache, clock } = this.#parts;
     this.absences.dropWhere((_key, of) => of === shard);
-    const held = (key: string): CacheEntry | undefined => cache.inspect(key, this.#parts.clock.now());
+    const held = (key: string): CacheEntry | undefined => cache.inspect(key, clock.now());
     // A space made anew may have another number of shards: a copy goes with the shard that it came from, too.
-    await cache.deleteWhere((key) => adapter.shardOf(key) === shard || held(key)?.shard === shard);
+    return cache.deleteWhere((key) => adapter.shardOf(key) === shard || held(key)?.shard === shard);
   }
 
   /** Everything goes, positions included: the space is another one. What is on its way from the old one stays out. */
@@ -202,34 +243,33 @@ export class L1 {
     await this.forgetPrefix("");
   }
 
-  /** Applies log entries in order. All floors are raised before anything is waited for. */
-  async apply(shard: number, changes: readonly Change[]): Promise<void> {
+  /** Applies log entries in order. All floors are raised at once; the answer is what to wait for, where the cache makes one wait. */
+  apply(shard: number, changes: readonly Change[]): Promise<unknown> | undefined {
     const { emitter } = this.#parts;
     const waits: Promise<void>[] = [];
     for (const { kind, key, revision } of changes) {
       if (kind === "register") continue;
-      if (kind === "invalidatePrefix") waits.push(this.#applyPrefix(key, shard, revision));
-      else if (kind === "invalidateTag") {
+      if (kind === "invalidateTag") {
         this.outdateTag(key, shard, revision);
         if (emitter.has("invalidate")) emitter.emit("invalidate", { tag: key, source: "log" });
-      } else {
-        // A promise only where the cache gives one: a page has thousands of changes.
-        const dropped = this.outdate(key, revision);
-        if (typeof dropped !== "boolean") waits.push(dropped.then((one) => this.#tellDropped(key, one)));
-        else this.#tellDropped(key, dropped);
+        continue;
       }
+      const isPrefix = kind === "invalidatePrefix";
+      // A promise only where the cache gives one: a page has thousands of changes.
+      const dropped = isPrefix ? this.outdatePrefix(key, shard, revision) : this.outdate(key, revision);
+      const what = isPrefix ? { prefix: key } : { key };
+      if (dropped instanceof Promise) waits.push(dropped.then((some) => this.#tellDropped(what, some)));
+      else this.#tellDropped(what, dropped);
     }
-    if (waits.length > 0) await Promise.all(waits);
+    return waits.length > 0 ? Promise.all(waits) : undefined;
   }
 
-  #tellDropped(key: string, dropped: boolean): void {
+  #tellDropped(
+    what: { readonly key: string } | { readonly prefix: string },
+    dropped: boolean | number,
+  ): void {
     const { emitter } = this.#parts;
-    if (dropped && emitter.has("invalidate")) emitter.emit("invalidate", { key, source: "log" });
-  }
-
-  async #applyPrefix(prefix: string, shard: number, revision: number): Promise<void> {
-    const { emitter } = this.#parts;
-    const dropped = await this.outdatePrefix(prefix, shard, revision);
-    if (dropped > 0 && emitter.has("invalidate")) emitter.emit("invalidate", { prefix, source: "log" });
+    if (dropped !== false && dropped !== 0 && emitter.has("invalidate"))
+      emitter.emit("invalidate", { ...what, source: "log" });
   }
 }

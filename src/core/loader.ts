@@ -12,6 +12,7 @@ import type { Moment } from "./moment.ts";
 import type { Parts } from "./parts.ts";
 import type { SecondTier } from "./second-tier.ts";
 import { SingleFlight } from "./single-flight.ts";
+import type { Tenures } from "./tenures.ts";
 
 /** How often an answer that was overtaken by a change is asked for again before it is given as it is. */
 const maxRounds = 3;
@@ -28,27 +29,45 @@ export class Loader {
   readonly #lives: Lives;
   readonly #follower: Follower;
   readonly #flights: SingleFlight<Loaded>;
+  /** Those of strong readers, who may share only what was asked for as they ask. */
+  readonly #strongFlights: SingleFlight<Loaded>;
+  readonly #tenures: Tenures;
   readonly #errors = new HeldErrors();
   readonly #tier: SecondTier | undefined;
 
-  constructor(parts: Parts, l1: L1, follower: Follower, lives: Lives, tier: SecondTier | undefined) {
+  constructor(
+    parts: Parts,
+    l1: L1,
+    follower: Follower,
+    lives: Lives,
+    tenures: Tenures,
+    tier: SecondTier | undefined,
+  ) {
     this.#tier = tier;
+    this.#tenures = tenures;
     this.#parts = parts;
     this.#lives = lives;
     this.#l1 = l1;
     this.#follower = follower;
-    this.#flights = new SingleFlight({
+    const flights = {
       clock: parts.clock,
       background: parts.background,
       lostAfterMs: parts.joinTimeoutMs,
       errors: this.#errors,
       holds: isStorageTrouble,
-    });
+    };
+    this.#flights = new SingleFlight(flights);
+    this.#strongFlights = new SingleFlight(flights);
+  }
+
+  #flightsOf({ settings }: Need): SingleFlight<Loaded> {
+    return settings.mode === "strong" ? this.#strongFlights : this.#flights;
   }
 
   /** Readers to come don't join what is on its way for `key` now. */
   detach(key: string): void {
     this.#flights.detach(key);
+    this.#strongFlights.detach(key);
   }
 
   /** Whether the last load of `key` failed a moment ago, so that none is begun now. */
@@ -58,6 +77,7 @@ export class Loader {
 
   detachPrefix(prefix: string): void {
     this.#flights.detachWhere((key) => key.startsWith(prefix));
+    this.#strongFlights.detachWhere((key) => key.startsWith(prefix));
   }
 
   /** The answers for different keys, in order, each with its own error. Throws only what concerns the caller (deadline, abort). */
@@ -84,7 +104,7 @@ export class Loader {
       wait.settled = undefined;
       const { need } = wait;
       try {
-        const flight = this.#flights.join(need.key, this.#notBeforeMs(need), () =>
+        const flight = this.#flightsOf(need).join(need.key, this.#notBeforeMs(need), () =>
           this.#startOne(need, call),
         );
         if (flight === undefined) fresh.push(wait);
@@ -153,7 +173,7 @@ export class Loader {
     const tiered = tier === undefined ? [] : needs.filter((need) => tier.serves(need));
     if (tier === undefined || tiered.length === 0) {
       const asked = this.#ask(needs, begun, timeoutMs);
-      return needs.map((need) => this.#flights.begin(need.key, begun, asked(need)));
+      return needs.map((need) => this.#flightsOf(need).begin(need.key, begun, asked(need)));
     }
     const direct = needs.filter((need) => !tier.serves(need));
     const asked = this.#ask(direct, begun, timeoutMs);
@@ -169,28 +189,30 @@ export class Loader {
     const late = async (need: Need): Promise<Loaded> =>
       (await found).get(need.key) ?? (await (await rest)(need));
     return needs.map((need) =>
-      this.#flights.begin(need.key, begun, tier.serves(need) ? late(need) : asked(need)),
+      this.#flightsOf(need).begin(need.key, begun, tier.serves(need) ? late(need) : asked(need)),
     );
   }
 
-  /** Asks the authority for `needs`, one call for each shard. A shard that fails fails its own keys only. */
+  /** Asks the authority for `needs`, one call for each shard and way of asking. A shard that fails fails its own keys only. */
   #ask(needs: readonly Need[], begun: Moment, timeoutMs: number): (need: Need) => Promise<Loaded> {
     const { adapter, counters } = this.#parts;
     counters.loads += needs.length;
-    const byShard = new Map<number, string[]>();
-    const places = new Map<string, { readonly shard: number; readonly at: number }>();
-    for (const { key } of needs) {
-      const shard = adapter.shardOf(key);
-      const keys = byShard.get(shard) ?? [];
-      byShard.set(shard, keys);
-      places.set(key, { shard, at: keys.push(key) - 1 });
+    const calls = new Map<number, { readonly isStrong: boolean; readonly keys: string[] }>();
+    const places = new Map<string, { readonly call: number; readonly at: number }>();
+    for (const { key, settings } of needs) {
+      const isStrong = settings.mode === "strong";
+      const call = adapter.shardOf(key) * 2 + (isStrong ? 1 : 0);
+      const { keys } = calls.get(call) ?? {};
+      if (keys === undefined) calls.set(call, { isStrong, keys: [key] });
+      places.set(key, { call, at: keys === undefined ? 0 : keys.push(key) - 1 });
     }
-    const ask = async (keys: readonly string[]): Promise<readonly ReadAnswer[]> =>
-      await adapter.getMany(keys, { timeoutMs });
-    const answers = new Map([...byShard].map(([shard, keys]) => [shard, ask(keys)]));
+    const strong = this.#tenures.mayHold ? "hold" : "read";
+    const ask = async (keys: readonly string[], isStrong: boolean): Promise<readonly ReadAnswer[]> =>
+      await adapter.getMany(keys, { timeoutMs, ...(isStrong ? { strong } : {}) });
+    const answers = new Map([...calls].map(([call, { keys, isStrong }]) => [call, ask(keys, isStrong)]));
     return async (need) => {
-      const { shard = 0, at = 0 } = places.get(need.key) ?? {};
-      const answer = (await answers.get(shard))?.[at];
+      const { call = 0, at = 0 } = places.get(need.key) ?? {};
+      const answer = (await answers.get(call))?.[at];
       const loaded = await this.#land(need, answer, begun);
       const { entry, overtaken } = loaded;
       if (entry !== undefined && !overtaken) this.#tier?.keep(need.key, need.settings, entry);
@@ -205,14 +227,19 @@ export class Loader {
     const entry =
       answer.entry &&
       toCacheEntry(answer.entry, position, begun.atMs, this.#lives.ofCopy(key, settings, "load"));
-    // A strong key is never served from L1, so it has no business there.
-    if (!current || settings.mode === "strong") return { entry, position, begun, overtaken: false };
+    const isStrong = settings.mode === "strong";
+    // A strong key that L1 may not serve has no business there.
+    if (!current || (isStrong && answer.tenure === undefined)) {
+      if (current && this.#tenures.mayHold) await this.#l1.dropOlder(key, position.revision);
+      return { entry, position, begun, overtaken: false };
+    }
     const admission =
       entry === undefined
         ? await this.#l1.admitAbsence(key, position.shard, position.revision, begun)
-        : await this.#l1.admit(key, position.shard, entry, begun);
+        : await this.#l1.admit(key, position.shard, entry, begun, answer.tenure);
     if (admission.as === "held") return { entry: admission.entry, position, begun, overtaken: false };
-    const loaded = { entry, position, begun, overtaken: admission.as === "refused" };
+    // A strong answer was true after its reader began: a change that overtook it makes it no less right.
+    const loaded = { entry, position, begun, overtaken: admission.as === "refused" && !isStrong };
     const negativeTtlMs = settings.extra?.negativeTtlMs;
     if (entry === undefined && negativeTtlMs !== undefined && admission.as === "kept") {
       this.#l1.absences.set(key, loaded, begun.atMs + negativeTtlMs);

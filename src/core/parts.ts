@@ -38,6 +38,9 @@ export interface Counters {
   errors: number;
   secondTierHits: number;
   secondTierErrors: number;
+  published: number;
+  publishErrors: number;
+  busEvents: number;
 }
 
 export function newCounters(): Counters {
@@ -55,5 +58,8 @@ export function newCounters(): Counters {
     errors: 0,
     secondTierHits: 0,
     secondTierErrors: 0,
+    published: 0,
+    publishErrors: 0,
+    busEvents: 0,
   };
 }

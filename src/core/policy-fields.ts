@@ -1,9 +1,10 @@
 import { WarpError } from "../errors.ts";
-import type {
-  AdaptiveTtl,
-  FrequencyTtl,
-  HistoryPolicy,
-  RegistrationSettings,
+import {
+  type AdaptiveTtl,
+  type FrequencyTtl,
+  type HistoryPolicy,
+  mergeNamePattern,
+  type RegistrationSettings,
 } from "../protocol/registration.ts";
 import {
   maxCacheTtlMs,
@@ -12,7 +13,10 @@ import {
   maxHistoryVersions,
   maxKvTtlMs,
   maxLoadTimeoutMs,
+  maxMergeElements,
+  maxMinZones,
   maxNegativeTtlMs,
+  maxQuorum,
   maxWindowMs,
   minCacheTtlMs,
   minHistoryAgeMs,
@@ -36,6 +40,13 @@ const checks: { readonly [F in keyof Required<Rest>]: (field: string, value: unk
   allowStale: flag,
   history,
   kvTtlMs: within(minKvTtlMs, maxKvTtlMs),
+  merge: (field, value) => {
+    if (typeof value === "string" && mergeNamePattern.test(value)) return value;
+    throw wrong(field, `${field} is ${show(value)}; it must be the name of a merge rule`);
+  },
+  mergeMaxElements: within(1, maxMergeElements),
+  quorum: within(1, maxQuorum),
+  minZones: within(1, maxMinZones),
   loadSharing: (field, value) => {
     if (value === "space" || value === "node") return value === "space" ? value : undefined;
     throw wrong(field, `${field} is ${show(value)}; it must be node or space`, {

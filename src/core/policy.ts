@@ -53,7 +53,7 @@ export function policyOf<T>(options: ScopeOptions<T>): RegistrationOptions | und
   return Object.values(policy).every((value) => value === undefined) ? undefined : policy;
 }
 
-/** What a strong key can't have: L1 never serves it, so nothing can be said about copies. */
+/** What a strong key can't have: its copies live by permission of the shard, within `cacheTtlMs`, and by nothing else. */
 const forCopiesOnly = [
   "graceMs",
   "softTimeoutMs",
@@ -73,7 +73,8 @@ function checkTogether(settings: RegistrationSettings): void {
   const { cacheTtlMs, softTimeoutMs, hardTimeoutMs, sliding, maxLifeMs, adaptive, frequency } = settings;
   if (settings.mode === "strong") {
     const field = forCopiesOnly.find((name) => settings[name] !== undefined);
-    if (field !== undefined) throw wrong(field, `${field} says how copies live; a strong key has none`);
+    if (field !== undefined)
+      throw wrong(field, `${field} says how copies live; those of a strong key live by permission`);
   }
   const needs = (
     field: "softTimeoutMs" | "allowStale" | "sliding" | "maxLifeMs",
@@ -98,6 +99,17 @@ function checkTogether(settings: RegistrationSettings): void {
   }
   if (settings.jitter !== undefined && (adaptive !== undefined || frequency !== undefined)) {
     throw wrong("jitter", "jitter does not go with adaptive or frequency, whose TTLs differ by themselves");
+  }
+  for (const field of ["quorum", "minZones"] as const) {
+    if (settings[field] !== undefined && settings.mode !== "strong")
+      throw wrong(field, `${field} needs mode strong`, { allowed: ["strong"] });
+  }
+  const { quorum, minZones, merge } = settings;
+  if (minZones !== undefined && (quorum === undefined || quorum < minZones)) {
+    throw wrong("minZones", `minZones is ${minZones}; it needs a quorum of at least as many nodes`);
+  }
+  if (settings.mergeMaxElements !== undefined && merge !== "append" && merge !== "union") {
+    throw wrong("mergeMaxElements", "mergeMaxElements needs merge append or union");
   }
   const longestMs = Math.max(cacheTtlMs, frequency?.maxTtlMs ?? 0);
   if (maxLifeMs !== undefined && maxLifeMs < longestMs) {

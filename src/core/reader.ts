@@ -18,6 +18,7 @@ import type { Refresher } from "./refresher.ts";
 import type { Registry } from "./registry.ts";
 import { Rescue } from "./rescue.ts";
 import { countHit, countMiss } from "./tally.ts";
+import type { Tenures } from "./tenures.ts";
 import { tooMany } from "./too-many.ts";
 import type { Lookup, ReadCall } from "./types.ts";
 
@@ -32,6 +33,7 @@ export class Reader {
   readonly #refresher: Refresher;
   readonly #rescue: Rescue;
   readonly #freshness: Freshness;
+  readonly #tenures: Tenures;
 
   constructor(
     parts: Parts,
@@ -41,9 +43,11 @@ export class Reader {
     loader: Loader,
     lives: Lives,
     refresher: Refresher,
+    tenures: Tenures,
   ) {
     this.#lives = lives;
-    this.#freshness = new Freshness(parts, l1, follower, lives);
+    this.#tenures = tenures;
+    this.#freshness = new Freshness(parts, l1, follower, lives, tenures);
     this.#refresher = refresher;
     this.#rescue = new Rescue(parts, refresher, {
       resolve: (needs, call, counts) => this.#findMissed(needs, call, counts),
@@ -289,6 +293,6 @@ export class Reader {
 
   #mayServe(settings: Policy): boolean {
     // Without a storage behind it L1 is all there is: no other place is more right.
-    return settings.mode !== "strong" || !this.#parts.adapter.supports.storage;
+    return settings.mode !== "strong" || this.#tenures.mayHold || !this.#parts.adapter.supports.storage;
   }
 }

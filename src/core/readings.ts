@@ -12,3 +12,14 @@ const jsonReading: Reading<unknown> = { codec: jsonCodec };
 export function readingOf<T>(options: { readonly codec?: Codec<T> } | undefined): Reading<T> {
   return options?.codec === undefined ? (jsonReading as Reading<T>) : { codec: options.codec };
 }
+
+/** A reading with an identity of its own where a schema checks what the codec decodes. */
+export function scopeReading<T>(codec: Codec<T>, schema: Reading<T>["schema"]): Reading<T> {
+  if (schema === undefined) return { codec };
+  const own: Codec<T> = {
+    encode: (value) => codec.encode(value),
+    decode: (payload) => codec.decode(payload),
+    ...(codec.perReader === undefined ? {} : { perReader: codec.perReader }),
+  };
+  return { codec: own, schema };
+}

@@ -34,6 +34,17 @@ export interface RegistrationOptions {
   readonly history?: HistoryPolicy;
   /** Life in a second tier in Workers KV, 60 s to 30 days. Never with `strong`. Default off. */
   readonly kvTtlMs?: number;
+  /**
+   * The rule by which a write is merged into the stored value: `last-write-wins`, `sum`, `max`, `min`, `append`, `union`, `deep-merge`, or the name of a
+   * function that the deployment was given. Default: a write replaces.
+   */
+  readonly merge?: string;
+  /** With `append` and `union`: most elements that are kept, the newest ones; 1 to 10,000. Default 1,000. */
+  readonly mergeMaxElements?: number;
+  /** Strong mode: how many other nodes must have dropped the key before a write commits, 1 to 64. Default: holders only. */
+  readonly quorum?: number;
+  /** Strong mode, with `quorum`: in how many different zones those nodes must be, 1 to 16. */
+  readonly minZones?: number;
   /** Who shares one run of a `getOrSet` source: this node, or all nodes of the space. Default `"node"`. */
   readonly loadSharing?: "node" | "space";
 }

@@ -1,4 +1,5 @@
 import type { Adapter, CallOptions } from "../adapter/adapter.ts";
+import { checkSupported } from "../adapter/supported.ts";
 import { isWarpError, WarpError } from "../errors.ts";
 import { checkPattern } from "../protocol/key.ts";
 import { PatternIndex } from "../protocol/pattern-index.ts";
@@ -12,8 +13,9 @@ import { Call, tooLong } from "./call.ts";
 import { conflict } from "./conflict.ts";
 import { HeldErrors, isStorageTrouble } from "./held-errors.ts";
 import type { Parts } from "./parts.ts";
-import { checkRange, defaultPolicy, type Policy, resolveSettings, toPolicy } from "./policy.ts";
+import { checkRange, defaultPolicy, type Policy, toPolicy } from "./policy.ts";
 import { SingleFlight } from "./single-flight.ts";
+import { resolveStatics } from "./static-registrations.ts";
 import type { RegistrationOptions } from "./types.ts";
 
 interface Snapshot {
@@ -50,15 +52,9 @@ export class Registry {
     this.#parts = parts;
     this.#life = parts.adapter.life;
     this.#onNewLife = onNewLife;
-    const byPattern = new Map<string, StoredRegistration>();
-    for (const { pattern, options } of statics) {
-      checkPattern(pattern);
-      const settings = resolveSettings(options);
-      const twin = byPattern.get(pattern);
-      if (twin !== undefined && !sameSettings(twin.settings, settings)) throw conflict(twin);
-      byPattern.set(pattern, { pattern, settings, version: 0, source: "static" });
-    }
-    this.#static = byPattern;
+    const fixed = resolveStatics(statics);
+    for (const { settings } of fixed) checkSupported(settings, parts.adapter.supports);
+    this.#static = new Map(fixed.map((registration) => [registration.pattern, registration]));
     this.#build([]);
     this.#flight = new SingleFlight({
       clock: parts.clock,
@@ -147,6 +143,7 @@ export class Registry {
     if (options.ifVersion !== undefined) {
       checkRange("invalid_version", "ifVersion", options.ifVersion, 0, Number.MAX_SAFE_INTEGER);
     }
+    checkSupported(settings, this.#parts.adapter.supports);
     const fixed = this.#static.get(pattern);
     if (fixed !== undefined) {
       if (options.ifVersion === undefined && sameSettings(fixed.settings, settings)) {

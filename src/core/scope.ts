@@ -1,12 +1,13 @@
 import type { CallOptions, ListOptions } from "../adapter/adapter.ts";
 import type { RegistrationSettings } from "../protocol/registration.ts";
-import type { Codec } from "../runtime/codec.ts";
 import type { Core } from "./core.ts";
 import { checkValue, type Reading } from "./entry.ts";
 import { KeyRing } from "./key-ring.ts";
+import { valuesOf } from "./lookups.ts";
 import type { Policy } from "./policy.ts";
 import type { GetOrSetOptions, Source } from "./sourcing.ts";
 import type {
+  CasOptions,
   DeleteOptions,
   Entry,
   HistoryOptions,
@@ -15,8 +16,10 @@ import type {
   KeptEntry,
   ListPage,
   Lookup,
+  MergeOptions,
   MutationOptions,
   MutationResult,
+  Operand,
   ReadCall,
   SetManyOptions,
   SetManyResult,
@@ -94,15 +97,7 @@ export class Scope<T> {
   async getMany(ids: readonly string[], options?: ReadCall): Promise<Map<string, T>> {
     if (!this.#usable()) await this.#prepare(options);
     const keys = ids.map((id) => this.#keys.key(id));
-    const lookups = await this.#core.reader.each(keys, this.#reading, options);
-    const values = new Map<string, T>();
-    for (const [i, id] of ids.entries()) {
-      const settled = lookups.get(keys[i] ?? "");
-      if (settled === undefined) continue;
-      if (!("value" in settled)) throw settled.error;
-      if (settled.value.value !== undefined) values.set(id, settled.value.value);
-    }
-    return values;
+    return await valuesOf(this.#core.reader, keys, this.#reading, options, (at, key) => ids[at] ?? key);
   }
 
   /** The value, or what `source` gives, which is stored then. See `Warp.getOrSet`. */
@@ -129,10 +124,30 @@ export class Scope<T> {
   /** Stores a value. Throws `invalid_value` if the schema refuses it. */
   async set(id: string, value: T, options?: Omit<WriteOptions<T>, "codec">): Promise<MutationResult> {
     if (!this.#usable()) await this.#prepare(options);
-    const payload = this.#reading.codec.encode(await checkValue(value, this.#reading.schema));
-    const { expiresInMs, tags, when } = options ?? {};
-    const wish = { kind: "set", key: this.#keys.key(id), payload, expiresInMs, tags, when } as const;
-    return (await this.#core.writer.one(wish, options)).result;
+    return await this.#core.mutations.set(this.#keys.key(id), value, this.#reading, options);
+  }
+
+  /** Merges an operand into the stored value. See `Warp.merge`; the schema is not asked, for an operand is no value. */
+  async merge(
+    id: string,
+    operand: Operand<T>,
+    options?: Omit<MergeOptions<T>, "codec">,
+  ): Promise<MutationResult> {
+    if (!this.#usable()) await this.#prepare(options);
+    return await this.#core.mutations.merge(this.#keys.key(id), operand as T, this.#reading, options);
+  }
+
+  /** Stores a value if the stored one is `expected`. See `Warp.cas`. */
+  async cas(
+    id: string,
+    expected: T | undefined,
+    value: T,
+    options?: Omit<CasOptions<T>, "codec">,
+  ): Promise<MutationResult> {
+    if (!this.#usable()) await this.#prepare(options);
+    const key = this.#keys.key(id);
+    const checked = await checkValue(value, this.#reading.schema);
+    return await this.#core.transactions.cas(key, expected, checked, this.#reading, options);
   }
 
   /** Stores several values, each with its own verdict; `key` in a verdict is the whole key. */
@@ -142,24 +157,23 @@ export class Scope<T> {
   ): Promise<readonly SetManyResult[]> {
     if (!this.#usable()) await this.#prepare(options);
     const keyed = Array.from(entries, ([id, value]) => [this.#keys.key(id), value] as const);
-    return await this.#core.setMany(keyed, this.#reading, options);
+    return await this.#core.mutations.setMany(keyed, this.#reading, options);
   }
 
   async delete(id: string, options?: DeleteOptions): Promise<MutationResult> {
     if (!this.#usable()) await this.#prepare(options);
-    const wish = { kind: "delete", key: this.#keys.key(id), when: options?.when } as const;
-    return (await this.#core.writer.one(wish, options)).result;
+    return await this.#core.mutations.delete(this.#keys.key(id), options);
   }
 
   /** Drops every node's copies of these ids, or of the whole scope; what is stored stays. */
   async invalidate(ids?: readonly string[], options?: MutationOptions): Promise<InvalidateResult> {
     if (!this.#usable()) await this.#prepare(options);
-    return await this.#core.invalidate(this.#target(ids), options);
+    return await this.#core.invalidations.everywhere(this.#target(ids), options);
   }
 
   /** Drops this node's copies only; gives how many there were. */
   async invalidateLocal(ids?: readonly string[]): Promise<number> {
-    return await this.#core.invalidateLocal(this.#target(ids));
+    return await this.#core.invalidations.local(this.#target(ids));
   }
 
   /** A page of the scope's keys (whole keys, not ids). `prefix` continues the scope's own. */
@@ -187,8 +201,7 @@ export class Scope<T> {
   /** Makes a kept version the present value, as a new version. */
   async restore(id: string, version: number, options?: DeleteOptions): Promise<MutationResult> {
     if (!this.#usable()) await this.#prepare(options);
-    const wish = { kind: "restore", key: this.#keys.key(id), version, when: options?.when } as const;
-    return (await this.#core.writer.one(wish, options)).result;
+    return await this.#core.mutations.restore(this.#keys.key(id), version, options);
   }
 
   #target(ids: readonly string[] | undefined) {
@@ -218,82 +231,4 @@ export class Scope<T> {
     }
     return this.#policy;
   }
-}
-
-/** One key with its policy and type: what `warp.scope` makes of a pattern without `*`. */
-export class KeyScope<T> {
-  readonly #scope: Scope<T>;
-
-  constructor(parts: ScopeParts<T>) {
-    this.#scope = new Scope(parts);
-  }
-
-  get pattern(): string {
-    return this.#scope.pattern;
-  }
-
-  peek(): T | undefined {
-    return this.#scope.peek("");
-  }
-
-  get(options?: ReadCall): Promise<T | undefined> {
-    return this.#scope.get("", options);
-  }
-
-  getEntry(options?: ReadCall): Promise<Entry<T> | undefined> {
-    return this.#scope.getEntry("", options);
-  }
-
-  lookup(options?: ReadCall): Promise<Lookup<T>> {
-    return this.#scope.lookup("", options);
-  }
-
-  getOrSet(source: () => T | Promise<T>, options?: Omit<GetOrSetOptions<T>, "codec">): Promise<T>;
-  getOrSet(source: Source<T>, options?: Omit<GetOrSetOptions<T>, "codec">): Promise<T | undefined>;
-  getOrSet(source: Source<T>, options?: Omit<GetOrSetOptions<T>, "codec">): Promise<T | undefined> {
-    return this.#scope.getOrSet("", source, options);
-  }
-
-  set(value: T, options?: Omit<WriteOptions<T>, "codec">): Promise<MutationResult> {
-    return this.#scope.set("", value, options);
-  }
-
-  delete(options?: DeleteOptions): Promise<MutationResult> {
-    return this.#scope.delete("", options);
-  }
-
-  getAt(time: number | Date, options?: CallOptions): Promise<KeptEntry<T> | undefined> {
-    return this.#scope.getAt("", time, options);
-  }
-
-  getVersion(version: number, options?: CallOptions): Promise<VersionEntry<T>> {
-    return this.#scope.getVersion("", version, options);
-  }
-
-  history(options?: HistoryOptions): Promise<HistoryPage> {
-    return this.#scope.history("", options);
-  }
-
-  restore(version: number, options?: DeleteOptions): Promise<MutationResult> {
-    return this.#scope.restore("", version, options);
-  }
-
-  invalidate(options?: MutationOptions): Promise<InvalidateResult> {
-    return this.#scope.invalidate([""], options);
-  }
-
-  invalidateLocal(): Promise<number> {
-    return this.#scope.invalidateLocal([""]);
-  }
-}
-
-/** A reading with an identity of its own where a schema checks what the codec decodes. */
-export function scopeReading<T>(codec: Codec<T>, schema: Reading<T>["schema"]): Reading<T> {
-  if (schema === undefined) return { codec };
-  const own: Codec<T> = {
-    encode: (value) => codec.encode(value),
-    decode: (payload) => codec.decode(payload),
-    ...(codec.perReader === undefined ? {} : { perReader: codec.perReader }),
-  };
-  return { codec: own, schema };
 }

@@ -72,16 +72,19 @@ export class Sourcing {
     options: GetOrSetOptions<T> | undefined,
     policy?: Policy,
   ): Promise<T | undefined> {
-    const found = await this.#find(key, options, policy);
+    let found = await this.#find(key, options, policy);
+    // Found absent, and written meanwhile: no need to ask the source.
+    if (found.entry === undefined && !this.#isAbsentStill(found)) {
+      found = await this.#find(key, options, policy);
+    }
     if (found.entry !== undefined) return readValue(found.entry, reading);
     const settings = policy ?? this.#registry.resolve(key);
     const call = new Call(this.#parts, options);
     const run = (): Promise<Sourced> => this.#run(found, settings, source, reading, options);
+    const shared = (): Promise<Sourced> => this.#shared({ key, settings }, run, call);
     const { extra } = settings;
     const sourced =
-      extra === undefined
-        ? await this.#shared(key, run, call)
-        : await this.#bounded({ key, settings }, extra, () => this.#shared(key, run, call), call);
+      extra === undefined ? await shared() : await this.#bounded({ key, settings }, extra, shared, call);
     return "entry" in sourced ? readValue(sourced.entry, reading) : (sourced.value as T | undefined);
   }
 
@@ -96,7 +99,7 @@ export class Sourcing {
   }
 
   /** What the one run of a key's source gives to all who wait. */
-  async #shared(key: string, run: () => Promise<Sourced>, call: Call): Promise<Sourced> {
+  async #shared({ key, settings }: Need, run: () => Promise<Sourced>, call: Call): Promise<Sourced> {
     const start = (): Promise<Sourced> => {
       const begun = this.#parts.moments.mark();
       return this.#flights.begin(key, begun, run());
@@ -108,7 +111,13 @@ export class Sourcing {
       this.#parts.counters.joins++;
       sourced = await call.wait(joined, this.#parts.joinTimeoutMs);
     }
-    return sourced === tooLong ? await call.wait(start()) : sourced;
+    if (sourced === tooLong) return await call.wait(start());
+    if (joined === undefined || settings.mode !== "strong" || !("entry" in sourced)) return sourced;
+    // The run was begun before this caller: what it stored may have been deleted since, and found absent by this caller.
+    const [settled] = await this.#loader.load([{ key, settings }], call);
+    if (settled === undefined || !("value" in settled)) throw settled?.error;
+    const { entry } = settled.value;
+    return entry === undefined ? await call.wait(start()) : { entry };
   }
 
   /** The same within a policy's time-outs, and with the stale copy, where there is one, for a source that fails or is slow. */
@@ -188,6 +197,13 @@ export class Sourcing {
     );
   }
 
+  /** Whether no change is known since the key was found absent. */
+  #isAbsentStill({ key, loaded }: Pick<Found, "key" | "loaded">): boolean {
+    if (loaded === undefined) return true;
+    const { position, begun } = loaded;
+    return this.#l1.stands(key, position.shard, position.revision, begun);
+  }
+
   async #store<T>(
     { key, loaded }: Found,
     source: Source<T>,
@@ -198,17 +214,14 @@ export class Sourcing {
     if (value === undefined) return { value };
     const payload = reading.codec.encode(await checkValue(value, reading.schema));
     // A change that came while the source was asked makes its answer old: it is given, but not kept.
-    if (loaded !== undefined) {
-      const { position, begun } = loaded;
-      const { shard, revision } = position;
-      if (
-        !this.#l1.stands(key, shard, revision, begun) ||
-        !this.#l1.tagsStand(options?.tags, shard, revision)
-      ) {
-        // Nor is what was known of the key before it.
-        this.#l1.absences.drop(key);
-        return { value };
-      }
+    const stands =
+      this.#isAbsentStill({ key, loaded }) &&
+      (loaded === undefined ||
+        this.#l1.tagsStand(options?.tags, loaded.position.shard, loaded.position.revision));
+    if (!stands) {
+      // Nor is what was known of the key before it.
+      this.#l1.absences.drop(key);
+      return { value };
     }
     // Under nobody's signal: others wait for it too.
     const write = {
@@ -223,6 +236,8 @@ export class Sourcing {
         payload,
         expiresInMs: options?.expiresInMs,
         tags: options?.tags,
+        // What was loaded is the value itself, no operand.
+        replace: true,
       } as const;
       const { copy } = await this.#writer.one(wish, write);
       const held = this.#l1.inspect(key);

@@ -1,6 +1,7 @@
 import { WarpError } from "../errors.ts";
 import { checkPattern } from "../protocol/key.ts";
-import type { StoredRegistration } from "../protocol/registration.ts";
+import { type StoredRegistration, sameSettings } from "../protocol/registration.ts";
+import { conflict } from "./conflict.ts";
 import { resolveSettings } from "./policy.ts";
 import { policyFields } from "./policy-fields.ts";
 import type { RegistrationOptions } from "./types.ts";
@@ -45,6 +46,24 @@ export function parseStaticRegistrations(text: string | undefined): StoredRegist
       source: "static",
     };
   });
+}
+
+/**
+ * Registrations that were given in code, one for each pattern. Throws `registration_conflict` for two of one pattern that differ, `invalid_registration`,
+ * `invalid_pattern` or `invalid_ttl`.
+ */
+export function resolveStatics(
+  list: readonly { readonly pattern: string; readonly options: RegistrationOptions }[],
+): readonly StoredRegistration[] {
+  const byPattern = new Map<string, StoredRegistration>();
+  for (const { pattern, options } of list) {
+    checkPattern(pattern);
+    const settings = resolveSettings(options);
+    const twin = byPattern.get(pattern);
+    if (twin !== undefined && !sameSettings(twin.settings, settings)) throw conflict(twin);
+    byPattern.set(pattern, { pattern, settings, version: 0, source: "static" });
+  }
+  return [...byPattern.values()];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

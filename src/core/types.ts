@@ -1,6 +1,6 @@
 /** What the core's callers see: options, answers and events. The classes behind them are in the files beside this one. */
 
-import type { Adapter, CallOptions, ListedKey, Precondition, StoredEntry } from "../adapter/adapter.ts";
+import type { Adapter, CallOptions, ListedKey, StoredEntry } from "../adapter/adapter.ts";
 import type { Cache, CacheStats } from "../cache/cache.ts";
 import type { ErrorData } from "../errors.ts";
 import type { Mode, RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
@@ -9,10 +9,34 @@ import type { Clock, Timers } from "../runtime/clock.ts";
 import type { Codec } from "../runtime/codec.ts";
 import type { Random } from "../runtime/random.ts";
 import type { StandardSchemaV1 } from "../runtime/standard-schema.ts";
+import type { SyncBus } from "../syncbus/syncbus.ts";
+import type { MutationOptions, MutationResult, WriteOptions } from "./mutation-types.ts";
 import type { RegistrationOptions } from "./registration-options.ts";
 
 export type { AdaptiveTtl, FrequencyTtl, HistoryPolicy } from "../protocol/registration.ts";
+export type {
+  DeleteOptions,
+  MergeOptions,
+  MutationOptions,
+  MutationResult,
+  Operand,
+  WriteOptions,
+} from "./mutation-types.ts";
 export type { RegistrationOptions } from "./registration-options.ts";
+export type {
+  CasOptions,
+  CommitOptions,
+  Comparand,
+  ResolveOptions,
+  TransactionDeleteOptions,
+  TransactionDone,
+  TransactionMergeOptions,
+  TransactionRead,
+  TransactionResult,
+  TransactionSetOptions,
+  TransactionStep,
+  TransactionWrite,
+} from "./transaction-types.ts";
 export type { HistoryOptions, HistoryPage, KeptEntry, VersionEntry } from "./version-types.ts";
 export type { WarmupOptions, WarmupProgress } from "./warmup-types.ts";
 export type { CallOptions, Mode, RegistrationSettings, StoredRegistration };
@@ -38,6 +62,13 @@ export interface WarpOptions {
   readonly subject?: string;
   /** The adapter is shared with others: `close()` leaves it open. Default false. */
   readonly sharedAdapter?: boolean;
+  /**
+   * On which nodes tell each other what they changed, for storages that do not tell by themselves: this node's own end, closed with it. The
+   * `shard` adapter needs none. Default none.
+   */
+  readonly bus?: SyncBus;
+  /** How long a publication may take, 1 to 120,000 ms; then it is a `publishError`. Default: as long as it takes. */
+  readonly publishTimeoutMs?: number;
 }
 
 /** How a value was come by. `hit`: from L1 or the second tier. `bypass`: this mode reads at the authority. */
@@ -88,47 +119,14 @@ export interface ReadOptions<T> extends ReadCall {
   readonly codec?: Codec<T>;
 }
 
-/** Options of a mutation. */
-export interface MutationOptions extends CallOptions {
-  /** The idempotency token: a lower-case UUIDv7, at most 5 min old. Made if absent. */
-  readonly opId?: string;
-  /** Whose op id it is; see `WarpOptions.subject`. */
-  readonly subject?: string;
-}
-
-export interface WriteOptions<T> extends MutationOptions {
-  readonly codec?: Codec<T>;
-  /** Life of the value at the authority, 1 ms to 10 years. Default: until deleted. */
-  readonly expiresInMs?: number;
-  /** At most 16 different ones of 1 to 128 bytes; see `InvalidateTarget`. */
-  readonly tags?: readonly string[];
-  /** Only if the key is at this version; 0: only if it is absent. */
-  readonly ifVersion?: number;
-  /** Only if this holds (entity tags); not together with `ifVersion`. */
-  readonly when?: Precondition;
-}
-
-export type DeleteOptions = Omit<WriteOptions<never>, "codec" | "expiresInMs" | "tags">;
-
-/** What a mutation did. */
-export interface MutationResult {
-  readonly key: string;
-  readonly opId: string;
-  /** The key's version after it; 0: absent. */
-  readonly version: number;
-  readonly etag: string | undefined;
-  /** `epoch.revision` of the answer. */
-  readonly cursor: string;
-  /** Whether the key existed before. */
-  readonly existed: boolean;
-  /** This op id had been carried out before: this is its first verdict. */
-  readonly replayed: boolean;
-}
-
 /** One operation of `warp.batch`. */
 export type BatchOperation =
   | { readonly op: "get"; readonly key: string }
   | ({ readonly op: "set"; readonly key: string; readonly payload: StoredEntry["payload"] } & Pick<
+      WriteOptions<never>,
+      "expiresInMs" | "tags" | "when" | "opId" | "replace"
+    >)
+  | ({ readonly op: "merge"; readonly key: string; readonly operand: StoredEntry["payload"] } & Pick<
       WriteOptions<never>,
       "expiresInMs" | "tags" | "when" | "opId"
     >)
@@ -138,7 +136,7 @@ export type BatchOperation =
 /** The verdict of one operation of `warp.batch`: its own result, or its own error. */
 export type BatchResult =
   | { readonly op: "get"; readonly lookup: Lookup<StoredEntry["payload"]> }
-  | { readonly op: "set" | "delete" | "invalidate"; readonly result: MutationResult }
+  | { readonly op: "set" | "merge" | "delete" | "invalidate"; readonly result: MutationResult }
   | {
       readonly op: BatchOperation["op"];
       readonly key: string;
@@ -159,6 +157,8 @@ export interface SetManyOptions<T> extends BatchOptions {
   readonly expiresInMs?: number;
   /** Tags of each of the values. */
   readonly tags?: readonly string[];
+  /** See `WriteOptions.replace`. */
+  readonly replace?: boolean;
 }
 
 /** The verdict of one entry of `setMany`: its result, or its own error. */
@@ -180,7 +180,7 @@ export interface WarpStats {
   readonly ttlAdjustments: number;
   /** Keys that are hot now by their sliding window. */
   readonly hotKeys: number;
-  /** Reads of strong keys, which never ask L1. */
+  /** Reads of strong keys that were asked of the storage. */
   readonly bypasses: number;
   /** Keys asked of the storage. */
   readonly loads: number;
@@ -198,6 +198,12 @@ export interface WarpStats {
   readonly secondTierHits: number;
   /** Failed calls of the second tier, among `errors`. */
   readonly secondTierErrors: number;
+  /** Changes of this node that the bus took. */
+  readonly published: number;
+  /** Changes of this node that could not be published, each a `publishError` event too. */
+  readonly publishErrors: number;
+  /** Events of other nodes that the bus brought. */
+  readonly busEvents: number;
   readonly cache: CacheStats;
 }
 
@@ -227,15 +233,22 @@ export interface WarpEvents {
   readonly stale: { readonly key: string };
   readonly set: { readonly key: string; readonly version: number };
   readonly delete: { readonly key: string };
-  /** Copies dropped, by this node's call or by the log. */
+  /** Copies dropped, by this node's call, by the log or by the bus. */
   readonly invalidate: {
     readonly key?: string;
     readonly prefix?: string;
     readonly tag?: string;
-    readonly source: "local" | "log";
+    readonly source: "local" | "log" | "bus";
   };
   /** A whole shard's copies dropped because its log could not say what changed. */
   readonly drop: { readonly shard: number; readonly reason: "compacted" | "epoch" };
+  /** A change of this node could not be published on the bus: others learn of it by the bounds of their modes. */
+  readonly publishError: {
+    readonly key?: string;
+    readonly prefix?: string;
+    readonly tag?: string;
+    readonly error: unknown;
+  };
   /** Background trouble: a catch-up that failed, a listener that threw. */
   readonly error: { readonly error: unknown };
 }

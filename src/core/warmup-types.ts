@@ -2,7 +2,7 @@
 
 /** Options of `warp.warmup`. */
 export interface WarmupOptions {
-  /** Default: every registered pattern. Keys of strong mode are left out, since L1 never serves them. */
+  /** Default: every registered pattern. Keys of strong mode are left out: each copy would be a permission that the shard has to remember. */
   readonly patterns?: readonly string[];
   /** Loads at a time, 1 to 64. Default 8. */
   readonly width?: number;

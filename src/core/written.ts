@@ -35,8 +35,12 @@ export function targetOf(mutation: Mutation): string {
 }
 
 /** Tells listeners of what was done. */
-export function tell(emitter: Emitter, { mutation }: Draft, { key, version }: MutationResult): void {
-  if (mutation.kind === "set" || mutation.kind === "restore") {
+export function tell(
+  emitter: Emitter,
+  { mutation }: Draft,
+  { key, version }: Pick<MutationResult, "key" | "version">,
+): void {
+  if (mutation.kind === "set" || mutation.kind === "merge" || mutation.kind === "restore") {
     if (emitter.has("set")) emitter.emit("set", { key, version });
   } else if (mutation.kind === "delete") {
     if (emitter.has("delete")) emitter.emit("delete", { key });
@@ -51,7 +55,7 @@ export function tell(emitter: Emitter, { mutation }: Draft, { key, version }: Mu
   }
 }
 
-/** What was written as a copy, if it is known: not of a restored value, nor of a replayed write. */
+/** What was written as a copy, if it is known: not of a restored value, of a merged one, nor of a replayed write. */
 export function copyOf(
   { mutation, settings }: Draft,
   { verdict, asOf }: MutationAnswer,
@@ -60,7 +64,7 @@ export function copyOf(
   nowMs: number,
 ): CacheEntry | undefined {
   if (mutation.kind !== "set" || settings === undefined) return undefined;
-  if (verdict.outcome === "fail" || verdict.replayed === true) return undefined;
+  if (verdict.outcome === "fail" || verdict.replayed === true || verdict.merged === true) return undefined;
   const { payload, expiresInMs, tags } = mutation;
   return toCacheEntry(
     {

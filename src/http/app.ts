@@ -37,7 +37,7 @@ function methodsOf(path: string): string[] {
 /** Throws unless the caller may use a route of this kind. */
 async function authorize(call: Call, access: Access): Promise<void> {
   if (access === "public") return;
-  const found = call.authenticator.authenticate(call.request.headers.get("Authorization"));
+  const found = call.authenticator.authenticate(call.authorization);
   const grant = found instanceof Promise ? await found : found;
   call.grant = grant;
   if (access === "caller") return;

@@ -1,6 +1,7 @@
 import type * as v from "valibot";
 import { WarpError } from "../errors.ts";
 import { checkSpace } from "../protocol/key.ts";
+import { readOffer } from "../protocol/wire/subprotocols.ts";
 import { uuidv7, uuidv7Time } from "../runtime/ids.ts";
 import { maxControlBytes, maxTimeoutMs, minTimeoutMs } from "../runtime/limits.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
@@ -57,6 +58,23 @@ export class Call {
     this.#guard.stamp(headers, this.request.headers.get("Origin"));
     this.#stamped = true;
     return headers;
+  }
+
+  /**
+   * What the caller shows: its `Authorization`, or for a socket the token among its subprotocols, since browsers and others give sockets no
+   * headers.
+   */
+  get authorization(): string | null {
+    const { headers } = this.request;
+    const given = headers.get("Authorization");
+    if (given !== null || headers.get("Upgrade") === null) return given;
+    const { token } = readOffer(headers.get("Sec-WebSocket-Protocol"));
+    return token === undefined ? null : `Bearer ${token}`;
+  }
+
+  /** Throws `origin_forbidden` for a page whose origin is not on the list: nothing else keeps a foreign page from opening sockets. */
+  requireOrigin(): void {
+    this.#guard.requireOrigin(this.request.headers.get("Origin"));
   }
 
   /** What the caller may do. */

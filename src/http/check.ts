@@ -22,6 +22,7 @@ const codes: Readonly<Record<string, ErrorCode>> = {
 const policyFields: ReadonlySet<string> = new Set([
   ...["graceMs", "softTimeoutMs", "hardTimeoutMs", "eagerRefresh", "sliding", "maxLifeMs", "jitter"],
   ...["negativeTtlMs", "allowStale", "kvTtlMs", "loadSharing", "adaptive", "frequency", "history"],
+  ...["merge", "mergeMaxElements", "quorum", "minZones"],
 ]);
 
 function codeOf(path: readonly string[], where: "query" | "body"): ErrorCode {

@@ -6,6 +6,7 @@ import type { AnsweredRequest } from "../metrics/isolate-metrics.ts";
 import type { Format } from "../metrics/report.ts";
 import type { UsageReply } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
+import type { Caller } from "../protocol/wire/caller.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import type { HttpConfig } from "./config.ts";
@@ -15,7 +16,10 @@ export type SpaceWarp = Pick<
   Warp,
   | "lookup"
   | "set"
+  | "merge"
   | "delete"
+  | "txn"
+  | "resolve"
   | "batch"
   | "invalidate"
   | "invalidateLocal"
@@ -78,6 +82,8 @@ export interface Deployment {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: HttpLog;
+  /** Opens a socket at a shard, for a caller who may; the answer (101) carries it. Absent: `GET /v1/{space}/connect` is `unsupported`. */
+  readonly connect?: (caller: Caller) => Promise<Response>;
   /** Absent: nothing is counted and `GET /metrics` is `unsupported`. */
   readonly metrics?: HttpMetrics;
 }

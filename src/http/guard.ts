@@ -61,6 +61,12 @@ export class Guard {
     return origins.includes("*") || origins.includes(origin) || (open && isLoopbackOrigin(origin));
   }
 
+  /** Throws `origin_forbidden` unless there is no origin, or one that is allowed. */
+  requireOrigin(origin: string | null): void {
+    if (origin !== null && !this.allows(origin))
+      throw new WarpError("origin_forbidden", "the origin is not in WARP_CORS_ORIGINS");
+  }
+
   /** Adds what a browser needs to hand the answer to a page of `origin`. */
   stamp(headers: Record<string, string>, origin: string | null): void {
     if (this.#config.origins.length > 0 || this.#config.open) headers.Vary = "Origin";
@@ -71,8 +77,7 @@ export class Guard {
 
   /** The answer to a preflight. Throws `origin_forbidden`. */
   preflight(origin: string): Response {
-    if (!this.allows(origin))
-      throw new WarpError("origin_forbidden", "the origin is not in WARP_CORS_ORIGINS");
+    this.requireOrigin(origin);
     return new Response(null, {
       status: 204,
       headers: {

@@ -42,7 +42,9 @@ interface Chunk {
   bytes: number;
 }
 
-type RecordMembers = "key" | "json" | "text" | "base64" | "contentType" | "expiresInMs" | "tags";
+type Imported = BatchOperation & { readonly op: "set" | "merge" };
+
+type RecordMembers = "key" | "json" | "text" | "base64" | "contentType" | "expiresInMs" | "tags" | "merge";
 const members: ReadonlySet<string> = new Set<RecordMembers>([
   "key",
   "json",
@@ -51,6 +53,7 @@ const members: ReadonlySet<string> = new Set<RecordMembers>([
   "contentType",
   "expiresInMs",
   "tags",
+  "merge",
 ]);
 
 /**
@@ -115,14 +118,14 @@ export class Import {
       return;
     }
     if (line === "" || line === "\r") return;
-    let operation: BatchOperation & { readonly op: "set" };
+    let operation: Imported;
     try {
       operation = this.#parse(line);
     } catch (error) {
       this.#fail(this.#lines, this.#dataOf(error));
       return;
     }
-    const bytes = chargeOf(operation.key, operation.payload);
+    const bytes = chargeOf(operation.key, operation.op === "set" ? operation.payload : operation.operand);
     const chunk = this.#chunk;
     if (chunk.operations.length > 0 && chunk.bytes + bytes > importBatchBytes) await this.#send();
     this.#chunk.operations.push(operation);
@@ -132,7 +135,7 @@ export class Import {
     if (this.#chunk.operations.length >= importBatchRecords) await this.#send();
   }
 
-  #parse(line: string): BatchOperation & { readonly op: "set" } {
+  #parse(line: string): Imported {
     let record: unknown;
     try {
       record = JSON.parse(line);
@@ -148,7 +151,14 @@ export class Import {
     const expiresInMs = readExpiry(record);
     const opId = this.#options.opIdOf(this.#lines);
     const tags = readTags(record);
-    return { op: "set", key, payload, opId, ...tags, ...(expiresInMs === undefined ? {} : { expiresInMs }) };
+    const { merge } = record;
+    if (merge !== undefined && typeof merge !== "boolean") {
+      throw new WarpError("invalid_argument", '"merge" must be true or false');
+    }
+    const written = { opId, ...tags, ...(expiresInMs === undefined ? {} : { expiresInMs }) };
+    if (merge === true) return { op: "merge", key, operand: payload, ...written };
+    // What an export wrote stands for itself: read back, it is no operand.
+    return { op: "set", key, payload, replace: true, ...written };
   }
 
   #dataOf(error: unknown): ErrorData {
@@ -211,7 +221,7 @@ export class Import {
       else this.#imported++;
     }
     const first = results[0];
-    if (first !== undefined && "error" in first && first.error.retryable && results.every(isPassing)) {
+    if (first !== undefined && "error" in first && results.every(isPassing)) {
       this.#stopped ??= first.error;
     }
   }
@@ -229,8 +239,9 @@ export class Import {
   }
 }
 
+/** Whether the authority may be the reason. A quorum is asked for by the registrations of some keys: other lines may do without. */
 function isPassing(result: BatchResult): boolean {
-  return "error" in result && result.error.retryable;
+  return "error" in result && result.error.retryable && result.error.code !== "quorum_failed";
 }
 
 function newChunk(): Chunk {

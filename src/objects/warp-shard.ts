@@ -1,88 +1,100 @@
 import { DurableObject } from "cloudflare:workers";
-import { workersClock, workersRandom, workersSql, workersTimers } from "../platform/workers.ts";
-import type {
-  CallScope,
-  ChangesRequest,
-  ClaimRequest,
-  HistoryRequest,
-  ListRequest,
-  MutateRequest,
-  ReadRequest,
-  RegisterRequest,
-  ShardApi,
-  SpaceOptionsData,
-  UnregisterRequest,
-  VersionRequest,
-} from "../protocol/shard-api.ts";
+import type { MergeFunctions } from "../merge/merge-function.ts";
+import { MergeRules } from "../merge/merge-rules.ts";
+import type { RpcShardApi, ShardApi } from "../protocol/shard-api.ts";
 import { shardName } from "../protocol/space.ts";
-import { Shard } from "../shard/shard.ts";
-import { readShardConfig, type ShardEnv } from "./shard-config.ts";
+import { each } from "../shard/each.ts";
+import type { Shard } from "../shard/shard.ts";
+import { openShard } from "./open-shard.ts";
+import type { ShardEnv } from "./shard-config.ts";
+import type { ShardDoor } from "./shard-door.ts";
 import { ShardMetrics, type ShardMetricsEnv } from "./shard-metrics.ts";
+
+/** What a call takes. */
+type Asked<M extends keyof ShardApi> = Parameters<ShardApi[M]>[0];
 
 /** The bindings that a shard's object needs. */
 export interface WarpShardEnv extends ShardEnv, ShardMetricsEnv {
   readonly SHARDS: DurableObjectNamespace<WarpShard>;
 }
 
+/** What a deployment may give its shards beside variables and bindings. */
+export interface WarpShardOptions {
+  /** Merge rules of the deployment's own, by name. Default: the built-in ones only. */
+  readonly merges?: MergeFunctions;
+}
+
+/**
+ * A {@link WarpShard} with options: `export class WarpShard extends warpShard({ merges: { concat } }) {}`. Throws `invalid_argument` for a name that is
+ * malformed or that a built-in rule has, so that such a Worker is refused when it is deployed.
+ */
+export function warpShard({ merges }: WarpShardOptions = {}): typeof WarpShard {
+  const rules = new MergeRules(merges);
+  return class extends WarpShard {
+    constructor(ctx: DurableObjectState, env: WarpShardEnv) {
+      super(ctx, env, rules);
+    }
+  };
+}
+
 /**
  * The Durable Object of one shard: fits the platform's storage, alarm and stubs to {@link Shard}, and does nothing else. The class
  * name and its storage live in users' accounts for ever.
  */
-export class WarpShard extends DurableObject<WarpShardEnv> implements ShardApi {
+export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardApi {
   readonly #shard: Shard;
+  readonly #door: ShardDoor;
   readonly #metrics: ShardMetrics;
 
-  constructor(ctx: DurableObjectState, env: WarpShardEnv) {
+  /** The platform gives `ctx` and `env` only; `merges` comes from {@link warpShard}. */
+  constructor(ctx: DurableObjectState, env: WarpShardEnv, merges = new MergeRules()) {
     super(ctx, env);
-    const { storage } = ctx;
-    this.#shard = new Shard({
-      ...readShardConfig(env),
-      sql: workersSql(storage),
-      clock: workersClock,
-      random: workersRandom,
-      timers: workersTimers,
-      // Part of the transaction it is set in: an alarm is as durable as what it is for.
-      alarm: { set: (atMs) => void storage.setAlarm(atMs) },
-      durable: () => storage.sync(),
-      wipe: async () => {
-        await storage.deleteAlarm();
-        await storage.deleteAll();
-      },
-      databaseBytes: () => storage.sql.databaseSize,
-      home: (space) => env.SHARDS.get(env.SHARDS.idFromName(shardName(space, 0))),
-    });
+    const home = (space: string) => env.SHARDS.get(env.SHARDS.idFromName(shardName(space, 0)));
+    ({ shard: this.#shard, door: this.#door } = openShard(ctx, env, home, merges));
     this.#metrics = new ShardMetrics(this.#shard, env);
   }
 
-  read(request: ReadRequest) {
+  read(request: Asked<"read">) {
     return this.#metrics.after(this.#shard.read(request));
   }
 
-  mutate(request: MutateRequest) {
+  mutate(request: Asked<"mutate">) {
     return this.#metrics.after(this.#shard.mutate(request));
   }
 
-  list(request: ListRequest) {
+  transact(request: Asked<"transact">) {
+    return this.#metrics.after(this.#shard.transact(request));
+  }
+
+  resolve(request: Asked<"resolve">) {
+    return this.#metrics.after(this.#shard.resolve(request));
+  }
+
+  mutateMany(requests: readonly Asked<"mutate">[]) {
+    return this.#metrics.after(each(requests, (request) => this.#shard.mutate(request)));
+  }
+
+  list(request: Asked<"list">) {
     return this.#shard.list(request);
   }
 
-  changes(request: ChangesRequest) {
+  changes(request: Asked<"changes">) {
     return this.#metrics.after(this.#shard.changes(request));
   }
 
-  usage(request: CallScope) {
+  usage(request: Asked<"usage">) {
     return this.#shard.usage(request);
   }
 
-  readVersion(request: VersionRequest) {
+  readVersion(request: Asked<"readVersion">) {
     return this.#metrics.after(this.#shard.readVersion(request));
   }
 
-  history(request: HistoryRequest) {
+  history(request: Asked<"history">) {
     return this.#metrics.after(this.#shard.history(request));
   }
 
-  claimLoad(request: ClaimRequest) {
+  claimLoad(request: Asked<"claimLoad">) {
     return this.#shard.claimLoad(request);
   }
 
@@ -90,27 +102,45 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements ShardApi {
     return this.#shard.getSpace(space);
   }
 
-  createSpace(space: string, options: Partial<SpaceOptionsData>) {
-    return this.#shard.createSpace(space, options);
+  createSpace(...options: Parameters<ShardApi["createSpace"]>) {
+    return this.#shard.createSpace(...options);
   }
 
-  deleteSpace(space: string, step: "begin" | "finish", spaceId?: string) {
-    return this.#shard.deleteSpace(space, step, spaceId);
+  deleteSpace(...step: Parameters<ShardApi["deleteSpace"]>) {
+    return this.#shard.deleteSpace(...step);
   }
 
-  getRegistrations(request: CallScope) {
+  getRegistrations(request: Asked<"getRegistrations">) {
     return this.#shard.getRegistrations(request);
   }
 
-  register(request: RegisterRequest) {
+  register(request: Asked<"register">) {
     return this.#shard.register(request);
   }
 
-  unregister(request: UnregisterRequest) {
+  unregister(request: Asked<"unregister">) {
     return this.#shard.unregister(request);
+  }
+
+  override async fetch(request: Request): Promise<Response> {
+    return this.#door.open(request);
+  }
+
+  override webSocketMessage(ws: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    return this.#metrics.after(this.#door.message(ws, data));
+  }
+
+  override webSocketClose(ws: WebSocket): void {
+    this.#door.closed(ws);
+  }
+
+  override webSocketError(ws: WebSocket): void {
+    this.#door.closed(ws);
   }
 
   override alarm(): Promise<void> {
     return this.#metrics.after(this.#shard.onAlarm());
   }
 }
+
+export type { MergeFunction, MergeFunctions } from "../merge/merge-function.ts";

@@ -4,17 +4,21 @@ import { randomBytes } from "node:crypto";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import type { Background } from "../runtime/background.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
+import { elapsedClock } from "../runtime/elapsed.ts";
 import type { Random } from "../runtime/random.ts";
 import type { Sql, SqlRow, SqlValue } from "../runtime/sql.ts";
 
 /** The host's wall clock. */
 export const nodeClock: Clock = { now: () => Date.now() };
 
-/** Timers that don't keep the process alive. */
+/** Time as it passes, whatever happens to the wall clock. */
+export const nodeElapsed: Clock = elapsedClock(nodeClock, { now: () => performance.now() });
+
+/** Timers that don't keep the process alive, except those that a caller waits for. */
 export const nodeTimers: Timers = {
-  after(delayMs, run) {
+  after(delayMs, run, options) {
     const handle = setTimeout(run, delayMs);
-    handle.unref();
+    if (options?.awaited !== true) handle.unref();
     return () => clearTimeout(handle);
   },
 };

@@ -4,6 +4,7 @@ import { waitUntil } from "cloudflare:workers";
 import type { Background } from "../runtime/background.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
+import type { SocketFactory } from "../runtime/socket.ts";
 import type { Sql, SqlRow, SqlValue } from "../runtime/sql.ts";
 
 /** The host's wall clock. It stands still between two I/O events. */
@@ -23,6 +24,48 @@ export const workersRandom: Random = { bytes: (count) => crypto.getRandomValues(
 /** Background work is held by the current request's `waitUntil`; what it rejects with is reported to `onError`. */
 export function workersBackground(onError: (error: unknown) => void): Background {
   return { run: (work) => waitUntil(work.catch(onError)) };
+}
+
+/**
+ * Sockets of which `connect` gets the near end, by a request to an object that upgrades it. They belong to the request that opens them: its end is
+ * theirs, and no other one may touch them.
+ */
+export function workersSockets(connect: () => Promise<Response>): SocketFactory {
+  return {
+    open(_url, _protocols, events) {
+      let near: WebSocket | undefined;
+      let isOver = false;
+      const end = (code: number, reason: string): void => {
+        if (isOver) return;
+        isOver = true;
+        events.closed(code, reason);
+      };
+      const take = ({ webSocket, status }: Response): void => {
+        if (webSocket === null) {
+          end(1006, `answered ${status}`);
+          return;
+        }
+        near = webSocket;
+        webSocket.addEventListener("message", ({ data }) => {
+          if (!isOver) events.message(typeof data === "string" ? data : new Uint8Array(data));
+        });
+        webSocket.addEventListener("close", ({ code, reason }) => end(code, reason));
+        webSocket.addEventListener("error", () => end(1006, ""));
+        webSocket.accept();
+        if (isOver) webSocket.close(1000, "");
+        else events.opened();
+      };
+      connect().then(take, () => end(1006, "the object can't be reached"));
+      return {
+        send: (data) => near?.send(data),
+        close(code, reason) {
+          isOver = true;
+          near?.close(code, reason);
+        },
+        bufferedBytes: 0,
+      };
+    },
+  };
 }
 
 /** A SQLite object's storage as {@link Sql}. */

@@ -4,15 +4,38 @@ import type { KvNamespace } from "../cache/kv/namespace.ts";
 import { memoryCache } from "../cache/memory/memory-cache.ts";
 import { checkPolicyName, type EvictionPolicyName } from "../cache/memory/policies.ts";
 import { rpcConnection, type ShardNamespace } from "../connection/rpc/rpc-connection.ts";
+import type { ShardConnection } from "../connection/shard-connection.ts";
+import { type SubscribedConnection, subscribed } from "../connection/socket/subscriptions.ts";
 import { SpaceClient } from "../connection/space-client.ts";
 import { Warp } from "../core/warp.ts";
-import { workersBackground, workersClock, workersRandom, workersTimers } from "../platform/workers.ts";
+import { WarpError } from "../errors.ts";
+import {
+  workersBackground,
+  workersClock,
+  workersRandom,
+  workersSockets,
+  workersTimers,
+} from "../platform/workers.ts";
 import type { StoredRegistration } from "../protocol/registration.ts";
+import { shardName } from "../protocol/space.ts";
+import { callerHeader, formatCaller } from "../protocol/wire/caller.ts";
+import type { Background } from "../runtime/background.ts";
+import { randomHex } from "../runtime/ids.ts";
 import { maxKvTtlMs } from "../runtime/limits.ts";
 
-/** Options of {@link edgeWarp}. */
+/** The Durable Object namespace of `WarpShard`: its stubs answer calls, and open sockets. */
+export interface EdgeNamespace<Id = unknown> extends ShardNamespace<Id> {
+  get(id: Id): ReturnType<ShardNamespace<Id>["get"]> & ShardDoor;
+}
+
+/** What of a stub opens a socket. */
+interface ShardDoor {
+  fetch(url: string, init: { readonly headers: Record<string, string> }): Promise<Response>;
+}
+
+/** Options of {@link edgeNode}. */
 export interface EdgeOptions {
-  readonly namespace: ShardNamespace;
+  readonly namespace: EdgeNamespace;
   readonly space: string;
   /** Workers KV as the second tier of keys whose policy has `kvTtlMs`. Default none. */
   readonly kv?: KvNamespace;
@@ -22,17 +45,29 @@ export interface EdgeOptions {
   /** What a full L1 gives up first. Default `"s3-fifo"`. */
   readonly policy?: EvictionPolicyName;
   readonly statics?: readonly StoredRegistration[];
+  /** Whether requests subscribe to the shards that they use, so that L1 learns of changes early. Default true. */
+  readonly subscribe?: boolean;
   /** Takes what background work failed with. */
   readonly onError: (error: unknown) => void;
+}
+
+/** A node in an isolate. */
+export interface EdgeNode {
+  readonly warp: Warp;
+  /** To be called by each request that uses it, also where L1 has all that it asks for: keeps subscriptions going. */
+  used(): void;
 }
 
 /**
  * A node in a Worker isolate: L1 in the isolate's memory, the shards over RPC. It can be kept for the isolate's life: what
  * belongs to a request (stubs, timers, `waitUntil`) is taken anew for each call.
  */
-export function edgeWarp(options: EdgeOptions): Warp {
+export function edgeNode(options: EdgeOptions): EdgeNode {
   const { namespace, space, kv, maxEntries, maxBytes, policy, statics = [], onError } = options;
-  const connection = rpcConnection({ namespace, space });
+  const background = workersBackground(onError);
+  const calls = rpcConnection({ namespace, space, lanes: { background, clock: workersClock } });
+  const pushed = options.subscribe === false ? undefined : withSubscriptions(calls, options, background);
+  const connection = pushed ?? calls;
   const warp = new Warp({
     adapter: shardAdapter(new SpaceClient({ connection, timers: workersTimers })),
     cache: memoryCache({
@@ -44,11 +79,43 @@ export function edgeWarp(options: EdgeOptions): Warp {
     clock: workersClock,
     timers: workersTimers,
     random: workersRandom,
-    background: workersBackground(onError),
+    background,
     registrations: statics.map(({ pattern, settings }) => ({ pattern, options: settings })),
   });
   warp.on("error", ({ error }) => onError(error));
-  return warp;
+  return { warp, used: () => pushed?.renew() };
+}
+
+function withSubscriptions(
+  connection: ShardConnection,
+  { namespace, space, onError }: EdgeOptions,
+  background: Background,
+): SubscribedConnection {
+  return subscribed(connection, {
+    node: `isolate-${randomHex(workersRandom, 12)}`,
+    sockets: (shard) =>
+      workersSockets(async () => {
+        // Nobody's rights are in it: it is told what changes, and asks nothing.
+        const caller = { space, shard, subject: "isolate", invalidates: false, isAdmin: false };
+        const headers = { Upgrade: "websocket", [callerHeader]: formatCaller(caller) };
+        const stub = namespace.get(namespace.idFromName(shardName(space, shard)));
+        return await stub.fetch("https://shard/connect", { headers });
+      }),
+    background,
+    clock: workersClock,
+    timers: workersTimers,
+    random: workersRandom,
+    onError,
+  });
+}
+
+/** Whether `WARP_SUBSCRIBE` wants subscriptions: `on` (absent, empty) or `off`. Throws `invalid_argument`. */
+export function parseSubscribe(text: string | undefined): boolean {
+  if (text === undefined || text === "" || text === "on") return true;
+  if (text === "off") return false;
+  throw new WarpError("invalid_argument", "WARP_SUBSCRIBE is on or off", {
+    details: { field: "WARP_SUBSCRIBE" },
+  });
 }
 
 /** The policy in `WARP_CACHE_POLICY`; absent or empty: the default. Throws `invalid_argument` that names the variable. */

@@ -5,6 +5,8 @@ import type { Warp } from "../core/warp.ts";
 export interface SpacesOptions {
   /** Makes the `Warp` of a space. */
   readonly make: (space: string) => Warp;
+  /** Told each time that a `Warp` is asked for. Must not throw. */
+  readonly used?: (warp: Warp) => void;
   /** Most spaces whose `Warp` is kept, 1 or more. */
   readonly maxSpaces: number;
   /** What all L1 together may take, in bytes as they are charged. */
@@ -35,6 +37,12 @@ export class Spaces {
   /** The `Warp` of `space`, which is well-formed; it need not exist yet. */
   warp(space: string): Warp {
     if (++this.#looks % checkEvery === 0) this.#keepBudget();
+    const warp = this.#find(space);
+    this.#options.used?.(warp);
+    return warp;
+  }
+
+  #find(space: string): Warp {
     // Most processes serve one space: no map work then.
     if (this.#last?.space === space) return this.#last.warp;
     let warp = this.#warps.get(space);

@@ -12,6 +12,7 @@ import {
   opIdWindowMs,
 } from "../runtime/limits.ts";
 import { checkKey } from "./key.ts";
+import type { Payload } from "./payload.ts";
 import type { Mutation, Precondition } from "./shard-api.ts";
 import { checkVersion } from "./versions.ts";
 
@@ -31,21 +32,18 @@ export function checkMutation(
     else if (mutation.kind !== "invalidatePrefix") checkKey(mutation.key);
     else if (mutation.prefix !== "") checkKey(mutation.prefix);
     if (mutation.kind === "restore") checkVersion(mutation.version);
-    if (mutation.kind === "set" && mutation.tags !== undefined) checkTags(mutation.tags, "tags");
+    if (writes(mutation) && mutation.tags !== undefined) checkTags(mutation.tags, "tags");
   } catch (error) {
     if (error instanceof WarpError) return error;
     throw error;
   }
-  if (mutation.kind !== "set") return undefined;
-  const size = mutation.payload.bytes.length;
+  if (!writes(mutation)) return undefined;
+  const payload = payloadOf(mutation);
+  const size = payload.bytes.length;
   if (size > maxValueBytes) {
-    return new WarpError(
-      "value_too_large",
-      `the value has ${size} bytes; at most ${maxValueBytes} are allowed`,
-      { details: { bytes: size, max: maxValueBytes } },
-    );
+    return valueTooLarge(size, maxValueBytes);
   }
-  if (mutation.payload.contentType.length > maxContentTypeLength) {
+  if (payload.contentType.length > maxContentTypeLength) {
     return new WarpError(
       "invalid_argument",
       `a content type has at most ${maxContentTypeLength} characters`,
@@ -63,6 +61,31 @@ export function checkMutation(
   return undefined;
 }
 
+/** A mutation that brings a value: to be stored, or to be merged into what is stored. */
+export type Write = Extract<Mutation, { kind: "set" | "merge" }>;
+
+/** Whether a mutation brings a value. */
+export function writes(mutation: Mutation): mutation is Write {
+  return mutation.kind === "set" || mutation.kind === "merge";
+}
+
+/** The value that a write brings. */
+export function payloadOf(write: Write): Payload {
+  return write.kind === "set" ? write.payload : write.operand;
+}
+
+/** Bytes of the value that a mutation brings. */
+export function valueBytesOf(mutation: Mutation): number {
+  return writes(mutation) ? payloadOf(mutation).bytes.length : 0;
+}
+
+/** The refusal of a value that is larger than the storage takes. */
+export function valueTooLarge(bytes: number, maxBytes: number): WarpError {
+  return new WarpError("value_too_large", `the value has ${bytes} bytes; at most ${maxBytes} are allowed`, {
+    details: { bytes, max: maxBytes },
+  });
+}
+
 /** Throws `invalid_argument` naming `field` unless `tags` are at most 16 different ones of 1 to 128 bytes of UTF-8. */
 export function checkTags(tags: readonly string[], field: string): void {
   const wrong = (message: string, max: number): WarpError =>
@@ -77,7 +100,8 @@ export function checkTags(tags: readonly string[], field: string): void {
   }
 }
 
-function checkOpId(opId: string, nowMs: number): WarpError | undefined {
+/** What is wrong with an op id by the storage's clock; undefined: nothing. */
+export function checkOpId(opId: string, nowMs: number): WarpError | undefined {
   const madeAt = opIdTime(opId);
   if (madeAt === undefined) return new WarpError("invalid_op_id", "an op id is a UUIDv7 in lower case");
   if (madeAt > nowMs + opIdSkewMs) {
@@ -109,16 +133,15 @@ export function preconditionHolds(when: Precondition, etag: string | undefined):
 /** What tells one operation from another under the same op id (rule OU2). */
 export function mutationPrint(mutation: Mutation): string {
   const parts: unknown[] = [mutation.kind, subjectOf(mutation)];
-  if (mutation.kind === "set") {
-    const { payload, expiresInMs } = mutation;
-    parts.push(payload.contentType, fingerprint(payload.bytes), expiresInMs ?? null);
+  if (writes(mutation)) {
+    const { bytes, contentType } = payloadOf(mutation);
+    parts.push(contentType, fingerprint(bytes), mutation.expiresInMs ?? null);
   }
   if (mutation.kind === "restore") parts.push(mutation.version);
-  if (mutation.kind === "set" || mutation.kind === "delete" || mutation.kind === "restore")
-    parts.push(mutation.when ?? null);
+  if (endsClaims(mutation)) parts.push(mutation.when ?? null);
   // Only where there are any: the prints of operations from before there were tags stay as they were.
-  if (mutation.kind === "set" && mutation.tags !== undefined && mutation.tags.length > 0)
-    parts.push(mutation.tags);
+  if (writes(mutation) && mutation.tags !== undefined && mutation.tags.length > 0) parts.push(mutation.tags);
+  if (mutation.kind === "set" && mutation.replace === true) parts.push("replace");
   return fingerprint(utf8(JSON.stringify(parts)));
 }
 
@@ -131,6 +154,6 @@ export function subjectOf(mutation: Mutation): string {
 /** Whether a mutation, once it is done, leaves nothing to load for its key: see `LoadClaims`. */
 export function endsClaims(
   mutation: Mutation,
-): mutation is Extract<Mutation, { kind: "set" | "restore" | "delete" }> {
-  return mutation.kind === "set" || mutation.kind === "restore" || mutation.kind === "delete";
+): mutation is Extract<Mutation, { kind: "set" | "merge" | "restore" | "delete" }> {
+  return writes(mutation) || mutation.kind === "restore" || mutation.kind === "delete";
 }

@@ -21,6 +21,21 @@ export type Mutation =
       /** At most 16 different ones of 1 to 128 bytes: by them all copies of the value can be invalidated at once (rule CO9). */
       readonly tags?: readonly string[];
       readonly when?: Precondition;
+      /** Replaces the stored value also where the key's registration names a merge rule; without it the value is merged as an operand. */
+      readonly replace?: true;
+    }
+  /**
+   * Merges an operand into the stored value by the registered rule (rule ME1); `merge_rule_missing` where there is none. Life and tags that it does
+   * not name stay as they are, also those of a `set` that is merged.
+   */
+  | {
+      readonly kind: "merge";
+      readonly opId: string;
+      readonly key: string;
+      readonly operand: Payload;
+      readonly expiresInMs?: number;
+      readonly tags?: readonly string[];
+      readonly when?: Precondition;
     }
   /** Makes a kept version the present value, as a new version (rule VE2). Fails with `version_compacted` or `not_found`. */
   | {
@@ -55,6 +70,8 @@ export type Verdict =
       readonly version: number;
       readonly revision: number;
       readonly existed: boolean;
+      /** What is stored now is what a merge rule made, not what was sent. A replayed verdict does not say. */
+      readonly merged?: true;
       readonly replayed?: true;
     }
   | { readonly outcome: "fail"; readonly error: ErrorData; readonly replayed?: true };

@@ -71,9 +71,23 @@ export interface RegistrationSettings {
   readonly history?: HistoryPolicy;
   /** Second cache tier in Workers KV: life there, 60 s to 30 days. Never with `strong`. */
   readonly kvTtlMs?: number;
+  /**
+   * The rule by which a write is merged into the stored value (rule ME3): `last-write-wins`, `sum`, `max`, `min`, `append`, `union`, `deep-merge`, or
+   * the name of a function of the deployment's own. Absent: a write replaces.
+   */
+  readonly merge?: string;
+  /** With `append` and `union`: most elements that are kept, the newest ones; 1 to 10,000. Default 1,000. */
+  readonly mergeMaxElements?: number;
+  /** Strong mode: how many nodes other than the writer must have dropped the key before a write commits, 1 to 64. Absent: only holders are waited for. */
+  readonly quorum?: number;
+  /** Strong mode: in how many different zones those nodes must be, 1 to 16. */
+  readonly minZones?: number;
   /** Who shares one load of a missing key: the node (default), or all nodes of the space through the shard. */
   readonly loadSharing?: "space";
 }
+
+/** The name of a merge rule: 1 to 64 letters, digits, `.`, `_` and `-`, a letter first. */
+export const mergeNamePattern = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 
 /** A registration as its space keeps it. */
 export interface StoredRegistration {

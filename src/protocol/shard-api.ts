@@ -7,9 +7,14 @@ import type { ErrorData } from "../errors.ts";
 import type { Mutation, Verdict } from "./operation.ts";
 import type { Payload } from "./payload.ts";
 import type { RegistrationSettings, StoredRegistration } from "./registration.ts";
+import type { Resolution } from "./resolution.ts";
 import type { SpaceSettings } from "./space.ts";
+import type { KeptVersion, ListedKey, StoredEntry } from "./stored.ts";
+import type { Transaction, TransactionVerdict } from "./transaction.ts";
 
 export { type Mutation, type Precondition, scopeOpId, type Verdict } from "./operation.ts";
+export type { Resolution } from "./resolution.ts";
+export type { KeptVersion, ListedKey, StoredEntry } from "./stored.ts";
 
 /** Rides on every call: what the node takes the space to be. A shard that knows otherwise refuses with `stale`. */
 export interface CallScope {
@@ -19,6 +24,8 @@ export interface CallScope {
   readonly spaceId: string | undefined;
   /** The registration version the node works under (0: none seen). A shard that knows less fetches first. */
   readonly registrations: number;
+  /** The node that calls, where no session says so: it does not count for the quorum of its own writes. */
+  readonly node?: string;
 }
 
 /** Stands on every answer about a shard's data. */
@@ -44,30 +51,6 @@ export interface MutateRequest extends CallScope {
 export interface MutateReply extends ShardStamp {
   /** One for each mutation, in order. */
   readonly verdicts: readonly Verdict[];
-}
-
-/** A stored value as a shard gives it. */
-export interface StoredEntry {
-  readonly key: string;
-  readonly version: number;
-  /** Wall-clock ms of its commit at the shard. */
-  readonly modifiedAtMs: number;
-  readonly payload: Payload;
-  /** What is left of its life, in ms, at the moment of the answer; undefined: no end. */
-  readonly expiresInMs?: number;
-  /** Absent: none. */
-  readonly tags?: readonly string[];
-}
-
-/** One kept version of a key. A delete or an expiry is a version without a value (rule VE4). */
-export interface KeptVersion {
-  readonly version: number;
-  readonly kind: "set" | "delete" | "expire";
-  /** Wall-clock ms of its commit, never less than that of the version before; of an expiry, the moment its life ended. */
-  readonly atMs: number;
-  readonly sizeBytes: number;
-  readonly contentType?: string;
-  readonly tags?: readonly string[];
 }
 
 /** Asks for one kept version: the one of this number, or the one that was present at a time. */
@@ -117,6 +100,34 @@ export interface ClaimReply extends ShardStamp {
 
 export interface ReadRequest extends CallScope {
   readonly keys: readonly string[];
+  /** The answer must be the newest (rule ST1): the shard first makes sure that it is still the authority (rule ST5). */
+  readonly strong?: true;
+  /**
+   * The node asks to hold copies of these keys under its node lease. Only a session with an open socket may: elsewhere it counts as
+   * `strong` alone.
+   */
+  readonly hold?: true;
+}
+
+export interface TransactRequest extends CallScope {
+  readonly transaction: Transaction;
+}
+
+export interface TransactReply extends ShardStamp {
+  readonly verdict: TransactionVerdict;
+}
+
+/** Asks what became of operations (rule OU3). */
+export interface ResolveRequest extends CallScope {
+  /** Scoped op ids, at most 1,000. */
+  readonly opIds: readonly string[];
+  /** What was not seen is made definite: a copy that comes late is refused with `op_sealed`. */
+  readonly seal?: true;
+}
+
+export interface ResolveReply extends ShardStamp {
+  /** One for each op id, in order. */
+  readonly resolutions: readonly Resolution[];
 }
 
 export interface ReadReply extends ShardStamp {
@@ -125,6 +136,10 @@ export interface ReadReply extends ShardStamp {
    * one), and the rest is to be asked for again.
    */
   readonly entries: readonly (StoredEntry | null)[];
+  /** The places in `entries` of those that the asking session may hold. Absent: none. */
+  readonly held?: readonly number[];
+  /** Put there by the node's own connection, never sent: the tenure (see `Pushes`) under which it may hold those. */
+  readonly tenure?: number;
 }
 
 export interface ListRequest extends CallScope {
@@ -136,18 +151,6 @@ export interface ListRequest extends CallScope {
   readonly limit: number;
   /** Whether the values come too; a page then ends at 4 MiB of them. */
   readonly values: boolean;
-}
-
-export interface ListedKey {
-  readonly key: string;
-  readonly version: number;
-  readonly modifiedAtMs: number;
-  readonly sizeBytes: number;
-  readonly contentType: string;
-  readonly expiresInMs?: number;
-  /** Absent: none. */
-  readonly tags?: readonly string[];
-  readonly payload?: Payload;
 }
 
 export interface ListReply extends ShardStamp {
@@ -164,6 +167,8 @@ export type ChangeKind =
   | "invalidate"
   | "invalidatePrefix"
   | "invalidateTag"
+  /** A strong write has begun: copies must go, the value is still the old one. */
+  | "intent"
   | "register";
 
 /** One log entry as nodes see it. */
@@ -238,6 +243,8 @@ export interface UnregisterRequest extends CallScope {
 export interface ShardApi {
   read(request: ReadRequest): Promise<ReadReply | Refusal>;
   mutate(request: MutateRequest): Promise<MutateReply | Refusal>;
+  transact(request: TransactRequest): Promise<TransactReply | Refusal>;
+  resolve(request: ResolveRequest): Promise<ResolveReply | Refusal>;
   list(request: ListRequest): Promise<ListReply | Refusal>;
   changes(request: ChangesRequest): Promise<ChangesReply | Refusal>;
   usage(request: CallScope): Promise<UsageReply | Refusal>;
@@ -269,6 +276,14 @@ export interface ShardApi {
   unregister(
     request: UnregisterRequest,
   ): Promise<{ readonly removed: boolean; readonly registrations: number } | Refusal>;
+}
+
+/** The end of one call of several: its reply, or what it threw. */
+export type Ended<Reply> = Reply | { readonly thrown: ErrorData };
+
+/** What a shard's object offers over RPC beside its calls: several of them in one message, each with an end of its own. */
+export interface RpcShardApi extends ShardApi {
+  mutateMany(requests: readonly MutateRequest[]): Promise<readonly Ended<MutateReply | Refusal>[]>;
 }
 
 /** What a caller may choose about a new space. */

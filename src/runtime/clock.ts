@@ -13,5 +13,13 @@ export interface Clock {
 /** A cancellable wake-up, in milliseconds from now. */
 export interface Timers {
   /** Calls `run` once, not before `delayMs` (0 or more) have passed; the answer cancels it. */
-  after(delayMs: number, run: () => void): () => void;
+  after(delayMs: number, run: () => void, options?: TimerOptions): () => void;
+}
+
+export interface TimerOptions {
+  /**
+   * Default false. True: it bounds what a caller waits for. A host that ends when nothing is left to do has to go on until then, or the
+   * caller's promise would never settle.
+   */
+  readonly awaited?: boolean;
 }

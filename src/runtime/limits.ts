@@ -123,3 +123,69 @@ export const maxReporters = 20_000;
 /** Most series of one report, and of the whole deployment. */
 export const maxReportSeries = 2_000;
 export const maxSeries = 5_000;
+/** Elements that a merged list or set keeps at most, and unless its registration says otherwise. */
+export const maxMergeElements = 10_000;
+export const defaultMergeElements = 1_000;
+/** Most nodes that a registration's quorum may want, and most zones that they must be in. */
+export const maxQuorum = 64;
+export const maxMinZones = 16;
+/** Most operations in one branch of a transaction, and most comparisons. */
+export const maxTransactionOperations = 128;
+export const maxComparisons = 128;
+/** Most bytes of values that a transaction's kept verdict carries; beyond it a repeat leaves them out. */
+export const maxKeptResultBytes = 65_536;
+/** Sessions of a shard that may have a node lease at a time, and the length of such a lease. */
+export const maxLeaseHolders = 64;
+export const nodeLeaseMs = 4_000;
+/** Two clocks' rates differ by at most this share (assumption A1). */
+export const clockRateMargin = 0.01;
+/** How long after the start of its last confirmed write a shard takes itself for the authority. */
+export const barrierMs = 2_000;
+/** Keys of a shard that nodes may hold for strong reads, and patterns that it notes one by one for that. */
+export const maxHeldKeys = 100_000;
+export const maxNotedPatterns = 64;
+/** Strong writes of a shard that are under way or wait. */
+export const maxStrongWaiting = 10_000;
+/** `warp.v1`: largest frame, in bytes; deepest nesting in one; most calls of one session that are under way. */
+export const maxFrameBytes = 33_554_432;
+export const maxFrameDepth = 32;
+export const maxSessionCalls = 1_024;
+/** How soon after the opening of a socket `hello` must come, and how often a node with a lease pings. */
+export const helloTimeoutMs = 10_000;
+export const heartbeatMs = 1_000;
+/** A session that was silent for so long makes room where there are too many. */
+export const sessionIdleMs = 60_000;
+/** Sessions of one shard. */
+export const maxSessions = 200;
+/** For how long log entries, or a bus's messages, are gathered before the next push. */
+export const coalesceMs = 16;
+/** Entries in one push. */
+export const maxPushEntries = 1_000;
+/** How far a session may be behind with its pushes: beyond that they are left out. */
+export const maxPushLag = 10_000;
+/** Bytes after which a session is asked whether it has them; bytes of pushes on their way from which on further ones wait. */
+export const markBytes = 65_536;
+export const slowBytes = 262_144;
+/** How long pushes may wait for a session that takes in nothing. */
+export const maxSlowMs = 10_000;
+/** Sockets of nodes: how long one may take to be usable, bounds of the waits before the next attempt (full jitter). */
+export const connectTimeoutMs = 10_000;
+export const reconnectBaseMs = 100;
+export const reconnectCapMs = 30_000;
+/** A call waits for the next attempt if it is no further off than this; else it fails at once. */
+export const patientMs = 1_000;
+/** How long a refused connection is not tried again. */
+export const refusedHoldMs = 30_000;
+/** After which time without use a node closes a shard's socket. */
+export const unusedSocketMs = 60_000;
+/** How long calls under way may take on a socket that the shard wants to be left. */
+export const retireMs = 1_000;
+/** How long a Worker isolate holds a subscription at most: below the platform's 30 s for work behind a request. */
+export const subscriptionMs = 25_000;
+/** After which time the next use opens the next one; to how many shards of a space an isolate subscribes. */
+export const renewSubscriptionMs = 20_000;
+export const maxSubscriptions = 8;
+/** Events that wait for a slow listener of a sync bus; beyond, it is told that everything may have changed. */
+export const maxQueuedBusEvents = 10_000;
+/** Publications of a node that a sync bus has not yet answered; beyond, they fail. */
+export const maxPendingPublishes = 10_000;

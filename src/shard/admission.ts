@@ -5,6 +5,7 @@ import type { GroupCommit } from "./group-commit.ts";
 import type { Ledger } from "./ledger.ts";
 import { gone, refuse, stale } from "./refusal.ts";
 import type { Residence } from "./residence.ts";
+import type { Strong } from "./strong/strong.ts";
 
 /** What a call is about to do. To tell a key's versions takes its present policy, as a write does; a read of its value does not. */
 export type Intent = "read" | "versions" | "write";
@@ -20,20 +21,30 @@ export class Admission {
   readonly #residence: Residence;
   readonly #commit: GroupCommit;
   readonly #home: (space: string) => Home;
+  readonly #strong: Pick<Strong, "ready" | "alone">;
   /**
    * While this shard was never written to: the life of the space that the home shard vouched for, and the wipes counted then. Every
    * deletion of a space ends each of its shards, so the word stands until the next wipe.
    */
   #vouched: { readonly spaceId: string; readonly wipes: number } | undefined;
 
-  constructor(residence: Residence, commit: GroupCommit, home: (space: string) => Home) {
+  constructor(
+    residence: Residence,
+    commit: GroupCommit,
+    home: (space: string) => Home,
+    strong: Pick<Strong, "ready" | "alone">,
+  ) {
     this.#residence = residence;
     this.#commit = commit;
     this.#home = home;
+    this.#strong = strong;
   }
 
   /** The ledger; a refusal; or undefined for a read of a shard that was never written to. */
   async admit(request: CallScope, intent: Intent): Promise<Ledger | Refusal | undefined> {
+    const undone = this.#strong.ready();
+    const unfinished = undone === undefined ? undefined : await this.#finish(undone);
+    if (unfinished !== undefined) return unfinished;
     if (request.shard === 0) return this.#residence.admit(request);
     const refused = await this.#meet(request, intent);
     if (refused !== undefined) return refused;
@@ -44,6 +55,16 @@ export class Admission {
       if (unfetched !== undefined) return unfetched;
     }
     return this.#residence.admit(request);
+  }
+
+  /** What an instance before has left undone comes first. */
+  async #finish(undone: Promise<void>): Promise<Refusal | undefined> {
+    try {
+      await undone;
+      return undefined;
+    } catch (error) {
+      return refuse(WarpError.from(error, "storage_unavailable", "the storage refused a write"));
+    }
   }
 
   /** Makes sure that this shard is a part of the space that `request` speaks of, or for a read could become one; else a refusal. */
@@ -58,8 +79,11 @@ export class Admission {
     if (space.id !== request.spaceId) return stale();
     // What was here when the home shard was asked is the remains of an earlier life. Only that may go: others may have met the
     // present life meanwhile, and written.
-    if (before !== undefined && this.#residence.open()?.space.id === before) await this.#residence.wipe();
-    else if (before === undefined && this.#residence.wipes === wipes) {
+    if (before !== undefined) {
+      await this.#strong.alone(async () => {
+        if (this.#residence.open()?.space.id === before) await this.#residence.wipe();
+      });
+    } else if (this.#residence.wipes === wipes) {
       this.#vouched = { spaceId: space.id, wipes };
     }
     if (intent === "write") await this.#found(space, before === undefined ? wipes : this.#residence.wipes);

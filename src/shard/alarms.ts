@@ -21,9 +21,11 @@ export class Alarms {
   readonly #sources: readonly DueSource[];
   #armedMs: number | undefined;
 
-  constructor(port: AlarmPort, sources: readonly DueSource[]) {
+  /** `before`: those that these take the place of, whose setting stands. */
+  constructor(port: AlarmPort, sources: readonly DueSource[], before?: Alarms) {
     this.#port = port;
     this.#sources = sources;
+    if (before !== undefined) this.#armedMs = before.#armedMs;
   }
 
   /** Sets the alarm to the earliest due time, if that is earlier than what it is set to. A setting costs a billed write. */

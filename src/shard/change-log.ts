@@ -25,8 +25,8 @@ export interface Retention {
 }
 
 /**
- * The shard's log: every change, in order, at a revision of its own. It is the source of revisions: they grow by one with each entry
- * and are never given twice, because the newest entry is never removed.
+ * The shard's log: every change, in order, at a revision of its own, those of one transaction at one. It is the source of revisions: they grow by one
+ * with each entry or transaction and are never given twice, because the newest entry is never removed.
  */
 export class ChangeLog {
   readonly #sql: Sql;
@@ -35,6 +35,8 @@ export class ChangeLog {
   #floor = 0;
   #newestAtMs = 0;
   #oldestAtMs = 0;
+  /** Inside {@link together}: the place of the next entry in the revision that they share. */
+  #shared: number | undefined;
 
   constructor(sql: Sql) {
     this.#sql = sql;
@@ -62,7 +64,12 @@ export class ChangeLog {
     return this.#floor;
   }
 
-  /** Entries kept. */
+  /** The revision that the next entry gets. */
+  get next(): number {
+    return this.#shared === undefined || this.#shared === 0 ? this.#head + 1 : this.#head;
+  }
+
+  /** Revisions kept. */
   get entries(): number {
     return this.#head - this.#floor;
   }
@@ -72,14 +79,26 @@ export class ChangeLog {
     return Math.max(Math.floor(nowMs), this.#newestAtMs);
   }
 
+  /** What `work` appends shares one revision. If it throws, the caller's transaction must be undone. */
+  together<T>(work: () => T): T {
+    this.#shared = 0;
+    try {
+      return work();
+    } finally {
+      this.#shared = undefined;
+    }
+  }
+
   /** Adds an entry at the next revision, which it gives. */
   append(entry: LogEntry): number {
-    const revision = this.#head + 1;
+    const revision = this.next;
+    const seq = this.#shared ?? 0;
     // Retention by age depends on times that never run backwards.
     const at = this.timeOf(entry.atMs);
     this.#sql.run(
-      "INSERT INTO log VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
       revision,
+      seq,
       entry.kind,
       utf8(entry.key),
       entry.version,
@@ -91,18 +110,30 @@ export class ChangeLog {
     if (this.entries === 0) this.#oldestAtMs = at;
     this.#head = revision;
     this.#newestAtMs = at;
+    if (this.#shared !== undefined) this.#shared++;
     return revision;
   }
 
-  /** The entries after `revision`, in order, at most `limit`. The caller has checked the floor. */
+  /**
+   * The entries after `revision`, in order: at most `limit`, and the rest of the last one's revision, which is never cut in two. The caller has
+   * checked the floor.
+   */
   since(revision: number, limit: number): Change[] {
-    return this.#sql
-      .all<SqlRow & { revision: number; kind: ChangeKind }>(
-        "SELECT revision, kind, key FROM log WHERE revision > ? ORDER BY revision, seq LIMIT ?",
-        revision,
-        limit,
-      )
-      .map((row) => ({ revision: row.revision, kind: row.kind, key: fromUtf8(blob(row.key)) }));
+    const rows = this.#sql.all<ChangeRow>(
+      "SELECT revision, seq, kind, key FROM log WHERE revision > ? ORDER BY revision, seq LIMIT ?",
+      revision,
+      limit,
+    );
+    const last = rows.at(-1);
+    if (last !== undefined && rows.length >= limit) {
+      const rest = this.#sql.all<ChangeRow>(
+        "SELECT revision, seq, kind, key FROM log WHERE revision = ? AND seq > ? ORDER BY seq",
+        last.revision,
+        last.seq,
+      );
+      rows.push(...rest);
+    }
+    return rows.map((row) => ({ revision: row.revision, kind: row.kind, key: fromUtf8(blob(row.key)) }));
   }
 
   /** When the oldest entry will have to go by age; undefined while there is nothing to remove. */
@@ -112,10 +143,10 @@ export class ChangeLog {
   }
 
   /**
-   * Removes at most `chunk` of the oldest entries that are beyond the count or the age, never the newest. Gives whether it
-   * removed a whole chunk, so that there may be more.
+   * Removes about `chunk` of the oldest entries at most (a revision goes as a whole), of those that are beyond the count or the age, never the
+   * newest.
    */
-  trim(retention: Retention, nowMs: number, chunk: number): boolean {
+  trim(retention: Retention, nowMs: number, chunk: number): void {
     const beyondCount = this.#head - retention.maxEntries;
     const old = this.#sql.all<{ revision: number; at: number }>(
       "SELECT revision, at FROM log ORDER BY revision LIMIT ?",
@@ -128,12 +159,10 @@ export class ChangeLog {
       if (!goes || revision >= this.#head) break;
       upTo = revision;
     }
-    if (upTo === this.#floor) return false;
+    if (upTo === this.#floor) return;
     this.#sql.run("DELETE FROM log WHERE revision <= ?", upTo);
-    const removed = upTo - this.#floor;
     this.#floor = upTo;
     this.#oldestAtMs = this.#oldest()?.at ?? 0;
-    return removed >= chunk;
   }
 
   #oldest(): { revision: number; at: number } | undefined {
@@ -142,3 +171,5 @@ export class ChangeLog {
     )[0];
   }
 }
+
+type ChangeRow = SqlRow & { revision: number; seq: number; kind: ChangeKind };

@@ -1,18 +1,10 @@
-import type { Payload } from "../protocol/payload.ts";
+import type { NewValue, Plan } from "../protocol/plan.ts";
 import type { ChangeLog, LogEntry } from "./change-log.ts";
 import type { History } from "./history.ts";
 import type { KeyState, KeyTable } from "./key-table.ts";
 
 /** Who changes a key and when, for its log entry. */
 export type Note = Pick<LogEntry, "atMs" | "opId" | "fingerprint">;
-
-/** A new value of a key. */
-export interface NewValue {
-  readonly payload: Payload;
-  readonly tags: readonly string[] | undefined;
-  /** Life from now on, in ms; undefined: no end. */
-  readonly lifeMs: number | undefined;
-}
 
 /** The changes of a key's present value: key, log and history always move together here. */
 export class KeyChanges {
@@ -26,22 +18,26 @@ export class KeyChanges {
     this.#history = history;
   }
 
-  /** Gives the revision, which is the key's new version. `before` is its state in the same stretch. */
-  put(key: string, value: NewValue, before: KeyState | undefined, note: Note): number {
+  /** Carries out a plan that was made in the same stretch. Gives the revision; 0 for a plan to do nothing. */
+  carryOut(plan: Plan<KeyState>, note: Note): number {
+    if (plan.act === "nothing") return 0;
+    const { key } = plan;
+    if (plan.act === "put") return this.#put(key, plan.value, plan.before, note);
+    if (plan.act === "delete")
+      return this.#end("delete", key, plan.before, note, this.#log.timeOf(note.atMs));
+    const { act: kind, version, existed } = plan;
+    return this.#log.append({ kind, key, version, existed, ...note });
+  }
+
+  #put(key: string, value: NewValue, before: KeyState | undefined, note: Note): number {
     const existed = before !== undefined;
     const modifiedAtMs = this.#log.timeOf(note.atMs);
-    const revision = this.#log.append({ kind: "set", key, version: this.#log.head + 1, existed, ...note });
+    const revision = this.#log.append({ kind: "set", key, version: this.#log.next, existed, ...note });
     this.#history.supersede(key, existed, revision, modifiedAtMs);
-    const expiresAtMs = value.lifeMs === undefined ? undefined : Math.floor(note.atMs) + value.lifeMs;
-    const { payload, tags } = value;
+    const { payload, tags, expiresAtMs } = value;
     this.#keys.put(key, { version: revision, payload, tags, modifiedAtMs, expiresAtMs }, before);
     this.#history.trim(key, modifiedAtMs);
     return revision;
-  }
-
-  /** Gives the revision. */
-  delete(key: string, before: KeyState, note: Note): number {
-    return this.#end("delete", key, before, note, this.#log.timeOf(note.atMs));
   }
 
   /** A version ends when its life did, not when someone noticed. */

@@ -1,3 +1,5 @@
+import type { ErrorData } from "../errors.ts";
+import { MergeRules } from "../merge/merge-rules.ts";
 import type { StoredRegistration } from "../protocol/registration.ts";
 import type { ShardStamp } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
@@ -13,6 +15,9 @@ import { KeyTable } from "./key-table.ts";
 import { Meta } from "./meta.ts";
 import { Mutator } from "./mutator.ts";
 import { RegistrationTable } from "./registration-table.ts";
+import { Resolver } from "./resolver.ts";
+import { Intents } from "./strong/intents.ts";
+import { Transactor } from "./transactor.ts";
 import { VerdictTable } from "./verdict-table.ts";
 
 /** How long a verdict must be known: an op id may be that far ahead of the clock, and then counts for its window. */
@@ -26,6 +31,10 @@ export interface LedgerOptions {
   readonly statics: readonly StoredRegistration[];
   readonly alarm: AlarmPort;
   readonly clock: Clock;
+  /** What else may become due and needs the alarm. */
+  readonly due?: readonly DueSource[];
+  /** Default: the built-in ones. */
+  readonly merges?: MergeRules;
 }
 
 /**
@@ -40,8 +49,12 @@ export class Ledger {
   readonly log: ChangeLog;
   readonly registrations: RegistrationTable;
   readonly history: History;
+  readonly merges: MergeRules;
   readonly mutator: Mutator;
+  readonly transactor: Transactor;
+  readonly resolver: Resolver;
   readonly alarms: Alarms;
+  readonly intents: Intents;
   readonly #changes: KeyChanges;
   readonly #verdicts: VerdictTable;
   readonly #retention: Retention;
@@ -49,7 +62,8 @@ export class Ledger {
   #registrationVersion: number;
   #deleting: boolean;
 
-  constructor(sql: Sql, space: SpaceSettings, options: LedgerOptions) {
+  /** `before`: the ledger that this one takes the place of, when what that one wrote last has been undone; its registrations stand. */
+  constructor(sql: Sql, space: SpaceSettings, options: LedgerOptions, before?: Ledger) {
     this.meta = new Meta(sql);
     this.#clock = options.clock;
     this.epoch = this.meta.epoch;
@@ -58,8 +72,9 @@ export class Ledger {
     this.#deleting = this.meta.deleting;
     this.keys = new KeyTable(sql);
     this.log = new ChangeLog(sql);
-    this.#verdicts = new VerdictTable(sql);
-    this.registrations = new RegistrationTable(sql, options.statics);
+    this.#verdicts = new VerdictTable(sql, before === undefined ? undefined : before.#verdicts);
+    this.intents = new Intents(sql);
+    this.registrations = before?.registrations ?? new RegistrationTable(sql, options.statics);
     const { keys, log, registrations, meta } = this;
     const table = new HistoryTable(sql);
     this.history = new History(
@@ -68,7 +83,8 @@ export class Ledger {
       space.createdAtMs,
     );
     this.#changes = new KeyChanges(keys, log, this.history);
-    this.mutator = new Mutator({
+    this.merges = options.merges ?? new MergeRules();
+    const parts = {
       epoch: this.epoch,
       strict: space.strict,
       maxValueBytes: options.maxValueBytes,
@@ -78,13 +94,17 @@ export class Ledger {
       changes: this.#changes,
       verdicts: this.#verdicts,
       registrations,
-    });
+      merges: this.merges,
+    };
+    this.mutator = new Mutator(parts);
+    this.transactor = new Transactor(parts);
+    this.resolver = new Resolver(this.#verdicts);
     this.#retention = {
       maxEntries: options.logMaxEntries,
       maxAgeMs: options.logMaxAgeMs,
       minAgeMs: verdictLifeMs,
     };
-    this.alarms = new Alarms(options.alarm, this.#sources());
+    this.alarms = new Alarms(options.alarm, [...this.#sources(), ...(options.due ?? [])], before?.alarms);
   }
 
   /** What stands on every answer, as of now. */
@@ -108,6 +128,16 @@ export class Ledger {
   markDeleting(): void {
     this.meta.deleting = true;
     this.#deleting = true;
+  }
+
+  /** Whether the verdict of an operation is known. */
+  knows(opId: string): boolean {
+    return this.#verdicts.find(opId) !== undefined;
+  }
+
+  /** Remembers the refusal of an operation. */
+  keepRefusal(opId: string, print: string, error: ErrorData, nowMs: number): void {
+    this.#verdicts.keep(opId, nowMs, { print, verdict: { outcome: "fail", error } });
   }
 
   /** Ends keys whose end has come, a bounded number of them. */
@@ -141,7 +171,7 @@ export class Ledger {
       this.history,
       {
         nextMs: () => this.log.trimDueMs(this.#retention),
-        run: (nowMs) => void this.log.trim(this.#retention, nowMs, housekeepingChunk),
+        run: (nowMs) => this.log.trim(this.#retention, nowMs, housekeepingChunk),
       },
       {
         nextMs: () => {

@@ -1,5 +1,6 @@
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { Sql } from "../runtime/sql.ts";
+import type { Noted } from "./strong/notes.ts";
 
 /** The few facts that a shard keeps about itself, each a row of `meta`. */
 export class Meta {
@@ -65,6 +66,22 @@ export class Meta {
   set historyDueMs(value: number | undefined) {
     if (value === undefined) this.#sql.run("DELETE FROM meta WHERE name = 'history_due'");
     else this.#write("history_due", value);
+  }
+
+  /** Patterns under which strong answers were given; undefined: none. */
+  get held(): Noted | undefined {
+    const text = this.#read("held");
+    return text === undefined ? undefined : (JSON.parse(String(text)) as Noted);
+  }
+
+  set held(value: Noted | undefined) {
+    if (value === undefined) this.#sql.run("DELETE FROM meta WHERE name = 'held'");
+    else this.#write("held", JSON.stringify(value));
+  }
+
+  /** A row that is written to prove that this instance can still commit; nobody reads it. */
+  set barrierMs(value: number) {
+    this.#write("barrier", Math.floor(value));
   }
 
   #read(name: string): string | number | undefined {

@@ -1,25 +1,15 @@
-import { type ErrorData, WarpError } from "../errors.ts";
-import { checkMutation, mutationPrint, preconditionHolds, subjectOf } from "../protocol/mutation.ts";
-import { formatETag } from "../protocol/position.ts";
-import type { Mutation, Verdict, VersionReply } from "../protocol/shard-api.ts";
-import type { ChangeLog } from "./change-log.ts";
-import type { History } from "./history.ts";
-import type { KeyChanges, Note } from "./key-changes.ts";
-import type { KeyState, KeyTable } from "./key-table.ts";
-import type { RegistrationTable } from "./registration-table.ts";
+import { WarpError } from "../errors.ts";
+import { checkMutation, mutationPrint } from "../protocol/mutation.ts";
+import { replayOf } from "../protocol/outcomes.ts";
+import { type Plan, planMutation, verdictOf } from "../protocol/plan.ts";
+import type { Mutation, Verdict } from "../protocol/shard-api.ts";
+import type { KeyState } from "./key-table.ts";
+import { type StateParts, StateView } from "./state-view.ts";
 import type { VerdictTable } from "./verdict-table.ts";
 
 /** What a mutator works on. */
-export interface MutatorParts {
-  readonly epoch: string;
-  readonly strict: boolean;
-  readonly maxValueBytes: number;
-  readonly keys: KeyTable;
-  readonly log: ChangeLog;
-  readonly history: History;
-  readonly changes: KeyChanges;
+export interface MutatorParts extends StateParts {
   readonly verdicts: VerdictTable;
-  readonly registrations: RegistrationTable;
 }
 
 /**
@@ -34,98 +24,45 @@ export class Mutator {
   }
 
   apply(mutation: Mutation, nowMs: number): Verdict {
-    const refused = checkMutation(mutation, nowMs, this.#parts.maxValueBytes);
-    if (refused !== undefined) return { outcome: "fail", error: refused.toData() };
-    const print = mutationPrint(mutation);
-    const known = this.#parts.verdicts.find(mutation.opId);
-    if (known !== undefined) {
-      if (known.fingerprint === print) return { ...known.verdict, replayed: true };
-      return fail(
-        "op_id_reused",
-        "this op id was used for a different operation; make a new one for each operation",
-      );
+    const { changes, verdicts } = this.#parts;
+    const known = this.#known(mutation, nowMs);
+    if ("verdict" in known) return known.verdict;
+    const { print } = known;
+    const planned = this.#plan(mutation, new StateView(this.#parts, nowMs, true));
+    if ("act" in planned && planned.act !== "nothing") {
+      const revision = changes.carryOut(planned, { atMs: nowMs, opId: mutation.opId, fingerprint: print });
+      return verdictOf(planned, revision);
     }
-    const verdict = this.#carryOut(mutation, print, nowMs);
-    if (verdict.outcome === "fail" || verdict.revision === 0) {
-      this.#parts.verdicts.keep(mutation.opId, nowMs, print, verdict);
-    }
+    const verdict = "act" in planned ? verdictOf(planned, 0) : planned;
+    verdicts.keep(mutation.opId, nowMs, { print, verdict });
     return verdict;
   }
 
-  #carryOut(mutation: Mutation, print: string, nowMs: number): Verdict {
-    const { keys, log, changes, registrations, strict } = this.#parts;
-    const note = { atMs: nowMs, opId: mutation.opId, fingerprint: print };
-    if (mutation.kind === "invalidatePrefix" || mutation.kind === "invalidateTag") {
-      const subject = { kind: mutation.kind, key: subjectOf(mutation), version: 0, existed: false };
-      return { outcome: "ok", version: 0, revision: log.append({ ...subject, ...note }), existed: false };
-    }
-    const { key } = mutation;
-    if (strict && !registrations.covers(key)) {
-      return fail("unregistered", "the space is strict and no registration covers this key");
-    }
-    let before = keys.state(key, nowMs);
-    if (before?.due) {
-      changes.expire(key, before, nowMs);
-      before = undefined;
-    }
-    const version = before?.version ?? 0;
-    const existed = before !== undefined;
-    if (mutation.kind === "invalidate") {
-      const revision = log.append({ kind: "invalidate", key, version, existed, ...note });
-      return { outcome: "ok", version, revision, existed };
-    }
-    if (
-      mutation.when !== undefined &&
-      !preconditionHolds(mutation.when, existed ? formatETag(this.#parts.epoch, version) : undefined)
-    ) {
-      return fail(
-        "precondition_failed",
-        existed ? "the key is at another version" : "the key does not exist",
-        {
-          version,
-        },
-      );
-    }
-    if (mutation.kind === "delete") {
-      if (before === undefined) return { outcome: "ok", version: 0, revision: 0, existed };
-      return { outcome: "ok", version: 0, revision: changes.delete(key, before, note), existed };
-    }
-    if (mutation.kind === "set") {
-      const { payload, tags, expiresInMs: lifeMs } = mutation;
-      const revision = changes.put(key, { payload, tags, lifeMs }, before, note);
-      return { outcome: "ok", version: revision, revision, existed };
-    }
-    return this.#restore(mutation, before, note);
+  /** The verdict that a mutation would end with without changing anything (a refusal, a repeat, a delete of an absent key); undefined: it would change. */
+  preview(mutation: Mutation, nowMs: number): Verdict | undefined {
+    const known = this.#known(mutation, nowMs);
+    if ("verdict" in known) return known.verdict;
+    const planned = this.#plan(mutation, new StateView(this.#parts, nowMs, false));
+    if (!("act" in planned)) return planned;
+    return planned.act === "nothing" ? verdictOf(planned, 0) : undefined;
   }
 
-  #restore(
-    mutation: Extract<Mutation, { kind: "restore" }>,
-    before: KeyState | undefined,
-    note: Note,
-  ): Verdict {
-    const { changes, history } = this.#parts;
-    let kept: VersionReply["found"];
+  /** The verdict of what is malformed or was seen before, else its print. */
+  #known(mutation: Mutation, nowMs: number): { readonly verdict: Verdict } | { readonly print: string } {
+    const refused = checkMutation(mutation, nowMs, this.#parts.maxValueBytes);
+    // Needs no memory: it would be refused again.
+    if (refused !== undefined) return { verdict: { outcome: "fail", error: refused.toData() } };
+    const print = mutationPrint(mutation);
+    const known = this.#parts.verdicts.find(mutation.opId);
+    return known === undefined ? { print } : { verdict: replayOf<Verdict>(known, print) };
+  }
+
+  #plan(mutation: Mutation, view: StateView): Plan<KeyState> | Extract<Verdict, { outcome: "fail" }> {
     try {
-      kept = history.read(mutation.key, { version: mutation.version }, note.atMs);
+      return planMutation(mutation, view);
     } catch (error) {
       if (error instanceof WarpError) return { outcome: "fail", error: error.toData() };
       throw error;
     }
-    const payload = kept?.payload;
-    if (payload === undefined) return fail("not_found", "the key has no value of this version");
-    const revision = changes.put(
-      mutation.key,
-      { payload, tags: kept?.tags, lifeMs: undefined },
-      before,
-      note,
-    );
-    return { outcome: "ok", version: revision, revision, existed: before !== undefined };
   }
-}
-
-function fail(code: ErrorData["code"], message: string, details?: ErrorData["details"]): Verdict {
-  return {
-    outcome: "fail",
-    error: new WarpError(code, message, details === undefined ? {} : { details }).toData(),
-  };
 }

@@ -21,6 +21,7 @@ export class RegistrationTable {
   readonly staticHistory: string;
   #index: PatternIndex<StoredRegistration> | undefined;
   #keepsHistory = false;
+  #wantsQuorum = false;
 
   constructor(sql: Sql, statics: readonly StoredRegistration[]) {
     this.#sql = sql;
@@ -47,9 +48,9 @@ export class RegistrationTable {
       }));
   }
 
-  /** Whether any registration speaks for `key`. */
-  covers(key: string): boolean {
-    return this.#patterns().match(key) !== undefined;
+  /** The registration that speaks for `key`; undefined: none. */
+  settings(key: string): RegistrationSettings | undefined {
+    return this.#patterns().match(key)?.settings;
   }
 
   /** Whether any registration keeps versions. */
@@ -61,6 +62,23 @@ export class RegistrationTable {
   /** What is to be kept of `key`'s versions; undefined: none. */
   history(key: string): HistoryPolicy | undefined {
     return this.keepsHistory ? this.#patterns().match(key)?.settings.history : undefined;
+  }
+
+  /** Whether any registration asks for a quorum. */
+  get wantsQuorum(): boolean {
+    this.#patterns();
+    return this.#wantsQuorum;
+  }
+
+  /** How many other nodes, in how many zones, must have dropped `key` before it is written; undefined: only holders count. */
+  quorum(key: string): { readonly nodes: number; readonly zones: number } | undefined {
+    const { quorum, minZones = 0 } = this.#patterns().match(key)?.settings ?? {};
+    return quorum === undefined ? undefined : { nodes: quorum, zones: minZones };
+  }
+
+  /** The pattern that speaks for `key`; undefined: none does. */
+  patternOf(key: string): string | undefined {
+    return this.#patterns().match(key)?.pattern;
   }
 
   get(pattern: string): StoredRegistration | undefined {
@@ -160,6 +178,7 @@ export class RegistrationTable {
       const all = [...this.stored(), ...this.#statics];
       this.#index = new PatternIndex();
       for (const registration of all) this.#index.set(registration.pattern, registration);
+      this.#wantsQuorum = all.some(({ settings }) => settings.quorum !== undefined);
       this.#keepsHistory = all.some(({ settings }) => settings.history !== undefined);
     }
     return this.#index;

@@ -56,6 +56,32 @@ export class Residence {
     return this.open();
   }
 
+  /** Tells what `work` would give, and undoes it. Only inside a transaction. Ledgers that were opened before it are not to be used after it. */
+  trial<T>(work: () => T): T {
+    return this.attempt(work, () => false).result;
+  }
+
+  /** Does `work`, and undoes it unless `keep` says yes to what it gave. Only inside a transaction; as for {@link trial}. */
+  attempt<T>(work: () => T, keep: (result: T) => boolean): { readonly result: T; readonly kept: boolean } {
+    const { sql } = this.#options;
+    // What the history has not written yet would be lost with the ledger.
+    this.open()?.history.settle();
+    const undone = { result: undefined as T };
+    try {
+      return sql.transaction(() => {
+        const result = work();
+        if (keep(result)) return { result, kept: true };
+        undone.result = result;
+        throw undone;
+      });
+    } catch (thrown) {
+      if (thrown !== undone) throw thrown;
+    }
+    const before = this.#ledger;
+    if (before !== undefined) this.#ledger = new Ledger(sql, before.space, this.#options, before);
+    return { result: undone.result, kept: false };
+  }
+
   /** What was read from the database must be read again: a transaction was undone. */
   forget(): void {
     this.#ledger?.alarms.forget();

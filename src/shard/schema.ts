@@ -37,6 +37,12 @@ export const migrations: readonly Migration[] = [
       "CREATE TABLE history (key BLOB NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL, content_type TEXT, tags TEXT, value BLOB, PRIMARY KEY (key, version)) WITHOUT ROWID",
     );
   },
+  (sql) => {
+    // Strong writes that have told holders to drop copies and have not committed; JSON of [op id, fingerprint] pairs.
+    sql.run(
+      "CREATE TABLE intents (revision INTEGER PRIMARY KEY, at INTEGER NOT NULL, operations TEXT NOT NULL)",
+    );
+  },
 ];
 
 /** The schema version of a database; 0 where nothing was ever written. Reads only. */
@@ -70,7 +76,7 @@ export function migrate(sql: Sql, steps: readonly Migration[] = migrations): voi
 /** Removes everything, so that the database is as before its first write. */
 export function dropAll(sql: Sql): void {
   sql.transaction(() => {
-    for (const table of ["keys", "history", "log", "verdicts", "registrations", "meta"]) {
+    for (const table of ["keys", "history", "log", "verdicts", "registrations", "intents", "meta"]) {
       sql.run(`DROP TABLE IF EXISTS ${table}`);
     }
   });

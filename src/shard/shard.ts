@@ -1,6 +1,5 @@
 import { WarpError } from "../errors.ts";
 import { LoadClaims } from "../protocol/load-claims.ts";
-import { endsClaims } from "../protocol/mutation.ts";
 import {
   type CallScope,
   type ChangesReply,
@@ -20,25 +19,33 @@ import {
   type RegisterReply,
   type RegisterRequest,
   type RegistrationsReply,
+  type ResolveReply,
+  type ResolveRequest,
   type ShardApi,
-  type ShardStamp,
   type SpaceOptionsData,
   type SpaceReply,
-  type StoredEntry,
+  type TransactReply,
+  type TransactRequest,
   type UnregisterRequest,
   type UsageReply,
   type VersionReply,
   type VersionRequest,
 } from "../protocol/shard-api.ts";
-import { checkHistoryPage, checkWhich } from "../protocol/versions.ts";
-import type { Timers } from "../runtime/clock.ts";
-import { maxChangesLimit, maxGroupMutations, maxListBytes, maxReplyBytes } from "../runtime/limits.ts";
+import type { Clock, Timers } from "../runtime/clock.ts";
+import { maxGroupMutations } from "../runtime/limits.ts";
+import { steadyClock } from "../runtime/steady-clock.ts";
 import { Admission, type Home } from "./admission.ts";
+import type { DueSource } from "./alarms.ts";
 import { GroupCommit } from "./group-commit.ts";
-import type { Ledger } from "./ledger.ts";
-import { refuse, refusing } from "./refusal.ts";
+import type { LeaseGrants, Members } from "./members.ts";
+import { PublishedLog } from "./published-log.ts";
+import { ReadCalls, unwritten } from "./read-calls.ts";
+import { refuse } from "./refusal.ts";
 import { Residence, type ResidenceOptions } from "./residence.ts";
 import { SpaceCalls } from "./space-calls.ts";
+import { Authority } from "./strong/authority.ts";
+import { Strong } from "./strong/strong.ts";
+import { WriteCalls } from "./write-calls.ts";
 
 /** What a shard is made of. */
 export interface ShardOptions extends ResidenceOptions {
@@ -47,15 +54,16 @@ export interface ShardOptions extends ResidenceOptions {
   /** Bytes that the database takes. */
   readonly databaseBytes: () => number;
   readonly home: (space: string) => Home;
-  /** For those who wait for another's load. */
+  /** For those who wait for another's load, and for strong writes that wait for holders. */
   readonly timers: Timers;
+  /**
+   * Time as it passes, for leases and the barrier: never backwards, and at a rate that is right to 1 %. Default: `clock`, kept from
+   * running backwards.
+   */
+  readonly elapsed?: Clock;
   /** See `GroupCommitOptions`. */
   readonly groupCommit?: boolean;
 }
-
-/** The epoch in answers of a shard that was never written to. */
-export const unwrittenEpoch = "0000000000000000";
-const unwritten: ShardStamp = { epoch: unwrittenEpoch, asOf: 0, registrations: 0 };
 
 /**
  * The authority for a part of a space's keys. This class only admits calls and puts them in order; what is done with them is in the
@@ -68,133 +76,113 @@ export class Shard implements ShardApi {
   readonly #admission: Admission;
   readonly #space: SpaceCalls;
   readonly #claims: LoadClaims;
+  readonly #reads: ReadCalls;
+  readonly #writes: WriteCalls;
+  readonly #strong: Strong;
+  /** What of the log may be told. */
+  readonly published: PublishedLog;
+  readonly elapsed: Clock;
+  #waker: DueSource | undefined;
 
   constructor(options: ShardOptions) {
     this.#options = options;
-    this.#residence = new Residence(options);
+    const { clock, timers } = options;
+    this.elapsed = options.elapsed ?? steadyClock(clock);
+    const { elapsed } = this;
+    const waker = { nextMs: () => this.#waker?.nextMs(), run: (nowMs: number) => this.#waker?.run(nowMs) };
+    const notes: DueSource = {
+      nextMs: () => this.#strong?.due.nextMs(),
+      run: (nowMs) => this.#strong.due.run(nowMs),
+    };
+    const residence = new Residence({ ...options, due: [waker, notes] });
+    this.#residence = residence;
+    this.published = new PublishedLog(residence, options.durable);
+    const authority = new Authority(elapsed);
     this.#commit = new GroupCommit(
       {
-        transaction: (work) => this.#residence.transaction(work),
-        durable: options.durable,
-        undone: () => this.#residence.forget(),
+        transaction: (work) =>
+          authority.during(
+            () => residence.transaction(work),
+            () => residence.open()?.log.head,
+          ),
+        durable: () => authority.confirm(() => this.published.settle()),
+        undone: () => residence.forget(),
       },
       { grouping: options.groupCommit ?? true, maxWeight: maxGroupMutations },
     );
-    this.#admission = new Admission(this.#residence, this.#commit, options.home);
-    this.#space = new SpaceCalls(options, this.#residence, this.#commit, this.#admission);
+    const commit = this.#commit;
+    this.#strong = new Strong({ residence, commit, authority, clock, elapsed, timers });
+    this.#admission = new Admission(residence, commit, options.home, this.#strong);
+    this.#space = new SpaceCalls(options, residence, commit, this.#admission, this.#strong);
     this.#claims = new LoadClaims(options.clock, options.timers);
+    const expired = () => this.published.settleBehind();
+    this.#reads = new ReadCalls({ ...options, expired }, residence, commit, this.#admission, this.#strong);
+    this.#writes = new WriteCalls(
+      options.clock,
+      this.#residence,
+      this.#commit,
+      this.#admission,
+      this.#claims,
+      this.#strong,
+    );
   }
 
-  async read(request: ReadRequest): Promise<ReadReply | Refusal> {
-    const ledger = await this.#admission.admit(request, "read");
-    if (ledger === undefined) return { ...unwritten, entries: request.keys.map(() => null) };
-    if (isRefusal(ledger)) return ledger;
-    const nowMs = this.#expireForRead(ledger);
-    const entries: (StoredEntry | null)[] = [];
-    let bytes = 0;
-    for (const key of request.keys) {
-      const entry = ledger.keys.get(key, nowMs) ?? null;
-      bytes += entry?.payload.bytes.length ?? 0;
-      if (bytes > maxReplyBytes && entries.length > 0) break;
-      entries.push(entry);
-    }
-    return { ...ledger.stamp(), entries };
+  /**
+   * Begins to work with the sessions that `members` knows; call it before the first of them is let in. Without it nobody holds
+   * copies of strong keys.
+   */
+  serve(members: Members): LeaseGrants {
+    return this.#strong.serve(members);
   }
 
-  async list(request: ListRequest): Promise<ListReply | Refusal> {
-    const ledger = await this.#admission.admit(request, "read");
-    if (ledger === undefined) return { ...unwritten, items: [], more: false };
-    if (isRefusal(ledger)) return ledger;
-    const nowMs = this.#expireForRead(ledger);
-    const { prefix, after, limit, values } = request;
-    return {
-      ...ledger.stamp(),
-      ...ledger.keys.list(prefix, after, limit, nowMs, values ? maxListBytes : undefined),
-    };
+  /** Has `source` run when it is due; the answer is to be called when its due time has changed. */
+  wakeFor(source: DueSource): () => void {
+    this.#waker = source;
+    return () => this.#residence.open()?.alarms.arm();
   }
 
-  async changes(request: ChangesRequest): Promise<ChangesReply | Refusal> {
-    const ledger = await this.#admission.admit(request, "read");
-    if (ledger === undefined) {
-      return {
-        ...unwritten,
-        changes: [],
-        to: 0,
-        ...(request.epoch === unwrittenEpoch ? {} : { gap: "epoch" }),
-      };
-    }
-    if (isRefusal(ledger)) return ledger;
-    this.#expireForRead(ledger);
-    if (request.epoch !== ledger.epoch) {
-      return { ...ledger.stamp(), changes: [], to: ledger.log.head, gap: "epoch" };
-    }
-    if (request.since > ledger.log.head) return await this.#newLife();
-    if (request.since < ledger.log.floor) {
-      return { ...ledger.stamp(), changes: [], to: ledger.log.head, gap: "compacted" };
-    }
-    const limit = Math.min(request.limit, maxChangesLimit);
-    const changes = ledger.log.since(request.since, limit);
-    return {
-      ...ledger.stamp(),
-      changes,
-      to: changes.length < limit ? ledger.log.head : (changes.at(-1)?.revision ?? ledger.log.head),
-    };
+  /** Draws a new epoch: a node has seen what this log has never reached. */
+  renew(): Promise<void> {
+    return this.#commit.submit(() => void this.#residence.renew());
   }
 
-  async usage(request: CallScope): Promise<UsageReply | Refusal> {
-    const ledger = await this.#admission.admit(request, "read");
-    if (ledger === undefined) {
-      return { ...unwritten, keys: 0, valueBytes: 0, logEntries: 0, logFloor: 0, databaseBytes: 0 };
-    }
-    if (isRefusal(ledger)) return ledger;
-    this.#expireForRead(ledger);
-    const { log, keys } = ledger;
-    return {
-      ...ledger.stamp(),
-      ...keys.totals(),
-      logEntries: log.entries,
-      logFloor: log.floor,
-      databaseBytes: this.#options.databaseBytes(),
-    };
+  /** `session`: the one that asks, for calls over a socket only. */
+  read(request: ReadRequest, session?: string): Promise<ReadReply | Refusal> {
+    return this.#reads.read(request, session);
   }
 
-  async mutate(request: MutateRequest): Promise<MutateReply | Refusal> {
-    const admitted = await this.#admission.admit(request, "write");
-    if (admitted !== undefined && isRefusal(admitted)) return admitted;
-    const reply = await this.#commit.submit(() => {
-      const ledger = this.#residence.admit(request);
-      if (isRefusal(ledger)) return ledger;
-      const nowMs = this.#options.clock.now();
-      const verdicts = request.mutations.map((mutation) => ledger.mutator.apply(mutation, nowMs));
-      return { ...ledger.stamp(), verdicts };
-    }, request.mutations.length);
-    if (!isRefusal(reply)) this.#endClaims(request, reply);
-    return reply;
+  list(request: ListRequest): Promise<ListReply | Refusal> {
+    return this.#reads.list(request);
   }
 
-  async readVersion(request: VersionRequest): Promise<VersionReply | Refusal> {
-    const { key, which } = request;
-    const ledger = await this.#admission.admit(request, "versions");
-    if (ledger !== undefined && isRefusal(ledger)) return ledger;
-    return refusing(() => {
-      if (ledger === undefined) {
-        checkWhich(which, 0, this.#options.clock.now());
-        return { ...unwritten, found: null };
-      }
-      const nowMs = this.#expireForRead(ledger, key);
-      return { ...ledger.stamp(), found: ledger.history.read(key, which, nowMs) };
-    });
+  changes(request: ChangesRequest): Promise<ChangesReply | Refusal> {
+    return this.#reads.changes(request);
   }
 
-  async history(request: HistoryRequest): Promise<HistoryReply | Refusal> {
-    const ledger = await this.#admission.admit(request, "versions");
-    if (ledger !== undefined && isRefusal(ledger)) return ledger;
-    return refusing(() => {
-      checkHistoryPage(request);
-      if (ledger === undefined) return { ...unwritten, versions: [], more: false, floor: 1 };
-      const nowMs = this.#expireForRead(ledger, request.key);
-      return { ...ledger.stamp(), ...ledger.history.page(request, nowMs) };
-    });
+  usage(request: CallScope): Promise<UsageReply | Refusal> {
+    return this.#reads.usage(request);
+  }
+
+  readVersion(request: VersionRequest): Promise<VersionReply | Refusal> {
+    return this.#reads.readVersion(request);
+  }
+
+  history(request: HistoryRequest): Promise<HistoryReply | Refusal> {
+    return this.#reads.history(request);
+  }
+
+  /** `session`: the writer's, whose node does not count for a quorum. */
+  mutate(request: MutateRequest, session?: string): Promise<MutateReply | Refusal> {
+    return this.#writes.mutate(request, session);
+  }
+
+  /** `session` as for {@link mutate}. */
+  transact(request: TransactRequest, session?: string): Promise<TransactReply | Refusal> {
+    return this.#writes.transact(request, session);
+  }
+
+  resolve(request: ResolveRequest): Promise<ResolveReply | Refusal> {
+    return this.#writes.resolve(request);
   }
 
   async claimLoad(request: ClaimRequest): Promise<ClaimReply | Refusal> {
@@ -226,7 +214,13 @@ export class Shard implements ShardApi {
     spaceId?: string,
   ): ReturnType<ShardApi["deleteSpace"]> {
     const reply = await this.#space.deleteSpace(space, step, spaceId);
-    if (step === "finish") this.#claims.clear();
+    if (step === "finish") {
+      this.#claims.clear();
+      // Behind the reply, which may have to leave over one of the sockets that this ends.
+      this.#options.timers.after(0, () => {
+        if (this.#residence.open() === undefined) this.published.end();
+      });
+    }
     return reply;
   }
 
@@ -251,44 +245,5 @@ export class Shard implements ShardApi {
   /** Commits since this shard woke, the calls in them, and the newest revision of its log. */
   get figures(): { readonly commits: number; readonly works: number; readonly logHead: number } {
     return { ...this.#commit.stats, logHead: this.#residence.open()?.log.head ?? 0 };
-  }
-
-  /** Only now, when it is durable: who waited for a load reads what it brought. */
-  #endClaims({ mutations }: MutateRequest, { verdicts }: MutateReply): void {
-    for (const [at, mutation] of mutations.entries()) {
-      if (verdicts[at]?.outcome === "ok" && endsClaims(mutation)) this.#claims.end(mutation.key);
-    }
-  }
-
-  /**
-   * Before a read: keys whose end has come are gone for it, and the log says so; `key` in any case, others a bounded number. Gives
-   * the time that the read works with.
-   */
-  #expireForRead(ledger: Ledger, key?: string): number {
-    const nowMs = this.#options.clock.now();
-    const due = ledger.keys.nextExpiryMs;
-    if (due !== undefined && due <= nowMs) {
-      try {
-        this.#residence.transaction(() => {
-          if (key !== undefined) ledger.expireKey(key, nowMs);
-        });
-      } catch (cause) {
-        this.#residence.forget();
-        throw new WarpError("storage_unavailable", "the storage refused a write", { cause });
-      }
-    }
-    return nowMs;
-  }
-
-  /**
-   * A node has seen a revision of this epoch that the log has not reached: the storage went back in time, so revisions would be given
-   * twice. A new epoch makes every version and position from before it void.
-   */
-  async #newLife(): Promise<ChangesReply> {
-    return await this.#commit.submit(() => {
-      const ledger = this.#residence.renew();
-      const stamp = ledger?.stamp() ?? unwritten;
-      return { ...stamp, changes: [], to: stamp.asOf, gap: "epoch" as const };
-    });
   }
 }

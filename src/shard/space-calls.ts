@@ -17,6 +17,7 @@ import type { Ledger } from "./ledger.ts";
 import { deleting, notFound, refusing } from "./refusal.ts";
 import type { Residence, ResidenceOptions } from "./residence.ts";
 import { newSpace, spaceConflict } from "./space.ts";
+import type { Strong } from "./strong/strong.ts";
 
 /** The calls about a space as a whole: its life, and the registrations that its home shard keeps. */
 export class SpaceCalls
@@ -30,12 +31,20 @@ export class SpaceCalls
   readonly #residence: Residence;
   readonly #commit: GroupCommit;
   readonly #admission: Admission;
+  readonly #strong: Pick<Strong, "alone">;
 
-  constructor(options: ResidenceOptions, residence: Residence, commit: GroupCommit, admission: Admission) {
+  constructor(
+    options: ResidenceOptions,
+    residence: Residence,
+    commit: GroupCommit,
+    admission: Admission,
+    strong: Pick<Strong, "alone">,
+  ) {
     this.#options = options;
     this.#residence = residence;
     this.#commit = commit;
     this.#admission = admission;
+    this.#strong = strong;
   }
 
   async getSpace(_space: string): Promise<SpaceReply | Refusal> {
@@ -82,16 +91,20 @@ export class SpaceCalls
         return { deleted: false };
       });
     }
-    const ledger = this.#residence.open();
-    if (isOther(ledger)) return { deleted: false };
-    const existed = ledger !== undefined;
-    await this.#residence.wipe();
-    return { deleted: existed };
+    if (isOther(this.#residence.open())) return { deleted: false };
+    return await this.#strong.alone(async () => {
+      // It may have waited, and the space's next life have begun.
+      const ledger = this.#residence.open();
+      if (isOther(ledger)) return { deleted: false };
+      await this.#residence.wipe();
+      return { deleted: ledger !== undefined };
+    });
   }
 
   async getRegistrations(request: CallScope): Promise<RegistrationsReply | Refusal> {
-    const ledger = await this.#admission.admit(request, "read");
-    if (ledger === undefined) return notFound();
+    const admitted = await this.#admission.admit(request, "read");
+    if (admitted === undefined) return notFound();
+    const ledger = isRefusal(admitted) ? admitted : this.#residence.admit(request);
     if (isRefusal(ledger)) return ledger;
     return { registrations: ledger.registrationVersion, list: ledger.registrations.stored() };
   }
@@ -105,6 +118,7 @@ export class SpaceCalls
         if (isRefusal(ledger)) return ledger;
         const { pattern, settings, ifVersion } = request;
         checkPattern(pattern);
+        ledger.merges.check(settings.merge);
         const existed = ledger.registrations.get(pattern) !== undefined;
         const standing = ledger.registrations.check(pattern, settings, ifVersion);
         if (standing !== undefined) {

@@ -16,6 +16,9 @@ adapterContract({
     persistent: false,
     history: true,
     claims: true,
+    transactions: true,
+    merge: true,
+    quorum: false,
   },
   firstWriteCreates: false,
   run: async (work, options = {}) => {

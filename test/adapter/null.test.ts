@@ -13,6 +13,9 @@ adapterContract({
     persistent: false,
     history: false,
     claims: false,
+    transactions: false,
+    merge: false,
+    quorum: false,
   },
   firstWriteCreates: false,
   run: async (work) => {

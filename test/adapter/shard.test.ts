@@ -1,6 +1,7 @@
 import { host } from "#host";
 import { shardAdapter } from "../../src/adapter/shard/shard-adapter.ts";
 import { SpaceClient } from "../../src/connection/space-client.ts";
+import { MergeRules } from "../../src/merge/merge-rules.ts";
 import { adapterContract } from "../contract/adapter.ts";
 import { directConnection } from "../support/direct-connection.ts";
 import { ManualTime } from "../support/manual-time.ts";
@@ -17,12 +18,20 @@ adapterContract({
     persistent: true,
     history: true,
     claims: true,
+    transactions: true,
+    merge: true,
+    quorum: true,
   },
   firstWriteCreates: true,
-  run: (work, { strict = false, ...options } = {}) =>
+  run: (work, { strict = false, merges, ...options } = {}) =>
     host.withSql(async (sql) => {
       const time = new ManualTime();
-      const bed = new ShardBed(sql, { clock: time, timers: time, ...options });
+      const bed = new ShardBed(sql, {
+        clock: time,
+        timers: time,
+        merges: new MergeRules(merges),
+        ...options,
+      });
       if (strict) await bed.create({ strict });
       const open = () =>
         shardAdapter(

@@ -2,6 +2,7 @@ import { it } from "vitest";
 import { host } from "#host";
 import { shardAdapter } from "../../src/adapter/shard/shard-adapter.ts";
 import { SpaceClient } from "../../src/connection/space-client.ts";
+import { MergeRules } from "../../src/merge/merge-rules.ts";
 import { adapterContract } from "../contract/adapter.ts";
 import { directConnection } from "../support/direct-connection.ts";
 import { ManualTime } from "../support/manual-time.ts";
@@ -21,11 +22,14 @@ contract({
     persistent: true,
     history: true,
     claims: true,
+    transactions: true,
+    merge: true,
+    quorum: true,
   },
   firstWriteCreates: false,
-  run: async (work, options = {}) => {
+  run: async (work, { merges, ...options } = {}) => {
     const time = new ManualTime();
-    await withShardSpace(time, { shards: 3, ...options }, async (shards) => {
+    await withShardSpace(time, { shards: 3, merges: new MergeRules(merges), ...options }, async (shards) => {
       const shard = (index: number) => {
         const found = shards[index];
         if (found === undefined) throw new Error(`no shard ${index}`);

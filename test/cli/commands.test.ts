@@ -110,6 +110,86 @@ describe("over the real routes", () => {
     expect((await warp(["register", "a", "--set", "cacheTtlMs=0"], bed)).code).toBe(2);
   });
 
+  test("CORE-05 operands are merged by the registered rule; set merges too, unless it replaces", async () => {
+    const bed = open();
+    expect((await warp(["register", "n*", "--merge", "sum"], bed)).code).toBe(0);
+    expect((await warp(["merge", "n", "1"], bed)).stdout).toMatch(/^n is at version \d+\n$/);
+    await warp(["merge", "n"], { ...bed, stdin: "2" });
+    await warp(["merge", "n", "--", "-5"], bed);
+    expect((await warp(["get", "n"], bed)).stdout).toBe("-2");
+    await warp(["set", "n", "4", "--type", "json"], bed);
+    expect((await warp(["get", "n"], bed)).stdout).toBe("2");
+    await warp(["set", "n", "9", "--replace"], bed);
+    expect((await warp(["get", "n"], bed)).stdout).toBe("9");
+    // Names that no path can carry, and tags with commas, go through a batch.
+    await warp(["merge", "n/../m", "3", "--tag", "a,b"], bed);
+    expect((await warp(["get", "n/../m"], bed)).stdout).toBe("3");
+    expect((await warp(["merge", "other", "1"], bed)).code).toBe(4);
+    expect((await warp(["merge", "n", "x"], bed)).code).toBe(1);
+    expect((await warp(["register", "m", "--merge", "multiply"], bed)).code).toBe(2);
+  });
+
+  test("TX1 txn changes several keys or none, from a file or stdin", async () => {
+    const bed = open();
+    const stdin = JSON.stringify({
+      compare: [{ key: "a", exists: false }],
+      success: [
+        { op: "set", key: "a", text: "1" },
+        { op: "set", key: "b\n", base64: "/w==" },
+        { op: "delete", key: "c" },
+        { op: "get", key: "a" },
+        { op: "get", key: "b\n" },
+        { op: "get", key: "c" },
+      ],
+      failure: [{ op: "get", key: "a" }],
+    });
+    const done = await warp(["txn"], { ...bed, stdin });
+    expect(done.code).toBe(0);
+    expect(done.stdout.replaceAll(/version \d+/g, "version N").split("\n")).toEqual([
+      "succeeded",
+      "a is at version N",
+      '"b\\n" is at version N',
+      "c was not there",
+      "a\t1",
+      '"b\\n"\t(1 bytes of application/octet-stream)',
+      "c is not there",
+      "",
+    ]);
+    const again = await warp(["txn", "file.json"], { ...bed, files: { "file.json": stdin } });
+    expect(again).toMatchObject({ code: 4, stdout: "did not succeed\na\t1\n", stderr: "" });
+    const json = JSON.parse((await warp(["txn", "-", "--json"], { ...bed, stdin })).stdout) as object;
+    expect(json).toMatchObject({
+      succeeded: false,
+      version: 0,
+      results: [{ op: "get", key: "a", text: "1" }],
+    });
+    expect((await warp(["txn"], { ...bed, stdin: "{" })).stderr).toMatch(/not valid JSON/);
+    expect((await warp(["txn"], bed)).stderr).toMatch(/give FILE or pipe it in/);
+    expect((await warp(["txn", "nowhere"], bed)).code).toBe(2);
+    const twice = '{"success":[{"op":"delete","key":"a"},{"op":"delete","key":"a"}]}';
+    expect((await warp(["txn"], { ...bed, stdin: twice })).code).toBe(2);
+  });
+
+  test("OU3 resolve tells what became of a change, and settles one that was not seen", async () => {
+    const bed = open();
+    const { opId } = JSON.parse((await warp(["set", "a", "1", "--json"], bed)).stdout) as { opId: string };
+    expect((await warp(["resolve", opId], bed)).stdout).toMatch(/^ok, version \d+\n$/);
+    // Another one of the same moment.
+    const other = opId.slice(0, -1) + (opId.endsWith("0") ? "1" : "0");
+    expect((await warp(["resolve", other, "--key", "a"], bed)).stdout).toBe("unseen\n");
+    expect((await warp(["resolve", other, "--key", "a", "--seal"], bed)).stdout).toBe("sealed\n");
+    const late = await warp(["set", "a", "2", "--op-id", other], bed);
+    expect(late.code).toBe(4);
+    expect(late.stderr).toMatch(/^warp: op_sealed: /);
+    expect((await warp(["resolve", opId, "--index", "0"], bed)).stdout).toBe("unseen\n");
+    const failed = await warp(["set", "a", "2", "--if-absent", "--op-id", `${opId.slice(0, -2)}ab`], bed);
+    expect(failed.code).toBe(4);
+    expect((await warp(["resolve", `${opId.slice(0, -2)}ab`], bed)).stdout).toMatch(
+      /^fail: precondition_failed: /,
+    );
+    expect((await warp(["resolve", "x"], bed)).code).toBe(2);
+  });
+
   test("token mint prints the token alone, and it works", async () => {
     const bed = open();
     await warp(["set", "user:1", "Ada"], bed);
@@ -145,6 +225,12 @@ describe("what is sent", () => {
     [["invalidate", "--prefix", "p"], "POST", "/v1/default/invalidate", { prefix: "p" }],
     [["space", "create", "--shards", "4", "--strict"], "PUT", "/v1/default", { shards: 4, strict: true }],
     [["space", "delete", "old"], "DELETE", "/v1/old", undefined],
+    [
+      ["register", "a", "--mode", "strong", "--quorum", "2", "--min-zones", "2", "--merge", "max"],
+      "PUT",
+      "/v1/default/registrations/a",
+      { mode: "strong", quorum: 2, minZones: 2, merge: "max" },
+    ],
     [
       [
         "register",

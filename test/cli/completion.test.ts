@@ -17,7 +17,7 @@ describe("bash completes", () => {
   test.each([
     [
       ["warp", "re"],
-      ["restore", "register", "registrations"],
+      ["resolve", "restore", "register", "registrations"],
     ],
     [
       ["warp", "space", ""],

@@ -115,6 +115,16 @@ export class FakeSpace {
       readVersion: unused,
       history: unused,
       claimLoad: unused,
+      transact: async (request) =>
+        admitted(request, () => {
+          const verdict = this.storage(index).transact(request.transaction);
+          return { ...stamp(), verdict };
+        }),
+      resolve: async (request) =>
+        admitted(request, () => {
+          const resolutions = this.storage(index).resolve(request.opIds, request.seal ?? false);
+          return { ...stamp(), resolutions };
+        }),
       usage: async (request) =>
         admitted(request, () => {
           const keys = this.storage(index).list({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { rpcConnection, rpcFault } from "../../src/connection/rpc/rpc-connection.ts";
 import { WarpError } from "../../src/errors.ts";
-import type { ShardApi } from "../../src/protocol/shard-api.ts";
+import type { RpcShardApi } from "../../src/protocol/shard-api.ts";
 
 describe("rpc connection", () => {
   it("names a shard's object after space and shard, and takes a new stub for each call", () => {
@@ -9,7 +9,7 @@ describe("rpc connection", () => {
     const connection = rpcConnection({
       namespace: {
         idFromName: (name) => name,
-        get: (name: string) => ({ stub: names.push(name) }) as unknown as ShardApi,
+        get: (name: string) => ({ stub: names.push(name) }) as unknown as RpcShardApi,
       },
       space: "shop",
     });

@@ -5,8 +5,13 @@ import type {
   Mutation,
   MutationAnswer,
   StoredEntry,
+  Transaction,
+  TransactionVerdict,
 } from "../../src/adapter/adapter.ts";
 import { WarpError } from "../../src/errors.ts";
+import type { MergeFunctions } from "../../src/merge/merge-function.ts";
+import type { Payload } from "../../src/protocol/payload.ts";
+import type { RegistrationSettings } from "../../src/protocol/registration.ts";
 import { scopeOpId, type Verdict } from "../../src/protocol/shard-api.ts";
 import { fromUtf8, utf8 } from "../../src/runtime/bytes.ts";
 import { uuidv7 } from "../../src/runtime/ids.ts";
@@ -17,6 +22,8 @@ import type { Seeded } from "../support/seeded.ts";
 export interface BedOptions {
   readonly strict?: boolean;
   readonly logMaxEntries?: number;
+  /** Merge rules beside the built-in ones. */
+  readonly merges?: MergeFunctions;
 }
 
 /** One empty storage and the ways to it. */
@@ -61,6 +68,34 @@ export class Tester {
     return { kind: "delete", opId: this.opId(), key, ...extra };
   }
 
+  /** A merge of a JSON operand. */
+  merging(key: string, operand: unknown, extra: Extra<"merge"> = {}): Mutation {
+    return { kind: "merge", opId: this.opId(), key, operand: json(operand), ...extra };
+  }
+
+  async merge(key: string, operand: unknown, extra: Extra<"merge"> = {}): Promise<Verdict> {
+    return (await this.one(this.merging(key, operand, extra))).verdict;
+  }
+
+  /** The JSON of a key. */
+  async json(key: string): Promise<unknown> {
+    const text = await this.text(key);
+    return text === undefined ? undefined : JSON.parse(text);
+  }
+
+  transaction(parts: Partial<Transaction>): Transaction {
+    return { opId: this.opId(), compare: [], success: [], failure: [], ...parts };
+  }
+
+  async transact(parts: Partial<Transaction>): Promise<TransactionVerdict> {
+    return (await this.adapter.transact(this.transaction(parts))).verdict;
+  }
+
+  async register(pattern: string, settings: Partial<RegistrationSettings>): Promise<void> {
+    const all = { mode: "eventual", cacheTtlMs: 1_000, maxStalenessMs: 1_000, ...settings } as const;
+    await this.adapter.register(pattern, all);
+  }
+
   /** One mutation, its answer. */
   async one(mutation: Mutation): Promise<MutationAnswer> {
     const [answer] = await this.adapter.batch([mutation]);
@@ -101,8 +136,25 @@ export class Tester {
   }
 }
 
+/** JSON as a value. */
+export function json(value: unknown): Payload {
+  return { bytes: utf8(JSON.stringify(value)), contentType: "application/json" };
+}
+
+/** Text as a value. */
+export function plain(text: string): Payload {
+  return { bytes: utf8(text), contentType: "text/plain" };
+}
+
+/** A transaction that must have gone well. */
+export function done(verdict: TransactionVerdict): Extract<TransactionVerdict, { outcome: "ok" }> {
+  if (verdict.outcome !== "ok")
+    throw new Error(`expected ok, got ${codeOf(verdict)}: ${verdict.error.message}`);
+  return verdict;
+}
+
 /** The code of a failed verdict, or `ok`. */
-export function codeOf(verdict: Verdict | undefined): string {
+export function codeOf(verdict: Verdict | TransactionVerdict | undefined): string {
   return verdict === undefined ? "none" : verdict.outcome === "ok" ? "ok" : verdict.error.code;
 }
 

@@ -3,12 +3,16 @@ import type { AdapterUnderTest } from "./adapter-bed.ts";
 import { callCases } from "./adapter-calls.ts";
 import { changesCases } from "./adapter-changes.ts";
 import { claimCases } from "./adapter-claims.ts";
+import { comparisonCases } from "./adapter-comparisons.ts";
 import { historyCases } from "./adapter-history.ts";
 import { listCases } from "./adapter-lists.ts";
+import { mergeCases } from "./adapter-merge.ts";
 import { mutationCases } from "./adapter-mutations.ts";
 import { opIdCases } from "./adapter-op-ids.ts";
 import { registrationCases } from "./adapter-registrations.ts";
+import { resolveCases } from "./adapter-resolve.ts";
 import { tagCases } from "./adapter-tags.ts";
+import { transactionCases } from "./adapter-transactions.ts";
 
 export type { AdapterBed, AdapterUnderTest, BedOptions } from "./adapter-bed.ts";
 
@@ -24,5 +28,9 @@ export function adapterContract(driver: AdapterUnderTest): void {
     tagCases(driver);
     historyCases(driver);
     claimCases(driver);
+    mergeCases(driver);
+    comparisonCases(driver);
+    transactionCases(driver);
+    resolveCases(driver);
   });
 }

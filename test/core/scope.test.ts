@@ -1,6 +1,7 @@
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { KeyRing } from "../../src/core/key-ring.ts";
-import type { KeyScope, Scope } from "../../src/core/scope.ts";
+import type { KeyScope } from "../../src/core/key-scope.ts";
+import type { Scope } from "../../src/core/scope.ts";
 import type { Entry } from "../../src/core/types.ts";
 import { textCodec } from "../../src/runtime/codec.ts";
 import type { StandardSchemaV1 } from "../../src/runtime/standard-schema.ts";

@@ -29,6 +29,21 @@ function look(spaces: Spaces, space: string): void {
 }
 
 describe("Spaces", () => {
+  it("tells of each use, of the same one as of another", () => {
+    const clock = virtualClock();
+    const background = { run: (work: Promise<unknown>) => void work.catch(() => undefined) };
+    const used: Warp[] = [];
+    const spaces = new Spaces({
+      make: () => standalone({ host: { clock, timers: clock, random: seeded(1), background } }),
+      used: (warp) => used.push(warp),
+      maxSpaces: 3,
+      maxBytes: 100_000,
+    });
+    const [a, again, b] = [spaces.warp("a"), spaces.warp("a"), spaces.warp("b")];
+    expect(used).toEqual([a, again, b]);
+    expect(a).toBe(again);
+  });
+
   it("gives the same Warp for a space, and another for another, whose keys are its own", async () => {
     const { spaces, made } = bed();
     const a = spaces.warp("a");

@@ -22,6 +22,21 @@ describe("testWarp", () => {
     expect(await b?.get("k")).toBe(2);
   });
 
+  it("SB1 with pushes nodes hear of each other's changes at once, and hold strong keys", async () => {
+    const registrations = [{ pattern: "s:*", options: { mode: "strong" } }] as const;
+    await using bed = testWarp({ nodes: 2, pushes: true, registrations });
+    const [a, b] = bed.nodes;
+    for (const key of ["k", "s:k"]) {
+      await a?.set(key, 1);
+      expect(await b?.get(key)).toBe(1);
+      expect(b?.peek(key)).toBe(1);
+      await a?.set(key, 2);
+      expect(b?.peek(key)).toBeUndefined();
+      expect(await b?.get(key)).toBe(2);
+    }
+    expect(bed.errors).toEqual([]);
+  });
+
   it("a value ends when the clock says so, not before", async () => {
     await using bed = testWarp({ startMs: 1_000 });
     expect(bed.clock.now()).toBe(1_000);

@@ -11,6 +11,10 @@ const secret = "secret-of-the-cli-tests";
 const logo = Uint8Array.from({ length: 256 }, (_, byte) => byte);
 const users = '{"key":"user:1","json":{"name":"Ada"}}\n{"key":"user:2","json":{"name":"Grace"}}\n';
 
+const swap = `{"compare":[{"key":"config","text":"green"}],
+"success":[{"op":"set","key":"config","text":"red"},{"op":"delete","key":"user:2"}],
+"failure":[{"op":"get","key":"config"}]}`;
+
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let served: Served;
 
@@ -62,6 +66,7 @@ async function prepare(space: string): Promise<void> {
   await mkdir(cwd, { recursive: true });
   await writeFile(join(cwd, "logo.png"), logo);
   await writeFile(join(cwd, "users.ndjson"), users);
+  await writeFile(join(cwd, "swap.json"), swap);
   await writeFile(join(cwd, "users.ndjson.gz"), gzipSync(users));
   const json = { "Content-Type": "application/json" };
   await put(space, "keys/config", "blue");

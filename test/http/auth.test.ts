@@ -30,6 +30,9 @@ async function forged(header: string, payload: string): Promise<string> {
 const bodies: Record<string, string> = {
   "POST /v1/{space}/batch":
     '{"operations":[{"op":"get","key":"in/a"},{"op":"set","key":"in/a","text":"v"},{"op":"delete","key":"in/a"},{"op":"invalidate","key":"in/a"}]}',
+  "POST /v1/{space}/txn":
+    '{"compare":[{"key":"in/a","exists":true}],"success":[{"op":"set","key":"in/a","text":"v"},{"op":"get","key":"in/a"},{"op":"delete","key":"in/b"}]}',
+  "POST /v1/{space}/operations/{operation}/seal": '{"key":"in/a"}',
   "POST /v1/{space}/invalidate": '{"keys":["in/a"]}',
   "POST /v1/{space}/import": '{"key":"in/a","text":"v"}',
   "POST /v1/{space}/restore/{key+}": '{"version":1}',
@@ -39,14 +42,23 @@ const bodies: Record<string, string> = {
 const queries: Record<string, string> = {
   "GET /v1/{space}/keys": "?prefix=in/",
   "GET /v1/{space}/export": "?prefix=in/",
+  "GET /v1/{space}/operations/{operation}": "?key=in/a",
 };
 const table = routes.map((route) => {
   const name = `${route.method} ${route.path}`;
-  const path = route.path.replace("{space}", "mine").replace("{key+}", "in/a").replace("{pattern+}", "in/*");
+  const path = route.path
+    .replace("{space}", "mine")
+    .replace("{key+}", "in/a")
+    .replace("{pattern+}", "in/*")
+    .replace("{operation}", "01bc7ccd-b800-7000-8000-000000000001");
   return { name, route, path: path + (queries[name] ?? ""), body: bodies[name] };
 });
 const guarded = table.filter(({ route }) => route.access !== "public");
 const inSpace = guarded.filter(({ route }) => route.path.startsWith("/v1/"));
+
+const isSocket = (name: string) => name.endsWith("/connect");
+const upgrades = (name: string) =>
+  isSocket(name) ? { Upgrade: "websocket", "Sec-WebSocket-Protocol": "warp.v1.json" } : {};
 
 const send = (
   bed: ReturnType<typeof fakeBed>,
@@ -56,7 +68,7 @@ const send = (
 ) =>
   bed.call(item.route.method, path, {
     bearer,
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", ...upgrades(item.name) },
     ...(item.body === undefined ? {} : { body: item.body }),
   });
 
@@ -131,10 +143,34 @@ describe("SE2 every route asks who calls", () => {
     await bed.call("PUT", "/v1/mine/keys/in/a", { body: "marked" });
     await bed.call("PUT", "/v1/mine/registrations/in/*");
     const before = warp.revision;
-    const needed = item.route.access === "caller" ? "admin" : item.route.access;
+    // A node wants three of them.
+    const needed = isSocket(item.name)
+      ? "write"
+      : item.route.access === "caller"
+        ? "admin"
+        : item.route.access;
     const others = ["read", "write", "delete", "invalidate"].filter((verb) => verb !== needed);
     const response = await send(bed, item, await token({ verbs: others }));
-    if (item.route.access === "space") {
+    if (item.route.path.includes("/operations/")) {
+      const reading = await send(bed, item, await token({ verbs: ["read", "metrics"] }));
+      expect((await problemOf(reading)).code).toBe("forbidden");
+      expect(bed.spaces.warp("mine").resolved).toHaveLength(others.length > 0 ? 1 : 0);
+      return;
+    }
+    if (item.route.path.endsWith("/txn")) {
+      // One operation that is not allowed refuses the whole.
+      for (const verbs of [
+        ["read", "write"],
+        ["read", "delete"],
+        ["write", "delete"],
+      ]) {
+        const refused = await send(bed, item, await token({ verbs }));
+        expect((await problemOf(refused)).code).toBe("forbidden");
+      }
+      expect(warp.plans).toHaveLength(1);
+      return;
+    }
+    if (item.route.access === "space" && !isSocket(item.name)) {
       // A batch: what the verbs allow is done, and nothing else.
       const none = await send(bed, item, await token({ verbs: ["invalidate"] }));
       const { results } = (await none.json()) as { results: { ok: boolean }[] };
@@ -150,7 +186,7 @@ describe("SE2 every route asks who calls", () => {
     const bed = fakeBed();
     await bed.call("PUT", "/v1/mine/keys/in/a", { body: "v" });
     await bed.call("PUT", "/v1/mine/registrations/in/*");
-    const wholeSpace = item.route.path === "/v1/{space}";
+    const wholeSpace = item.route.path === "/v1/{space}" || isSocket(item.name);
     const verb = item.route.access === "space" ? "admin" : item.route.access;
     const fitting = await token({ spaces: ["mi*"], prefixes: wholeSpace ? [""] : ["in/"], verbs: [verb] });
     expect((await send(bed, item, fitting)).status).toBeLessThan(300);

@@ -70,7 +70,7 @@ describe("batch over HTTP", () => {
     [{ operations: {} }, "invalid_argument"],
     [{ operations: [] }, "invalid_argument"],
     [{ operations: [5] }, "invalid_argument"],
-    [{ operations: [{ op: "merge", key: "a" }] }, "invalid_argument"],
+    [{ operations: [{ op: "merge", key: "a", replace: true }] }, "invalid_argument"],
     [{ operations: [{ op: "get" }] }, "invalid_key"],
     [{ operations: [{ op: "get", key: 5 }] }, "invalid_key"],
     [{ operations: [{ op: "get", key: "a", values: true }] }, "invalid_argument"],

@@ -59,6 +59,8 @@ function bed(changes: Partial<HttpConfig>, spaces: SpaceAdministration, warp: (s
     clock,
     random: { bytes: (count) => crypto.getRandomValues(new Uint8Array(count)) },
     log: { error: (message, facts) => void logged.push({ message, facts }) },
+    // No host lets a test make an answer of status 101.
+    connect: async () => new Response("a socket"),
     metrics: { observe: () => undefined, scrape: async (format) => `# ${format}\n` },
   };
   const app = createApp(deployment);

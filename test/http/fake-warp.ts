@@ -1,3 +1,5 @@
+import { TransactionBuilder } from "../../src/core/transaction-builder.ts";
+import type { Plan } from "../../src/core/transaction-plan.ts";
 import type {
   BatchOperation,
   BatchResult,
@@ -7,6 +9,9 @@ import type {
   MutationOptions,
   MutationResult,
   ReadOptions,
+  ResolveOptions,
+  TransactionResult,
+  TransactionStep,
   VersionEntry,
   WarmupOptions,
   WarmupProgress,
@@ -15,7 +20,7 @@ import { WarpError } from "../../src/errors.ts";
 import type { SpaceAdministration, SpaceWarp } from "../../src/http/deployment.ts";
 import type { Payload } from "../../src/protocol/payload.ts";
 import type { StoredRegistration } from "../../src/protocol/registration.ts";
-import type { KeptVersion, ListedKey, Precondition } from "../../src/protocol/shard-api.ts";
+import type { KeptVersion, ListedKey, Precondition, Resolution } from "../../src/protocol/shard-api.ts";
 
 const epoch = "00000000000000aa";
 
@@ -52,6 +57,10 @@ export class FakeWarp implements SpaceWarp {
   /** Thrown by the next calls, as many as there are. */
   readonly faults: unknown[] = [];
   readonly batches: { operations: readonly BatchOperation[]; options: MutationOptions }[] = [];
+  readonly plans: Plan[] = [];
+  readonly endings: Pick<TransactionResult, "succeeded" | "results">[] = [];
+  readonly resolved: { readonly opId: string; readonly options: ResolveOptions }[] = [];
+  readonly resolutions: Resolution[] = [];
   revision = 0;
   exists = false;
 
@@ -168,6 +177,43 @@ export class FakeWarp implements SpaceWarp {
     return this.#result(key, version, existed, options);
   }
 
+  /** Operands take the place of what is there: no rule is known here. */
+  async merge<T>(key: string, operand: T, options: Parameters<SpaceWarp["merge"]>[2] = {}) {
+    return await this.set(key, operand, options);
+  }
+
+  /** Each transaction that was committed is kept; unless {@link endings} has another end for it, its comparisons hold. */
+  txn() {
+    const run = async (plan: Plan, options: MutationOptions = {}): Promise<TransactionResult> => {
+      this.#fault();
+      this.plans.push(plan);
+      const ending = this.endings.shift();
+      const results: TransactionStep[] = [];
+      for (const one of ending === undefined ? plan.success : []) {
+        if ("get" in one) results.push({ op: "get", ...(await this.lookup<Payload>(one.get)) } as never);
+        else if (one.wish.kind === "delete") {
+          const { version, etag, existed } = await this.delete(one.wish.key);
+          results.push({ op: "delete", key: one.wish.key, version, etag, existed });
+        } else {
+          const { kind: op, key } = one.wish;
+          const value = one.wish.kind === "set" ? one.wish.payload : one.wish.operand;
+          const { version, etag, existed } = await this.set(key, value);
+          results.push({ op, key, version, etag, existed });
+        }
+      }
+      const { cursor, revision: version } = this;
+      const { opId = "" } = options;
+      return { succeeded: true, results, opId, version, cursor, replayed: false, ...ending };
+    };
+    return new TransactionBuilder({ run });
+  }
+
+  async resolve(opId: string, options: ResolveOptions = {}): Promise<Resolution> {
+    this.#fault();
+    this.resolved.push({ opId, options });
+    return this.resolutions.shift() ?? { state: options.seal === true ? "sealed" : "unseen" };
+  }
+
   #result(key: string, version: number, existed: boolean, options: MutationOptions): MutationResult {
     const etag = version === 0 ? undefined : `${epoch}.${version}`;
     return { key, opId: options.opId ?? "", version, etag, cursor: this.cursor, existed, replayed: false };
@@ -203,6 +249,11 @@ export class FakeWarp implements SpaceWarp {
         if (op === "get") results.push({ op, lookup: await this.lookup<Payload>(key) });
         else if (op === "set")
           results.push({ op, result: await this.set(key, operation.payload, { ...options, ...operation }) });
+        else if (op === "merge")
+          results.push({
+            op,
+            result: await this.merge(key, operation.operand, { ...options, ...operation }),
+          });
         else if (op === "delete")
           results.push({ op, result: await this.delete(key, { ...options, ...operation }) });
         else results.push({ op, result: this.#result(key, 0, true, options) });

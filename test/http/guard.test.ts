@@ -104,7 +104,7 @@ describe("SE5 CORS", () => {
     expect((await problemOf(refused)).code).toBe("origin_forbidden");
     expect((await problemOf(await preflight(Origin, "/nope"))).code).toBe("route_not_found");
     expect((await call("OPTIONS", "/v1/s/keys/a")).headers.get("Allow")).toBe(
-      "GET, HEAD, PUT, DELETE, OPTIONS",
+      "GET, HEAD, PUT, POST, DELETE, OPTIONS",
     );
   });
 

@@ -227,6 +227,21 @@ describe("import over HTTP", () => {
     expect((await problemOf(put)).code).toBe("aborted");
   });
 
+  it("ST7 lines whose quorum is missed fail each for itself: keys of other registrations may do without one", async () => {
+    const bed = fakeBed();
+    const warp = bed.spaces.warp("s");
+    const error = new WarpError("quorum_failed", "0 of 2 other nodes are connected").toData();
+    const batch = warp.batch.bind(warp);
+    warp.batch = async (operations, options) =>
+      operations.length === 1_000
+        ? operations.map(({ op }, index) => ({ op, key: `k${index}`, error }))
+        : batch(operations, options);
+    const body = Array.from({ length: 1_001 }, (_, i) => `{"key":"k${i}","json":${i}}\n`);
+    const report = await importBody(bed, stream(body.map(utf8)));
+    expect(report.at(-1)).toEqual({ done: { lines: 1_001, imported: 1, failed: 1_000 } });
+    expect(report[0]).toMatchObject({ error: { line: 1, code: "quorum_failed", outcome: "fail" } });
+  });
+
   it("OU4 logs what nobody expected under the request's id, and keeps its words out of the report", async () => {
     const bed = fakeBed();
     bed.spaces.warp("s").faults.push(new Error("private words"));

@@ -61,6 +61,8 @@ const resources = [
   "history",
   "restore",
   "warmup",
+  "txn",
+  "operations",
   "nope",
   "",
 ];
@@ -129,6 +131,10 @@ const queries = [
   "?=",
   "?prefix=in/&cursor=AAAA",
   "?at=1",
+  "?key=in/a",
+  "?key=out/a&index=0",
+  "?key=&index=-1",
+  "?replace=true",
 ];
 const headerValues: Readonly<Record<string, readonly string[]>> = {
   "If-Match": [
@@ -172,6 +178,11 @@ const aims = [
   ["HEAD", "keys"],
   ["PUT", "keys"],
   ["DELETE", "keys"],
+  ["POST", "keys"],
+  ["POST", "txn"],
+  ["POST", "txn"],
+  ["GET", "operations"],
+  ["POST", "seal"],
   ["GET", "list"],
   ["GET", "export"],
   ["POST", "batch"],
@@ -186,7 +197,33 @@ const aims = [
   ["PUT", ""],
   ["POST", "/tokens"],
 ] as const;
+const opIds = [
+  "01bc7ccd-b800-7000-8000-000000000001",
+  "01bc7ccd-b800-7000-8000-000000000001",
+  "01BC7CCD-B800-7000-8000-000000000001",
+  "01900000-0000-7000-8000-000000000001",
+  "x",
+  "",
+  "%ff",
+  "..",
+  "a/b",
+];
 const bodies = [
+  '{"compare":[{"key":"in/a","exists":true}],"success":[{"op":"set","key":"in/a","json":1},{"op":"get","key":"in/b"}],"failure":[{"op":"merge","key":"in/a","json":1}]}',
+  '{"success":[{"op":"get","key":"out/a"}]}',
+  '{"compare":[{"key":"out/a","exists":true}]}',
+  '{"compare":[{"key":"in/a","version":1e99},{"key":"in/a"}]}',
+  '{"compare":[{"key":"in/a","base64":"////"},{"key":"in/b","ifNoneMatch":"*"}],"success":[{"op":"delete","key":"in/b"}]}',
+  '{"success":[{"op":"set","key":"in/a","text":"1"},{"op":"delete","key":"in/a"}]}',
+  '{"success":{"length":3},"failure":[[]]}',
+  '{"key":"in/a"}',
+  '{"key":"out/a","index":0}',
+  '{"merge":"sum"}',
+  '{"merge":"append","mergeMaxElements":2}',
+  '{"merge":"constructor"}',
+  '{"mode":"strong","quorum":1}',
+  '{"operations":[{"op":"merge","key":"in/a","json":1},{"op":"set","key":"in/a","json":{},"replace":true}]}',
+  '{"key":"in/a","json":1,"merge":true}',
   "",
   "{",
   "[]",
@@ -290,6 +327,10 @@ describe("SE4 random and malformed requests", () => {
         const deep = resource === "keys" || resource === "registrations";
         const space = random() < 0.9 ? "mine" : pick(spaces);
         if (resource === "list") return [method, `/v1/${space}/keys`];
+        if (resource === "operations" || resource === "seal") {
+          const opId = pick(opIds);
+          return [method, `/v1/${space}/operations/${opId}${resource === "seal" ? "/seal" : ""}`];
+        }
         if (resource === "/tokens") return [method, resource];
         if (resource === "") return [method, `/v1/${space}`];
         return [method, `/v1/${space}/${resource}${deep ? `/${random() < 0.4 ? "in/a" : pick(keys)}` : ""}`];

@@ -19,6 +19,8 @@ describe("routes", () => {
     ["GET", "/v1/s/nope"],
     ["GET", "/v2/s/keys/a"],
     ["GET", "/v1/s/batch/"],
+    ["GET", "/v1/s/operations"],
+    ["GET", "/v1/s/operations/a/b"],
     ["POST", "/tokens/"],
     ["GET", "//v1/s"],
   ])("unknown: %s %s", async (method, path) => {
@@ -29,10 +31,12 @@ describe("routes", () => {
   });
 
   it.each([
-    ["POST", "/v1/s/keys/a", "GET, HEAD, PUT, DELETE, OPTIONS"],
-    ["PATCH", "/v1/s/keys/a", "GET, HEAD, PUT, DELETE, OPTIONS"],
-    ["PROPFIND", "/v1/s/keys/a/b", "GET, HEAD, PUT, DELETE, OPTIONS"],
+    ["PATCH", "/v1/s/keys/a", "GET, HEAD, PUT, POST, DELETE, OPTIONS"],
+    ["PROPFIND", "/v1/s/keys/a/b", "GET, HEAD, PUT, POST, DELETE, OPTIONS"],
     ["DELETE", "/v1/s/keys", "GET, HEAD, OPTIONS"],
+    ["GET", "/v1/s/txn", "POST, OPTIONS"],
+    ["POST", "/v1/s/operations/a", "GET, HEAD, OPTIONS"],
+    ["GET", "/v1/s/operations/a/seal", "POST, OPTIONS"],
     ["GET", "/v1/s/batch", "POST, OPTIONS"],
     ["HEAD", "/v1/s/batch", "POST, OPTIONS"],
     ["POST", "/v1/s", "GET, HEAD, PUT, DELETE, OPTIONS"],

@@ -43,7 +43,7 @@ const faults: readonly [string, string, string | undefined, string, object][] = 
     "POST",
     "/v1/s/batch",
     '{"operations":[{"op":"incr","key":"a"}]}',
-    'operation 0: "op" must be one of "get", "set", "delete", "invalidate"',
+    'operation 0: "op" must be one of "get", "set", "merge", "delete", "invalidate"',
     { field: "op", operation: 0 },
   ],
   [

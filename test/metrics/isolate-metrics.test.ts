@@ -30,7 +30,7 @@ function bed(sql: Sql, options: { maxSpaces?: number } = {}) {
       maxSpaces: options.maxSpaces ?? 8,
       maxBytes: 1_000_000,
       make: (space) => {
-        const adapter = adapters.get(space) ?? memoryAdapter({ clock, random });
+        const adapter = adapters.get(space) ?? memoryAdapter({ clock, random, pushes: false });
         adapters.set(space, adapter);
         const warp = new Warp({
           ...{ adapter, clock, random, background },

@@ -12,7 +12,7 @@ import { SpaceClient } from "../../src/connection/space-client.ts";
 import type { WarpShard, WarpShardEnv } from "../../src/objects/warp-shard.ts";
 import { workersClock, workersRandom, workersTimers } from "../../src/platform/workers.ts";
 import { shardOf } from "../../src/protocol/key.ts";
-import { type Mutation, type ShardApi, scopeOpId } from "../../src/protocol/shard-api.ts";
+import { type Mutation, type RpcShardApi, scopeOpId } from "../../src/protocol/shard-api.ts";
 import { shardName } from "../../src/protocol/space.ts";
 import { utf8 } from "../../src/runtime/bytes.ts";
 import { uuidv7 } from "../../src/runtime/ids.ts";
@@ -22,7 +22,7 @@ const connect = (space: string) =>
   rpcConnection({
     namespace: {
       idFromName: (name) => namespace.idFromName(name),
-      get: (id) => namespace.get(id) as ShardApi,
+      get: (id) => namespace.get(id) as RpcShardApi,
     },
     space,
   });

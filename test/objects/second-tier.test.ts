@@ -3,7 +3,7 @@ import { expect, it, vi } from "vitest";
 import { kvCache } from "../../src/cache/kv/kv-cache.ts";
 import { createWarp } from "../../src/edge.ts";
 import type { WarpShardEnv } from "../../src/objects/warp-shard.ts";
-import { edgeWarp } from "../../src/presets/edge.ts";
+import { edgeNode } from "../../src/presets/edge.ts";
 import { shardName } from "../../src/protocol/space.ts";
 
 const bindings = env as unknown as WarpShardEnv & { readonly CACHE: KVNamespace };
@@ -18,15 +18,20 @@ it("CO5 the edge keeps copies of keys with kvTtlMs in the CACHE binding, and ano
   await warp.set("plain:1", "v");
   const kv = kvCache(CACHE, { space });
   // What goes to KV goes there behind the answer.
-  await vi.waitUntil(async () => (await kv.get("user:1", Date.now())) !== undefined);
+  await vi.waitUntil(async () => (await kv.get("user:1", Date.now())) !== undefined, { timeout: 10_000 });
   expect(await kv.get("plain:1", Date.now())).toBeUndefined();
 
   const errors: unknown[] = [];
-  const other = edgeWarp({ namespace: SHARDS, space, kv: CACHE, onError: (error) => errors.push(error) });
+  const { warp: other } = edgeNode({
+    namespace: SHARDS,
+    space,
+    kv: CACHE,
+    onError: (error) => errors.push(error),
+  });
   await other.get("plain:1");
   expect(await other.getEntry("user:1")).toMatchObject({ value: "v", cache: "hit" });
   expect(other.stats()).toMatchObject({ secondTierHits: 1, secondTierErrors: 0 });
   await warp.delete("user:1");
-  await vi.waitUntil(async () => (await kv.get("user:1", Date.now())) === undefined);
+  await vi.waitUntil(async () => (await kv.get("user:1", Date.now())) === undefined, { timeout: 10_000 });
   expect(errors).toEqual([]);
 });

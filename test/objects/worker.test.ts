@@ -6,6 +6,7 @@ const settings: Record<string, string>[] = [
   { WARP_OPEN: "yes" },
   { WARP_MAX_VALUE_BYTES: "0" },
   { WARP_CACHE_POLICY: "random" },
+  { WARP_SUBSCRIBE: "sometimes" },
   { WARP_REGISTRATIONS: '{"user:*": {"mode": "sometimes"}}' },
 ];
 

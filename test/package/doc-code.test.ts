@@ -17,6 +17,7 @@ const given: Readonly<Record<string, string>> = {
     declare const env: { readonly CACHE: KvNamespace };
     declare const atMs: number;
     declare const nowMs: number;`,
+  "docs/node.md": "",
   "docs/policies.md": `
     import type { Warp } from "warp-edge";
     declare const warp: Warp;`,
@@ -31,6 +32,13 @@ const given: Readonly<Record<string, string>> = {
     declare const clock: Clock;
     declare const random: Random;
     declare function mine(): Adapter;`,
+  "docs/syncbus.md": `
+    import type { SyncBus } from "warp-edge";
+    import { syncBusContract } from "../../test/contract/syncbus.ts";
+    import { virtualClock } from "../../test/support/virtual-clock.ts";
+    declare function report(...facts: unknown[]): void;
+    declare function mine(options: { readonly node: string | undefined }): SyncBus;
+    const clock = virtualClock();`,
 };
 
 /** The TypeScript blocks of a page, in order. */
@@ -72,7 +80,7 @@ test("TypeScript in the pages passes the compiler, against the package's names",
           "warp-edge": source("index.ts"),
           "warp-edge/edge": source("edge.ts"),
           "warp-edge/shard": source("objects/warp-shard.ts"),
-          "warp-edge/node": source("platform/node.ts"),
+          "warp-edge/node": source("node.ts"),
           "warp-edge/testing": source("testing.ts"),
           "#host": ["../../test/support/host/node.ts"],
         },

@@ -49,13 +49,25 @@ describe("the built package", () => {
   test("a Worker of one's own, as the README has it, runs with ./edge and ./shard", async () => {
     const worker = read("examples/own-worker/worker.ts");
     expect(read("README.md")).toContain(`\`\`\`ts\n${worker}\`\`\`\n`);
-    const bed = createTestHarness({ workers: [{ configPath: "examples/own-worker/wrangler.toml" }] });
-    try {
-      await bed.listen();
-      const response = await bed.fetch("/");
-      expect(await response.json()).toEqual({ name: "Grace" });
-    } finally {
-      await bed.close();
-    }
+    expect(await answerOf("examples/own-worker/wrangler.toml")).toEqual({ name: "Grace" });
+  });
+
+  test("ME3 a Worker with a merge rule of its own, as docs/merge.md has it, merges by it", async () => {
+    const worker = read("examples/own-rules/worker.ts");
+    expect(read("docs/merge.md")).toContain(`\`\`\`ts\n${worker}\`\`\`\n`);
+    const highest = { by: "Grace", amount: 30 };
+    expect(await answerOf("examples/own-rules/wrangler.toml")).toEqual(highest);
   });
 });
+
+/** What the Worker of a configuration answers, as JSON. */
+async function answerOf(configPath: string): Promise<unknown> {
+  const bed = createTestHarness({ workers: [{ configPath }] });
+  try {
+    await bed.listen();
+    const response = await bed.fetch("/");
+    return await response.json();
+  } finally {
+    await bed.close();
+  }
+}

@@ -34,9 +34,12 @@ describe("docs/spec.md", () => {
 describe("scenarios", () => {
   // What go-warp's own tests show, and what its users found missing, so far as the parts exist.
   const scenarios = [
-    ...["CORE-01", "CORE-02", "CORE-06", "CORE-08", "CORE-09", "CORE-10", "CORE-13", "CORE-17", "CORE-20"],
+    ...["CORE-01", "CORE-02", "CORE-05", "CORE-06", "CORE-08", "CORE-09", "CORE-10", "CORE-13", "CORE-16"],
+    ...["CORE-17", "CORE-20"],
+    ...["CORE-11", "CORE-12", "CORE-18", "CORE-19", "CORE-21", "CORE-22", "DI-10"],
+    ...["SB-01", "SB-02", "SB-03", "SB-04", "SB-05", "SB-07", "SB-08", "SB-09", "SB-10", "SB-13"],
     ...["AD-01", "AD-02", "AD-03", "AD-04"],
-    ...["X-01", "X-03", "X-10"],
+    ...["ME-01", "X-01", "X-03", "X-04", "X-05", "X-06", "X-07", "X-08", "X-09", "X-10"],
   ];
 
   test.each(scenarios)("%s is quoted by a test", (scenario) => {

@@ -178,6 +178,7 @@ describe("kept versions", () => {
       const bed = await new ShardBed(sql).create();
       await bed.set("h", "old");
       sql.run("DROP TABLE history");
+      sql.run("DROP TABLE intents");
       sql.run("ALTER TABLE keys DROP COLUMN tags");
       sql.run("DELETE FROM meta WHERE name = 'history_since'");
       sql.run("UPDATE meta SET value = 1 WHERE name = 'schema'");

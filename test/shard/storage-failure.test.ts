@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { host } from "#host";
 import type { StoredRegistration } from "../../src/protocol/registration.ts";
-import type { MutateReply } from "../../src/protocol/shard-api.ts";
+import type { MutateReply, TransactReply } from "../../src/protocol/shard-api.ts";
+import type { Transaction } from "../../src/protocol/transaction.ts";
 import { utf8 } from "../../src/runtime/bytes.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
 import { expectReply, ShardBed } from "../support/shard-bed.ts";
@@ -111,6 +112,53 @@ describe("a storage failure in the middle", () => {
       }
     },
   );
+
+  it("TX1 leaves nothing of a transaction, at whichever write it strikes, and the same one goes through afterwards", async () => {
+    for (let failAt = 1; ; failAt++) {
+      const struck = await host.withSql(async (raw) => {
+        const sql = new FailingSql(raw);
+        const bed = await new ShardBed(sql, { statics: keeping }).create();
+        await bed.set("old", "1");
+        await bed.set("gone", "1");
+        const payload = { bytes: utf8("new"), contentType: "t/p" };
+        const transaction: Transaction = {
+          opId: bed.opId(),
+          compare: [{ key: "old", exists: true }],
+          success: [
+            { kind: "set", key: "old", payload },
+            { kind: "delete", key: "gone" },
+            { kind: "set", key: "new", payload, expiresInMs: 1_000 },
+          ],
+          failure: [],
+        };
+        const before = await picture(bed);
+        sql.writes = 0;
+        sql.failAt = failAt;
+        const call = () => bed.shard.transact({ ...bed.scope(), transaction });
+        const first = await call().catch((error: unknown) => error);
+        const hit = first instanceof Error;
+        if (hit) {
+          expect(first).toMatchObject({ code: "storage_unavailable", outcome: "fail", retryable: true });
+          expect(await picture(bed)).toEqual(before);
+        }
+        const { verdict } = expectReply(hit ? await call() : (first as TransactReply));
+        expect(verdict).toMatchObject({ outcome: "ok", succeeded: true, revision: 3 });
+        const after = await picture(bed);
+        expect(after.log.slice(2).map((c) => `${c.revision} ${c.kind} ${c.key}`)).toEqual([
+          "3 set old",
+          "3 delete gone",
+          "3 set new",
+        ]);
+        expect(expectReply(await call()).verdict).toEqual({ ...verdict, replayed: true });
+        expect(await picture(bed)).toEqual(after);
+        return hit;
+      });
+      if (!struck) {
+        expect(failAt).toBeGreaterThan(8);
+        return;
+      }
+    }
+  });
 
   it("OU1 that lasts is storage_unavailable with outcome fail, and the shard is as before", async () => {
     await host.withSql(async (raw) => {

@@ -1,4 +1,4 @@
-import type { AdapterSupports } from "../../src/adapter/adapter.ts";
+import type { AdapterSupports, Pushes } from "../../src/adapter/adapter.ts";
 import { memoryAdapter } from "../../src/adapter/memory/memory-adapter.ts";
 import { MemoryStorage } from "../../src/adapter/memory/memory-storage.ts";
 import { memoryCache } from "../../src/cache/memory/memory-cache.ts";
@@ -20,7 +20,14 @@ export interface BedNode {
 export interface CoreBed {
   readonly clock: VirtualClock;
   readonly storage: MemoryStorage;
-  node(options?: Partial<WarpOptions> & { readonly supports?: Partial<AdapterSupports> }): BedNode;
+  node(
+    options?: Partial<WarpOptions> & {
+      readonly supports?: Partial<AdapterSupports>;
+      readonly pushes?: Pushes;
+      /** Another way to the storage than straight to it. */
+      readonly through?: ScriptedAdapter;
+    },
+  ): BedNode;
   /** A storage with another epoch, to take the place of the first. */
   newStorage(): MemoryStorage;
   /** What background work failed with: must stay empty. */
@@ -47,8 +54,8 @@ export function coreBed(
     storage,
     leaks,
     newStorage,
-    node({ supports, ...warpOptions } = {}) {
-      const adapter = new ScriptedAdapter(memoryAdapter({ storage }), supports);
+    node({ supports, pushes, through, ...warpOptions } = {}) {
+      const adapter = through ?? new ScriptedAdapter(memoryAdapter({ storage }), supports, pushes);
       const warp = new Warp({
         adapter,
         cache: memoryCache({}),

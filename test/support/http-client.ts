@@ -119,8 +119,11 @@ export class SpaceHttp {
   }
 
   /** Imports NDJSON; gives the report's last line. */
-  async import(records: string): Promise<Record<string, unknown>> {
-    const headers = { "Content-Type": "application/x-ndjson" };
+  async import(records: string, opId?: string): Promise<Record<string, unknown>> {
+    const headers = {
+      "Content-Type": "application/x-ndjson",
+      ...(opId === undefined ? {} : { "Warp-Op-Id": opId }),
+    };
     const report = await (await this.#call("POST", "/import", records, headers)).text();
     return JSON.parse(report.trim().split("\n").at(-1) ?? "{}") as Record<string, unknown>;
   }

@@ -1,4 +1,4 @@
-import type { Adapter, AdapterSupports } from "../../src/adapter/adapter.ts";
+import type { Adapter, AdapterSupports, Pushes } from "../../src/adapter/adapter.ts";
 
 /** The calls of an adapter that can be held. */
 export type ScriptedMethod =
@@ -12,7 +12,9 @@ export type ScriptedMethod =
   | "unregister"
   | "readVersion"
   | "history"
-  | "claimLoad";
+  | "claimLoad"
+  | "transact"
+  | "resolve";
 
 /** A call that a test decides about. What the storage does and when the caller hears of it are two things. */
 export interface HeldCall {
@@ -35,12 +37,14 @@ export class ScriptedAdapter implements Adapter {
   /** How often each method was called. */
   readonly counts = new Map<ScriptedMethod, number>();
   readonly supports: AdapterSupports;
+  readonly pushes?: Pushes;
   closed = false;
   readonly #holding = new Set<ScriptedMethod>();
   readonly #failing = new Map<ScriptedMethod, () => unknown>();
 
-  constructor(inner: Adapter, supports: Partial<AdapterSupports> = {}) {
+  constructor(inner: Adapter, supports: Partial<AdapterSupports> = {}, pushes?: Pushes) {
     this.inner = inner;
+    if (pushes !== undefined) this.pushes = pushes;
     this.supports = { ...inner.supports, ...supports };
   }
 
@@ -150,6 +154,14 @@ export class ScriptedAdapter implements Adapter {
 
   claimLoad(...args: Parameters<Adapter["claimLoad"]>): ReturnType<Adapter["claimLoad"]> {
     return this.#call("claimLoad", args, () => this.inner.claimLoad(...args));
+  }
+
+  transact(...args: Parameters<Adapter["transact"]>): ReturnType<Adapter["transact"]> {
+    return this.#call("transact", args, () => this.inner.transact(...args));
+  }
+
+  resolve(...args: Parameters<Adapter["resolve"]>): ReturnType<Adapter["resolve"]> {
+    return this.#call("resolve", args, () => this.inner.resolve(...args));
   }
 
   async close(): Promise<void> {

@@ -11,6 +11,8 @@ import { utf8 } from "../../src/runtime/bytes.ts";
 import { uuidv7 } from "../../src/runtime/ids.ts";
 import type { Random } from "../../src/runtime/random.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
+import type { Ledger } from "../../src/shard/ledger.ts";
+import { Residence } from "../../src/shard/residence.ts";
 import { dropAll } from "../../src/shard/schema.ts";
 import { Shard, type ShardOptions } from "../../src/shard/shard.ts";
 import { seeded } from "./seeded.ts";
@@ -39,7 +41,11 @@ export class ShardBed {
   }
 
   #make(options: Partial<ShardOptions> = {}): Shard {
-    return new Shard({
+    return new Shard({ ...this.#parts(), ...this.#options, ...options });
+  }
+
+  #parts(): ShardOptions {
+    return {
       sql: this.sql,
       clock: { now: () => this.nowMs },
       random: this.random,
@@ -60,9 +66,7 @@ export class ShardBed {
       logMaxEntries: 100_000,
       logMaxAgeMs: 86_400_000,
       statics: [],
-      ...this.#options,
-      ...options,
-    });
+    };
   }
 
   scope(shard = 0): CallScope {
@@ -74,6 +78,16 @@ export class ShardBed {
     if (isRefusal(reply)) throw new Error(reply.refused.message);
     this.spaceId = reply.space.id;
     return this;
+  }
+
+  /** What the shard keeps, opened anew: for the parts that calls reach only in other ways. */
+  ledger(): Ledger {
+    const ledger = new Residence({
+      ...this.#parts(),
+      ...this.#options,
+    }).open();
+    if (ledger === undefined) throw new Error("the shard belongs to no space");
+    return ledger;
   }
 
   opId(): string {

@@ -1,4 +1,5 @@
 import { host } from "#host";
+import type { MergeRules } from "../../src/merge/merge-rules.ts";
 import { isRefusal, type ShardApi } from "../../src/protocol/shard-api.ts";
 import type { Shard } from "../../src/shard/shard.ts";
 import type { ManualTime } from "./manual-time.ts";
@@ -9,6 +10,7 @@ export interface ShardSpaceOptions {
   readonly shards: number;
   readonly strict?: boolean;
   readonly logMaxEntries?: number;
+  readonly merges?: MergeRules;
 }
 
 /** Runs `work` on a space "test" of several real shards, each on its own database; `settle` false leaves it uncreated. */

@@ -71,8 +71,10 @@ export async function startUserWorker(options: {
   readonly isolates: number;
   readonly origin?: string;
   readonly policies: Readonly<Record<string, RegistrationOptions>>;
+  /** Whether isolates subscribe to the shards: `WARP_SUBSCRIBE`. Default `off`, so that copies last as their policy says. */
+  readonly subscribe?: "on" | "off";
 }): Promise<{ readonly nodes: readonly UserNode[]; stop(): Promise<void> }> {
-  const { folder, isolates, origin = "", policies } = options;
+  const { folder, isolates, origin = "", policies, subscribe = "off" } = options;
   const { kvService } = await bundle(root);
   await buildModule(join(root, config), join(folder, "worker.js"));
   await mkdir(join(folder, "objects"));
@@ -82,7 +84,7 @@ export async function startUserWorker(options: {
     worker: "worker.js",
     kvService: "kv.js",
     isolates,
-    variables: { ORIGIN: origin, WARP_REGISTRATIONS: JSON.stringify(policies) },
+    variables: { ORIGIN: origin, WARP_REGISTRATIONS: JSON.stringify(policies), WARP_SUBSCRIBE: subscribe },
     fromEnvironment: [],
   });
   // The origin is on this machine, which workerd does not let a Worker reach unless told to.

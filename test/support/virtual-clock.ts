@@ -6,6 +6,8 @@ export interface VirtualClock extends Clock, Timers {
   settle(): Promise<void>;
   /** Moves time on, timer by timer, letting everything run between. */
   advance(ms: number): Promise<void>;
+  /** Forgets all timers, as a host does that ends whatever waits for them. */
+  forget(): void;
   /** Timers that are waiting. */
   readonly timers: number;
 }
@@ -42,6 +44,7 @@ export function virtualClock(startMs = 1_790_000_000_000): VirtualClock {
       nowMs = untilMs;
       await settle();
     },
+    forget: () => waiting.clear(),
     get timers() {
       return waiting.size;
     },

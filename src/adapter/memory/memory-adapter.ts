@@ -3,8 +3,9 @@ import { checkKey } from "../../protocol/key.ts";
 import type { Claiming } from "../../protocol/load-claims.ts";
 import type { Position } from "../../protocol/position.ts";
 import type { RegistrationSettings, StoredRegistration } from "../../protocol/registration.ts";
-import type { ClaimReply, VersionRequest } from "../../protocol/shard-api.ts";
+import type { ClaimReply, Resolution, VersionRequest } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
+import { checkTransactionShape } from "../../protocol/transaction-rules.ts";
 import { checkCallLimits } from "../../runtime/call-limits.ts";
 import { defaultListLimit, maxChangesLimit } from "../../runtime/limits.ts";
 import type {
@@ -18,10 +19,15 @@ import type {
   Mutation,
   MutationAnswer,
   ReadAnswer,
+  ReadOptions,
+  Transaction,
+  TransactionAnswer,
   VersionAnswer,
 } from "../adapter.ts";
 import { checkBatchSize, namedKey } from "../batch.ts";
 import { listCursor, resolveList } from "../list-page.ts";
+import { checkSupported } from "../supported.ts";
+import { MemoryPushes } from "./memory-pushes.ts";
 import { MemoryStorage, type MemoryStorageOptions } from "./memory-storage.ts";
 
 const supports: AdapterSupports = Object.freeze({
@@ -32,25 +38,36 @@ const supports: AdapterSupports = Object.freeze({
   persistent: false,
   history: true,
   claims: true,
+  transactions: true,
+  merge: true,
+  quorum: false,
 });
 
 /**
  * Storage inside the process: for `standalone()`, tests and trials. Its data ends with the process. To let several nodes share one, make
  * a {@link MemoryStorage} and give it to an adapter for each.
+ *
+ * Nodes hear of every change in the turn of its commit, so that they may hold strong keys, too. `pushes: false` leaves that out: nodes then
+ * have to ask, as those without an open connection do.
  */
-export function memoryAdapter(options: MemoryStorageOptions | { readonly storage: MemoryStorage }): Adapter {
-  return new MemoryAdapter("storage" in options ? options.storage : new MemoryStorage(options));
+export function memoryAdapter(
+  options: (MemoryStorageOptions | { readonly storage: MemoryStorage }) & { readonly pushes?: boolean },
+): Adapter {
+  const storage = "storage" in options ? options.storage : new MemoryStorage(options);
+  return new MemoryAdapter(storage, options.pushes ?? true);
 }
 
 class MemoryAdapter implements Adapter {
   readonly supports = supports;
   readonly #storage: MemoryStorage;
   readonly life = 0;
+  readonly pushes?: MemoryPushes;
   #registrationsSeen = 0;
   #closed = false;
 
-  constructor(storage: MemoryStorage) {
+  constructor(storage: MemoryStorage, pushes: boolean) {
     this.#storage = storage;
+    if (pushes) this.pushes = new MemoryPushes(storage.feed);
   }
 
   get registrationsSeen(): number {
@@ -61,13 +78,19 @@ class MemoryAdapter implements Adapter {
     return 0;
   }
 
-  async getMany(keys: readonly string[], options?: CallOptions): Promise<readonly ReadAnswer[]> {
+  async getMany(keys: readonly string[], options?: ReadOptions): Promise<readonly ReadAnswer[]> {
     this.#begin(options);
     checkBatchSize(keys.length);
     for (const key of keys) checkKey(key);
     const entries = this.#storage.read(keys);
     const asOf = this.#position();
-    return keys.map((key, at) => ({ key, entry: entries[at], asOf }));
+    const tenure = options?.strong === "hold" ? this.pushes?.tenure : undefined;
+    return keys.map((key, at) => {
+      const entry = entries[at];
+      // What ends by itself would end without a word.
+      const holds = tenure !== undefined && entry !== undefined && entry.expiresInMs === undefined;
+      return { key, entry, asOf, ...(holds ? { tenure } : {}) };
+    });
   }
 
   async batch(mutations: readonly Mutation[], options?: CallOptions): Promise<readonly MutationAnswer[]> {
@@ -76,6 +99,24 @@ class MemoryAdapter implements Adapter {
     const verdicts = this.#storage.apply(mutations);
     const asOf = this.#position();
     return verdicts.map((verdict, at) => ({ ...namedKey(mutations[at]), verdict, asOf }));
+  }
+
+  async transact(transaction: Transaction, options?: CallOptions): Promise<TransactionAnswer> {
+    this.#begin(options);
+    checkTransactionShape(transaction);
+    const verdict = this.#storage.transact(transaction);
+    return { verdict, asOf: this.#position() };
+  }
+
+  async resolve(
+    operations: readonly { readonly opId: string }[],
+    options: CallOptions & { readonly seal?: boolean } = {},
+  ): Promise<readonly Resolution[]> {
+    this.#begin(options);
+    return this.#storage.resolve(
+      operations.map(({ opId }) => opId),
+      options.seal ?? false,
+    );
   }
 
   async list(options: ListOptions = {}): Promise<ListAnswer> {
@@ -140,6 +181,7 @@ class MemoryAdapter implements Adapter {
     options: CallOptions & { readonly ifVersion?: number } = {},
   ): Promise<{ readonly registration: StoredRegistration; readonly created: boolean }> {
     this.#begin(options);
+    checkSupported(settings, supports);
     const answer = this.#storage.register(pattern, settings, options.ifVersion);
     this.#position();
     return answer;
@@ -154,6 +196,7 @@ class MemoryAdapter implements Adapter {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.pushes?.close();
   }
 
   #begin(options: CallOptions | undefined): void {

@@ -107,21 +107,6 @@ export class MemoryHistory {
     return { versions, more: all.length > limit, floor: this.floor(key) };
   }
 
-  /** A kept value, to be made the present one again; else why there is none. */
-  value(
-    key: string,
-    version: number,
-  ):
-    | { readonly payload: Payload; readonly tags: readonly string[] | undefined }
-    | "compacted"
-    | "none"
-    | "future" {
-    if (version > this.#parts.head()) return "future";
-    const found = versionsOf(this.#links(key)).find((link) => link.version === version);
-    if (found?.payload === undefined) return version < this.floor(key) ? "compacted" : "none";
-    return { payload: found.payload, tags: found.tags };
-  }
-
   /** The oldest version that is kept; where there is none, the one after the head. */
   floor(key: string): number {
     return versionsOf(this.#links(key))[0]?.version ?? this.#parts.head() + 1;

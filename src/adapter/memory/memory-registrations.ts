@@ -12,6 +12,12 @@ import { maxRegistrations } from "../../runtime/limits.ts";
 export class MemoryRegistrations {
   readonly #stored = new Map<string, StoredRegistration>();
   readonly #index = new PatternIndex<StoredRegistration>();
+  readonly #statics: ReadonlyMap<string, StoredRegistration>;
+
+  constructor(statics: readonly StoredRegistration[] = []) {
+    this.#statics = new Map(statics.map((registration) => [registration.pattern, registration]));
+    for (const registration of statics) this.#index.set(registration.pattern, registration);
+  }
 
   /** All, by pattern. */
   list(): readonly StoredRegistration[] {
@@ -38,6 +44,14 @@ export class MemoryRegistrations {
     ifVersion: number | undefined,
   ): StoredRegistration | undefined {
     checkPattern(pattern);
+    const fixed = this.#statics.get(pattern);
+    if (fixed !== undefined) {
+      if (sameSettings(fixed.settings, settings)) return fixed;
+      throw new WarpError(
+        "registration_conflict",
+        "the deployment's configuration registers this pattern differently",
+      );
+    }
     const present = this.#stored.get(pattern);
     if (ifVersion !== undefined && ifVersion !== present?.version) {
       throw new WarpError("precondition_failed", "the registration is at another version", {

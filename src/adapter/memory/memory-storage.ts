@@ -1,23 +1,36 @@
-import { type ErrorCode, type ErrorDetails, WarpError } from "../../errors.ts";
+import { type ErrorData, WarpError } from "../../errors.ts";
+import type { MergeFunctions } from "../../merge/merge-function.ts";
+import { MergeRules } from "../../merge/merge-rules.ts";
 import { type Claiming, LoadClaims } from "../../protocol/load-claims.ts";
-import { checkMutation, endsClaims, preconditionHolds, subjectOf } from "../../protocol/mutation.ts";
-import { formatETag, type Position } from "../../protocol/position.ts";
+import { checkMutation, endsClaims, mutationPrint } from "../../protocol/mutation.ts";
+import { keptVerdict } from "../../protocol/outcomes.ts";
+import { type Plan, type PlanView, type PresentKey, planMutation, verdictOf } from "../../protocol/plan.ts";
+import type { Position } from "../../protocol/position.ts";
 import type { RegistrationSettings, StoredRegistration } from "../../protocol/registration.ts";
-import type { ClaimReply, VersionReply, VersionRequest } from "../../protocol/shard-api.ts";
+import type { ClaimReply, Resolution, VersionReply, VersionRequest } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
-import { versionCompacted } from "../../protocol/versions.ts";
+import { carryOutSteps, planTransaction } from "../../protocol/transaction-plan.ts";
+import { checkTransaction, transactionPrint } from "../../protocol/transaction-rules.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import { randomHex } from "../../runtime/ids.ts";
 import { defaultLogMaxEntries, defaultMaxValueBytes } from "../../runtime/limits.ts";
 import type { Random } from "../../runtime/random.ts";
-import type { ChangesAnswer, ListedKey, Mutation, Payload, StoredEntry, Verdict } from "../adapter.ts";
+import type {
+  ChangesAnswer,
+  ListedKey,
+  Mutation,
+  StoredEntry,
+  Transaction,
+  TransactionVerdict,
+  Verdict,
+} from "../adapter.ts";
 import type { ResolvedList } from "../list-page.ts";
 import { VerdictMemory } from "../verdict-memory.ts";
-import { DueQueue } from "./due-queue.ts";
-import { MemoryHistory, type Version } from "./memory-history.ts";
-import { asVersion, MemoryKeys } from "./memory-keys.ts";
+import { MemoryFeed } from "./memory-feed.ts";
+import type { MemoryHistory } from "./memory-history.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { MemoryRegistrations } from "./memory-registrations.ts";
+import { MemoryValues } from "./memory-values.ts";
 
 /** What a {@link MemoryStorage} is made of. */
 export interface MemoryStorageOptions {
@@ -33,6 +46,10 @@ export interface MemoryStorageOptions {
   readonly maxValueBytes?: number;
   /** Log entries kept at least (up to twice as many for a while). Default 100,000. */
   readonly logMaxEntries?: number;
+  /** Merge rules beside the built-in ones, by name. Default none. */
+  readonly merges?: MergeFunctions;
+  /** Registrations of the configuration: what they say about history and merge holds here too. Default none. */
+  readonly statics?: readonly StoredRegistration[];
 }
 
 /**
@@ -41,19 +58,17 @@ export interface MemoryStorageOptions {
  */
 export class MemoryStorage {
   readonly space: SpaceSettings;
+  readonly feed: MemoryFeed;
   readonly #clock: Clock;
   readonly #epoch: string;
   readonly #maxValueBytes: number;
-  readonly #keys = new MemoryKeys();
-  readonly #due = new DueQueue();
   readonly #log: MemoryLog;
+  readonly #values: MemoryValues;
+  readonly #merges: MergeRules;
   readonly #verdicts = new VerdictMemory();
-  readonly #registrations = new MemoryRegistrations();
-  readonly #history: MemoryHistory;
+  readonly #registrations: MemoryRegistrations;
   readonly #claims: LoadClaims;
   readonly #waits: boolean;
-  /** Times never run backwards along the log, whatever the clock does. */
-  #newestAtMs = 0;
   #registrationVersion = 0;
 
   constructor(options: MemoryStorageOptions) {
@@ -62,6 +77,7 @@ export class MemoryStorage {
     this.#epoch = randomHex(random, 8);
     this.#maxValueBytes = options.maxValueBytes ?? defaultMaxValueBytes;
     this.#log = new MemoryLog(options.logMaxEntries ?? defaultLogMaxEntries);
+    this.feed = new MemoryFeed(this.#log, () => this.position);
     this.space = {
       name: space,
       id: randomHex(random, 8),
@@ -69,14 +85,13 @@ export class MemoryStorage {
       strict,
       createdAtMs: Math.floor(clock.now()),
     };
-    this.#history = new MemoryHistory(
-      {
-        policy: (key) => this.#registrations.match(key)?.settings.history,
-        present: (key) => this.#present(key),
-        head: () => this.#log.head,
-      },
+    this.#registrations = new MemoryRegistrations(options.statics);
+    this.#values = new MemoryValues(
+      this.#log,
+      (key) => this.#registrations.match(key)?.settings.history,
       this.space.createdAtMs,
     );
+    this.#merges = new MergeRules(options.merges);
     const { timers } = options;
     this.#waits = timers !== undefined;
     this.#claims = new LoadClaims(clock, timers ?? { after: () => () => {} });
@@ -94,27 +109,62 @@ export class MemoryStorage {
 
   read(keys: readonly string[]): (StoredEntry | undefined)[] {
     const nowMs = this.#expireDue();
-    return keys.map((key) => this.#keys.entry(key, nowMs));
+    return keys.map((key) => this.#values.keys.entry(key, nowMs));
   }
 
   /** Carries out mutations in order; each ends in its verdict. */
   apply(mutations: readonly Mutation[]): Verdict[] {
     const nowMs = this.#expireDue();
-    return mutations.map((mutation) => {
+    const verdicts = mutations.map((mutation): Verdict => {
       const refused = checkMutation(mutation, nowMs, this.#maxValueBytes);
       if (refused !== undefined) return { outcome: "fail", error: refused.toData() };
-      const known = this.#verdicts.recall(mutation);
+      const { opId } = mutation;
+      const print = mutationPrint(mutation);
+      const known = this.#verdicts.recall<Verdict>(opId, print);
       if (known !== undefined) return known;
-      const verdict = this.#carryOut(mutation, nowMs);
-      this.#verdicts.keep(mutation, verdict, nowMs);
+      const verdict = judged((): Verdict => {
+        const plan = planMutation(mutation, this.#view(nowMs));
+        return verdictOf(plan, this.#values.carryOut(plan, nowMs));
+      });
+      this.#verdicts.keep(opId, { print, verdict, part: !("key" in mutation) }, nowMs);
       if (verdict.outcome === "ok" && endsClaims(mutation)) this.#claims.end(mutation.key);
       return verdict;
     });
+    this.feed.tell();
+    return verdicts;
+  }
+
+  /** Carries out a transaction: all of it at one revision, or nothing. */
+  transact(transaction: Transaction): TransactionVerdict {
+    const nowMs = this.#expireDue();
+    const refused = checkTransaction(transaction, nowMs, this.#maxValueBytes);
+    if (refused !== undefined) return { outcome: "fail", error: refused.toData() };
+    const { opId } = transaction;
+    const print = transactionPrint(transaction);
+    const known = this.#verdicts.recall<TransactionVerdict>(opId, print);
+    if (known !== undefined) return known;
+    const verdict = judged((): TransactionVerdict => {
+      const view = this.#view(nowMs);
+      const plan = planTransaction(transaction, view);
+      const act = (part: Plan<PresentKey>): number => this.#values.carryOut(part, nowMs);
+      return this.#log.together(() => carryOutSteps(plan, view, act));
+    });
+    this.#verdicts.keep(opId, { print, verdict: keptVerdict(verdict) }, nowMs);
+    if (verdict.outcome === "ok") {
+      for (const { kind, key } of verdict.results) if (kind !== "get") this.#claims.end(key);
+    }
+    this.feed.tell();
+    return verdict;
+  }
+
+  /** Throws as {@link VerdictMemory.resolve}. */
+  resolve(opIds: readonly string[], seal: boolean): readonly Resolution[] {
+    return this.#verdicts.resolve(opIds, seal, this.#clock.now());
   }
 
   list(request: ResolvedList): { items: ListedKey[]; more: boolean } {
     const nowMs = this.#expireDue();
-    return this.#keys.list(request, nowMs);
+    return this.#values.keys.list(request, nowMs);
   }
 
   changes(since: Position, limit: number): ChangesAnswer {
@@ -125,19 +175,19 @@ export class MemoryStorage {
       return { changes: [], to, complete: true, gap: lost ? "epoch" : "compacted" };
     }
     const changes = this.#log.since(since.revision, limit);
-    const revision = since.revision + changes.length;
+    const revision = changes.at(-1)?.revision ?? since.revision;
     return { changes, to: { ...to, revision }, complete: revision === to.revision, gap: undefined };
   }
 
   /** Throws `invalid_version`, `version_compacted`. */
   readVersion(key: string, which: VersionRequest["which"]): VersionReply["found"] {
-    return this.#history.read(key, which, this.#timeOf(this.#expireDue()));
+    return this.#values.history.read(key, which, this.#values.timeOf(this.#expireDue()));
   }
 
   /** A page of kept versions, newest first. Throws `invalid_limit`, `invalid_version`. */
   history(key: string, before: number | undefined, limit: number): ReturnType<MemoryHistory["page"]> {
     this.#expireDue();
-    return this.#history.page(key, before, limit);
+    return this.#values.history.page(key, before, limit);
   }
 
   /** Throws as {@link LoadClaims.claim}. */
@@ -155,13 +205,15 @@ export class MemoryStorage {
     settings: RegistrationSettings,
     ifVersion: number | undefined,
   ): { readonly registration: StoredRegistration; readonly created: boolean } {
+    this.#merges.check(settings.merge);
     const standing = this.#registrations.check(pattern, settings, ifVersion);
     if (standing !== undefined) return { registration: standing, created: false };
     this.#registrationVersion = this.#log.append("register", pattern);
     const registration = { pattern, settings, version: this.#registrationVersion, source: "space" } as const;
     const before = this.#registrations.get(pattern)?.settings;
     const created = this.#registrations.put(registration);
-    this.#history.registered(before, settings, this.#timeOf(this.#clock.now()));
+    this.#values.history.registered(before, settings, this.#values.timeOf(this.#clock.now()));
+    this.feed.tell();
     return { registration, created };
   }
 
@@ -170,109 +222,41 @@ export class MemoryStorage {
     if (before === undefined) return false;
     this.#registrations.remove(pattern);
     this.#registrationVersion = this.#log.append("register", pattern);
-    this.#history.registered(before, undefined, this.#timeOf(this.#clock.now()));
+    this.#values.history.registered(before, undefined, this.#values.timeOf(this.#clock.now()));
+    this.feed.tell();
     return true;
   }
 
-  #carryOut(mutation: Mutation, nowMs: number): Verdict {
-    if (mutation.kind === "invalidatePrefix" || mutation.kind === "invalidateTag") {
-      const revision = this.#log.append(mutation.kind, subjectOf(mutation));
-      return { outcome: "ok", version: 0, revision, existed: false };
-    }
-    const { key } = mutation;
-    if (this.space.strict && this.#registrations.match(key) === undefined) {
-      return fail("unregistered", "the space is strict and no registration covers this key");
-    }
-    const held = this.#keys.get(key);
-    const existed = held !== undefined;
-    const version = held?.version ?? 0;
-    if (mutation.kind === "invalidate") {
-      return { outcome: "ok", version, revision: this.#log.append("invalidate", key), existed };
-    }
-    const etag = existed ? formatETag(this.#epoch, version) : undefined;
-    if (mutation.when !== undefined && !preconditionHolds(mutation.when, etag)) {
-      const message = existed ? "the key is at another version" : "the key does not exist";
-      return fail("precondition_failed", message, { version });
-    }
-    if (mutation.kind === "delete") {
-      if (!existed) return { outcome: "ok", version: 0, revision: 0, existed };
-      const revision = this.#end("delete", key, this.#timeOf(nowMs));
-      return { outcome: "ok", version: 0, revision, existed };
-    }
-    if (mutation.kind === "set") {
-      const life = mutation.expiresInMs ?? Number.POSITIVE_INFINITY;
-      const revision = this.#put(key, mutation.payload, mutation.tags, nowMs, life);
-      return { outcome: "ok", version: revision, revision, existed };
-    }
-    const kept = this.#history.value(key, mutation.version);
-    if (kept === "future") return fail("invalid_version", "the storage has not come to this version yet");
-    if (kept === "none") return fail("not_found", "the key has no value of this version");
-    if (kept === "compacted") {
-      return { outcome: "fail", error: versionCompacted(this.#history.floor(key)).toData() };
-    }
-    const revision = this.#put(key, kept.payload, kept.tags, nowMs, Number.POSITIVE_INFINITY);
-    return { outcome: "ok", version: revision, revision, existed };
-  }
-
-  #put(
-    key: string,
-    payload: Payload,
-    tags: readonly string[] | undefined,
-    nowMs: number,
-    lifeMs: number,
-  ): number {
-    const before = this.#present(key);
-    const version = this.#log.append("set", key);
-    const modifiedAtMs = this.#timeOf(nowMs);
-    this.#newestAtMs = modifiedAtMs;
-    const endsAtMs = Math.floor(nowMs) + lifeMs;
-    const held = { version, modifiedAtMs, payload, tags: tags?.length === 0 ? undefined : tags, endsAtMs };
-    this.#keys.set(key, held);
-    if (endsAtMs !== Number.POSITIVE_INFINITY) this.#due.push(key, endsAtMs);
-    this.#history.add(key, before, asVersion(held));
-    return version;
-  }
-
-  /** A key goes, at `atMs`; gives the revision. */
-  #end(kind: "delete" | "expire", key: string, atMs: number): number {
-    const before = this.#present(key);
-    const version = this.#log.append(kind, key);
-    this.#newestAtMs = Math.max(this.#newestAtMs, atMs);
-    this.#keys.delete(key);
-    this.#history.add(key, before, {
-      version,
-      kind,
-      atMs: Math.max(atMs, before?.atMs ?? 0),
-      sizeBytes: 0,
-    });
-    return version;
-  }
-
-  #present(key: string): Version | undefined {
-    return this.#keys.version(key);
-  }
-
-  #timeOf(nowMs: number): number {
-    return Math.max(Math.floor(nowMs), this.#newestAtMs);
-  }
-
-  /** Every call begins with it: what is due is gone, and the log says so. Gives the call's time. */
+  /** Every call begins with it. Gives the call's time. */
   #expireDue(): number {
     const nowMs = this.#clock.now();
-    while (this.#due.nextMs <= nowMs) {
-      const key = this.#due.pop() ?? "";
-      const held = this.#keys.get(key);
-      // Overwritten or deleted since, or overwritten with a later end, which has a place of its own in the queue.
-      if (held === undefined || held.endsAtMs > nowMs) continue;
-      // The version ends when the life did, not when someone noticed.
-      this.#end("expire", key, held.endsAtMs);
-    }
-    this.#history.expire(nowMs);
+    this.#values.expire(nowMs);
+    this.feed.tell();
     return nowMs;
+  }
+
+  /** The state as plans see it: what was due is gone. */
+  #view(nowMs: number): PlanView<PresentKey> {
+    return {
+      nowMs,
+      epoch: this.#epoch,
+      strict: this.space.strict,
+      maxValueBytes: this.#maxValueBytes,
+      present: (key) => this.#values.present(key),
+      entry: (key) => this.#values.keys.entry(key, nowMs),
+      settings: (key) => this.#registrations.match(key)?.settings,
+      kept: (key, version) => this.#values.history.read(key, { version }, this.#values.timeOf(nowMs)),
+      merge: (settings, stored, operand) => this.#merges.merge(settings, stored, operand),
+    };
   }
 }
 
-function fail(code: ErrorCode, message: string, details?: ErrorDetails): Verdict {
-  const error = new WarpError(code, message, details === undefined ? {} : { details });
-  return { outcome: "fail", error: error.toData() };
+/** What `work` gives; what it refuses becomes a verdict. */
+function judged<V>(work: () => V): V | { readonly outcome: "fail"; readonly error: ErrorData } {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof WarpError) return { outcome: "fail", error: error.toData() };
+    throw error;
+  }
 }

@@ -1,9 +1,9 @@
 import { WarpError } from "../../errors.ts";
 import { checkKey } from "../../protocol/key.ts";
-import { checkMutation, preconditionHolds } from "../../protocol/mutation.ts";
+import { checkMutation, mutationPrint, preconditionHolds } from "../../protocol/mutation.ts";
 import type { Position } from "../../protocol/position.ts";
 import type { StoredRegistration } from "../../protocol/registration.ts";
-import type { ClaimReply } from "../../protocol/shard-api.ts";
+import type { ClaimReply, Resolution } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
 import { type CallLimits, checkCallLimits } from "../../runtime/call-limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -21,6 +21,7 @@ import type {
   Mutation,
   MutationAnswer,
   ReadAnswer,
+  TransactionAnswer,
   Verdict,
   VersionAnswer,
 } from "../adapter.ts";
@@ -44,6 +45,9 @@ const supports: AdapterSupports = Object.freeze({
   persistent: false,
   history: false,
   claims: false,
+  transactions: false,
+  merge: false,
+  quorum: false,
 });
 
 /**
@@ -94,6 +98,20 @@ class NullAdapter implements Adapter {
     const verdicts = mutations.map((mutation) => this.#apply(mutation, nowMs));
     const asOf = this.#position();
     return verdicts.map((verdict, at) => ({ ...namedKey(mutations[at]), verdict, asOf }));
+  }
+
+  async transact(_transaction: unknown, options?: CallOptions): Promise<TransactionAnswer> {
+    this.#begin(options);
+    throw unsupported("transactions");
+  }
+
+  async resolve(
+    operations: readonly { readonly opId: string }[],
+    options: CallOptions & { readonly seal?: boolean } = {},
+  ): Promise<readonly Resolution[]> {
+    this.#begin(options);
+    const opIds = operations.map(({ opId }) => opId);
+    return this.#verdicts.resolve(opIds, options.seal ?? false, this.#clock.now());
   }
 
   async list(options: ListOptions = {}): Promise<ListAnswer> {
@@ -155,15 +173,17 @@ class NullAdapter implements Adapter {
   #apply(mutation: Mutation, nowMs: number): Verdict {
     const refused = checkMutation(mutation, nowMs, this.#maxValueBytes);
     if (refused !== undefined) return { outcome: "fail", error: refused.toData() };
-    const known = this.#verdicts.recall(mutation);
+    const print = mutationPrint(mutation);
+    const known = this.#verdicts.recall<Verdict>(mutation.opId, print);
     if (known !== undefined) return known;
     const verdict = this.#carryOut(mutation);
-    this.#verdicts.keep(mutation, verdict, nowMs);
+    this.#verdicts.keep(mutation.opId, { print, verdict }, nowMs);
     return verdict;
   }
 
   #carryOut(mutation: Mutation): Verdict {
     if (mutation.kind === "restore") return { outcome: "fail", error: unsupported("versions").toData() };
+    if (mutation.kind === "merge") return { outcome: "fail", error: unsupported("values to merge").toData() };
     if ("when" in mutation && mutation.when !== undefined && !preconditionHolds(mutation.when, undefined)) {
       const error = new WarpError("precondition_failed", "the key does not exist", {
         details: { version: 0 },

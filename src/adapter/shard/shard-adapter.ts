@@ -4,8 +4,9 @@ import { WarpError } from "../../errors.ts";
 import { checkKey, shardOf } from "../../protocol/key.ts";
 import { type Claiming, checkClaim } from "../../protocol/load-claims.ts";
 import type { Position } from "../../protocol/position.ts";
+import type { Pushes } from "../../protocol/pushes.ts";
 import type { RegistrationSettings, StoredRegistration } from "../../protocol/registration.ts";
-import type { ClaimReply, VersionRequest } from "../../protocol/shard-api.ts";
+import type { ClaimReply, Resolution, VersionRequest } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
 import { checkCallLimits } from "../../runtime/call-limits.ts";
 import { defaultListLimit } from "../../runtime/limits.ts";
@@ -20,11 +21,15 @@ import type {
   Mutation,
   MutationAnswer,
   ReadAnswer,
+  ReadOptions,
+  Transaction,
+  TransactionAnswer,
   Verdict,
   VersionAnswer,
 } from "../adapter.ts";
 import { checkBatchSize, namedKey } from "../batch.ts";
 import { listCursor, resolveList } from "../list-page.ts";
+import { checkSupported } from "../supported.ts";
 
 const supports: AdapterSupports = Object.freeze({
   storage: true,
@@ -35,6 +40,9 @@ const supports: AdapterSupports = Object.freeze({
   persistent: true,
   history: true,
   claims: true,
+  transactions: true,
+  merge: true,
+  quorum: true,
 });
 
 /**
@@ -67,13 +75,17 @@ class ShardAdapter implements Adapter {
     return shardOf(key, this.#client.shards);
   }
 
-  async getMany(keys: readonly string[], options?: CallOptions): Promise<readonly ReadAnswer[]> {
+  get pushes(): Pushes | undefined {
+    return this.#client.pushes;
+  }
+
+  async getMany(keys: readonly string[], options?: ReadOptions): Promise<readonly ReadAnswer[]> {
     this.#begin(options);
     checkBatchSize(keys.length);
     for (const key of keys) checkKey(key);
     if (keys.length === 0) return [];
     const answers = await this.#client.read(keys, options);
-    return answers.map(({ answer, asOf }, at) => ({ key: keys[at] ?? "", entry: answer, asOf }));
+    return answers.map(({ answer, ...where }, at) => ({ key: keys[at] ?? "", entry: answer, ...where }));
   }
 
   async batch(mutations: readonly Mutation[], options?: CallOptions): Promise<readonly MutationAnswer[]> {
@@ -82,6 +94,20 @@ class ShardAdapter implements Adapter {
     if (mutations.length === 0) return [];
     const answers = await this.#client.mutate(mutations, options);
     return answers.map((parts, at) => ({ ...namedKey(mutations[at]), ...joined(parts) }));
+  }
+
+  async transact(transaction: Transaction, options?: CallOptions): Promise<TransactionAnswer> {
+    this.#begin(options);
+    const { answer, asOf } = await this.#client.transact(transaction, options);
+    return { verdict: answer, asOf };
+  }
+
+  async resolve(
+    operations: readonly { readonly opId: string; readonly key?: string }[],
+    options?: CallOptions & { readonly seal?: boolean },
+  ): Promise<readonly Resolution[]> {
+    this.#begin(options);
+    return operations.length === 0 ? [] : await this.#client.resolve(operations, options);
   }
 
   async list(options: ListOptions = {}): Promise<ListAnswer> {
@@ -145,6 +171,7 @@ class ShardAdapter implements Adapter {
     options: CallOptions & { readonly ifVersion?: number } = {},
   ): Promise<{ readonly registration: StoredRegistration; readonly created: boolean }> {
     this.#begin(options);
+    checkSupported(settings, supports);
     return await this.#client.register(pattern, settings, options.ifVersion, options);
   }
 

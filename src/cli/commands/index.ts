@@ -8,18 +8,21 @@ import { history } from "./history.ts";
 import { importCommand } from "./import.ts";
 import { invalidate } from "./invalidate.ts";
 import { list } from "./list.ts";
+import { merge } from "./merge.ts";
 import { metrics } from "./metrics.ts";
 import { register } from "./register.ts";
 import { registrations } from "./registrations.ts";
+import { resolve } from "./resolve.ts";
 import { restore } from "./restore.ts";
 import { set } from "./set.ts";
 import { spaceCreate, spaceDelete, spaceShow } from "./space.ts";
 import { tokenMint } from "./token-mint.ts";
+import { txn } from "./txn.ts";
 import { unregister } from "./unregister.ts";
 
 /** All commands, in the order in which help lists them. */
 export const commands: readonly Command[] = [
-  ...[get, set, del, list, invalidate],
+  ...[get, set, merge, del, list, invalidate, txn, resolve],
   ...[history, restore, importCommand, exportCommand],
   ...[register, unregister, registrations],
   ...[spaceCreate, spaceShow, spaceDelete, tokenMint],

@@ -4,11 +4,17 @@ import type { Command } from "../command.ts";
 import { parseDuration } from "../duration.ts";
 import { shownName } from "../text.ts";
 
-/** The policy that `--mode` and `--set` spell out. The server knows its fields and their ranges. */
+/** The policy that the flags spell out. The server knows its fields and their ranges. */
 function settingsOf(args: Arguments): Record<string, unknown> {
   const settings: Record<string, unknown> = {};
   const mode = args.text("mode");
   if (mode !== undefined) settings.mode = mode;
+  const merge = args.text("merge");
+  if (merge !== undefined) settings.merge = merge;
+  const quorum = args.wholeNumber("quorum", 1);
+  if (quorum !== undefined) settings.quorum = quorum;
+  const minZones = args.wholeNumber("min-zones", 1);
+  if (minZones !== undefined) settings.minZones = minZones;
   for (const pair of args.all("set")) {
     const at = pair.indexOf("=");
     if (at < 1) throw usageError(`--set takes NAME=VALUE, not "${pair}"`);
@@ -42,6 +48,17 @@ export const register: Command = {
       help: "how far copies may lag: local, eventual or strong; default eventual",
     },
     {
+      name: "merge",
+      value: "RULE",
+      help: "merge writes into the stored value: last-write-wins, sum, max, min, append, union, deep-merge or a rule of the deployment",
+    },
+    {
+      name: "quorum",
+      value: "N",
+      help: "with --mode strong: other nodes that must have dropped the key before a write commits",
+    },
+    { name: "min-zones", value: "N", help: "with --quorum: different zones that those nodes must be in" },
+    {
       name: "set",
       value: "NAME=VALUE",
       multiple: true,
@@ -53,11 +70,12 @@ export const register: Command = {
       help: "change the registration that is at this version; else other settings are a conflict",
     },
   ],
-  notes: ["The fields and what they do are in docs/core.md."],
+  notes: ["The fields and what they do are in docs/configuration.md."],
   examples: [
     { line: "warp register 'session:*' --mode strong", prints: ["session:* is registered, version <n>"] },
     { line: "warp register 'page:*' --set cacheTtlMs=10m --set graceMs=1h --set jitter=0.1" },
     { line: `warp register 'doc:*' --set 'history={"versions":100}'` },
+    { line: "warp register 'visits:*' --merge sum" },
     { line: "warp register 'session:*' --mode local", exit: 4 },
   ],
   async run({ client, space, host, json }, args) {

@@ -1,28 +1,8 @@
 import { setKey } from "../../client/keys.ts";
-import { type Arguments, usageError } from "../arguments.ts";
 import type { Command } from "../command.ts";
 import { changeOptions, ifVersionFlag, opIdFlag } from "../flags.ts";
-import { type Input, readInput } from "../input.ts";
 import { shownName } from "../text.ts";
-
-const shortTypes: Readonly<Record<string, string>> = {
-  json: "application/json",
-  text: "text/plain; charset=utf-8",
-  bytes: "application/octet-stream",
-};
-
-/** Roughly, and what a header can carry; the server looks closer. */
-const mediaType = /^[\x21-\x7e]+\/[\x20-\x7e]+$/;
-
-function typeOf(args: Arguments, input: Input): string {
-  const type = args.text("type");
-  if (type === undefined) {
-    return (input.from === "argument" ? shortTypes.text : shortTypes.bytes) ?? "application/octet-stream";
-  }
-  const known = shortTypes[type] ?? (mediaType.test(type) ? type : undefined);
-  if (known === undefined) throw usageError("--type takes a media type, or json, text or bytes");
-  return known;
-}
+import { readPayload } from "../value.ts";
 
 export const set: Command = {
   name: "set",
@@ -39,6 +19,7 @@ export const set: Command = {
     },
     { name: "expires", value: "TIME", help: "life of the value: 10m, 7d …; default: until it is deleted" },
     { name: "tag", value: "TAG", multiple: true, help: "a tag to invalidate its copies by; several times" },
+    { name: "replace", help: "store it as it stands, also where the key has a merge rule" },
     ifVersionFlag,
     { name: "if-absent", help: "only if there is no such key yet; else exit code 4" },
     opIdFlag,
@@ -56,12 +37,12 @@ export const set: Command = {
     const options = changeOptions(args);
     const expiresInMs = args.durationMs("expires");
     const tags = args.all("tag");
-    const input = await readInput(args.positionals[1], host);
-    const payload = { bytes: input.bytes, contentType: typeOf(args, input) };
+    const payload = await readPayload(args, host, ({ from }) => (from === "argument" ? "text" : "bytes"));
     const change = await setKey(client, space, args.at(0), payload, {
       ...options,
       ...(expiresInMs === undefined ? {} : { expiresInMs }),
       ...(tags.length === 0 ? {} : { tags }),
+      ...(args.has("replace") ? { replace: true } : {}),
     });
     await host.stdout.write(
       json ? `${JSON.stringify(change)}\n` : `${shownName(change.key)} is at version ${change.version}\n`,

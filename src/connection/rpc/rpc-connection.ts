@@ -1,28 +1,41 @@
 import { type ErrorCode, errorCodes, WarpError, type WarpErrorOptions } from "../../errors.ts";
-import type { ShardApi } from "../../protocol/shard-api.ts";
+import type { RpcShardApi, ShardApi } from "../../protocol/shard-api.ts";
 import { shardName } from "../../protocol/space.ts";
 import type { ShardConnection } from "../shard-connection.ts";
+import { type LaneHost, mutationLane, viaLane } from "./rpc-shard.ts";
 
-/** The part of a Durable Object namespace that is needed. Stubs answer the calls of {@link ShardApi}. */
+/** The part of a Durable Object namespace that is needed. Stubs answer the calls of {@link RpcShardApi}. */
 export interface ShardNamespace<Id = unknown> {
   idFromName(name: string): Id;
-  get(id: Id): ShardApi;
+  get(id: Id): RpcShardApi;
 }
 
 /** Shards as Durable Objects, called over the platform's RPC. The object of a shard is named `{space}/{shard}`. */
 export function rpcConnection<Id>(options: {
   readonly namespace: ShardNamespace<Id>;
   readonly space: string;
+  /** Lets mutations that come close together share messages: for an isolate that many requests use. Default: each goes alone. */
+  readonly lanes?: LaneHost;
 }): ShardConnection {
-  const { namespace, space } = options;
+  const { namespace, space, lanes } = options;
   // An id is a hash of the name, dear to make and good for ever.
   const ids: Id[] = [];
+  // A stub that has seen an exception may stay broken, and one belongs to the request that made it: a new one for each call.
+  const stub = (index: number): RpcShardApi => {
+    ids[index] ??= namespace.idFromName(shardName(space, index));
+    return namespace.get(ids[index]);
+  };
+  const shards: ShardApi[] = [];
   return {
     space,
-    // A stub that has seen an exception may stay broken, and one belongs to the request that made it: a new one for each call.
     shard(index) {
-      ids[index] ??= namespace.idFromName(shardName(space, index));
-      return namespace.get(ids[index]);
+      if (lanes === undefined) return stub(index);
+      const known = shards[index];
+      if (known !== undefined) return known;
+      const lane = mutationLane(() => stub(index), lanes);
+      const api = viaLane(() => stub(index), { mutate: (request) => lane.call(request) });
+      shards[index] = api;
+      return api;
     },
     fault: rpcFault,
     close: async () => {},

@@ -56,6 +56,14 @@ export function requireVerb(grant: Grant, verb: Verb): void {
   }
 }
 
+/** Throws `forbidden` unless the grant has one of `verbs`. */
+export function requireAnyVerb(grant: Grant, verbs: readonly Verb[]): void {
+  if (verbs.some((verb) => allowsVerb(grant, verb))) return;
+  throw new WarpError("forbidden", `the token has none of the verbs ${verbs.join(", ")}`, {
+    details: { verbs },
+  });
+}
+
 /** Throws `forbidden` unless `key` (a key, or a prefix of keys) lies within the grant. */
 export function requireKey(grant: Grant, key: string, what: "key" | "prefix" | "space"): void {
   if (!allowsKey(grant, key)) {

@@ -35,6 +35,13 @@ export const components = {
       description: "An exact key, or a prefix that ends in `*`.",
       schema: { type: "string", minLength: 1 },
     },
+    operation: {
+      name: "operation",
+      in: "path",
+      required: true,
+      description: "An op id that the caller gave, or that an answer or error named.",
+      schema: { type: "string", format: "uuid" },
+    },
     "Warp-Op-Id": header(
       "Warp-Op-Id",
       "The idempotency token: a UUIDv7 in lower case, at most 5 minutes old. Made if absent.",

@@ -6,9 +6,11 @@ export const groups = [
   "Keys",
   "Versions",
   "Many keys",
+  "Transactions",
   "Caches",
   "Registrations",
   "Spaces",
+  "Sockets",
   "Tokens",
   "Operations",
 ] as const;

@@ -15,6 +15,7 @@ import { readTags } from "../tags.ts";
 const verbOf: Readonly<Record<BatchOperation["op"], Verb>> = {
   get: "read",
   set: "write",
+  merge: "write",
   delete: "delete",
   invalidate: "invalidate",
 };
@@ -38,14 +39,14 @@ function operationOf(item: Item, grant: Grant, maxValueBytes: number): BatchOper
   const conditional = { ...named, ...(when === undefined ? {} : { when }) };
   if (op === "delete") return { op, key, ...conditional };
   const expiresInMs = readExpiry(item as JsonObject);
-  return {
-    op,
-    key,
-    payload: readValue(item as JsonObject, maxValueBytes),
+  const payload = readValue(item as JsonObject, maxValueBytes);
+  const written = {
     ...conditional,
     ...readTags(item as JsonObject),
     ...(expiresInMs === undefined ? {} : { expiresInMs }),
   };
+  if (op === "merge") return { op, key, operand: payload, ...written };
+  return { op, key, payload, ...written, ...(item.replace === undefined ? {} : { replace: item.replace }) };
 }
 
 function writeError(op: string, key: string, opId: string | undefined, error: ErrorData): string {
@@ -152,7 +153,7 @@ export const batchRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/batch",
-    summary: "Up to 1,000 gets, sets, deletes and invalidations, each with its own verdict.",
+    summary: "Up to 1,000 gets, sets, merges, deletes and invalidations, each with its own verdict.",
     access: "space",
     body: batchBody,
     run: runBatch,

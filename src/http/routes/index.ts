@@ -1,6 +1,7 @@
 import type { Route } from "../route.ts";
 import { aboutRoutes } from "./about.ts";
 import { batchRoutes } from "./batch.ts";
+import { connectRoutes } from "./connect.ts";
 import { exportRoutes } from "./export.ts";
 import { healthRoutes } from "./health.ts";
 import { importRoutes } from "./import.ts";
@@ -8,10 +9,12 @@ import { invalidateRoutes } from "./invalidate.ts";
 import { keyRoutes } from "./keys.ts";
 import { listRoutes } from "./list.ts";
 import { metricsRoutes } from "./metrics.ts";
+import { operationRoutes } from "./operations.ts";
 import { referenceRoutes } from "./reference.ts";
 import { registrationRoutes } from "./registrations.ts";
 import { spaceRoutes } from "./spaces.ts";
 import { tokenRoutes } from "./tokens.ts";
+import { transactionRoutes } from "./txn.ts";
 import { versionRoutes } from "./versions.ts";
 import { warmupRoutes } from "./warmup.ts";
 
@@ -21,12 +24,15 @@ const described: readonly Route[] = [
   ...versionRoutes,
   ...listRoutes,
   ...batchRoutes,
+  ...transactionRoutes,
+  ...operationRoutes,
   ...invalidateRoutes,
   ...warmupRoutes,
   ...importRoutes,
   ...exportRoutes,
   ...registrationRoutes,
   ...spaceRoutes,
+  ...connectRoutes,
   ...tokenRoutes,
   ...metricsRoutes,
   ...healthRoutes,

@@ -11,7 +11,7 @@ import { checkContentType } from "../content-type.ts";
 import { problemResponse } from "../problem.ts";
 import { remaining } from "../record.ts";
 import { jsonHeaders, type Route } from "../route.ts";
-import { getKeyQuery, putKeyQuery } from "../schemas/keys.ts";
+import { getKeyQuery, mergeKeyQuery, putKeyQuery } from "../schemas/keys.ts";
 import { decodeKey } from "../target.ts";
 import { bytesHeaders, getKept } from "./kept.ts";
 
@@ -90,26 +90,48 @@ export function mutated(call: Call, result: MutationResult, status: number, extr
   return new Response(`${body}\n`, { status, headers: call.stamp(headers) });
 }
 
-async function putKey(call: Call): Promise<Response> {
-  const key = keyOf(call);
+interface Written {
+  readonly expiresInMs?: number | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly replace?: boolean | undefined;
+}
+
+/** The options of a write: from its headers, and what its query says. */
+function writeOptions(call: Call, queried: () => Written) {
+  // First, so that whatever is wrong with the rest is answered with the op id.
   const options = call.mutationOptions();
-  const { expiresInMs, tags } = call.target.search === "" ? {} : call.query(putKeyQuery);
+  const { expiresInMs, tags, replace } = call.target.search === "" ? {} : queried();
   const when = mutationCondition(call.request.headers);
+  return {
+    ...options,
+    codec: payloadCodec,
+    ...(expiresInMs === undefined ? {} : { expiresInMs }),
+    ...(tags === undefined ? {} : { tags }),
+    ...(when === undefined ? {} : { when }),
+    ...(replace === undefined ? {} : { replace }),
+  };
+}
+
+/** The body as bytes with their content type. */
+async function bodyOf(call: Call): Promise<Payload> {
   const contentType = checkContentType(
     call.request.headers.get("Content-Type") ?? "application/octet-stream",
   );
   const bytes = await readBody(call.request, call.deployment.config.maxValueBytes, "value_too_large");
-  const result = await call.warp.set<Payload>(
-    key,
-    { bytes, contentType },
-    {
-      ...options,
-      codec: payloadCodec,
-      ...(expiresInMs === undefined ? {} : { expiresInMs }),
-      ...(tags === undefined ? {} : { tags }),
-      ...(when === undefined ? {} : { when }),
-    },
-  );
+  return { bytes, contentType };
+}
+
+async function putKey(call: Call): Promise<Response> {
+  const key = keyOf(call);
+  const options = writeOptions(call, () => call.query(putKeyQuery));
+  const result = await call.warp.set<Payload>(key, await bodyOf(call), options);
+  return mutated(call, result, result.existed ? 200 : 201, { created: !result.existed });
+}
+
+async function mergeKey(call: Call): Promise<Response> {
+  const key = keyOf(call);
+  const options = writeOptions(call, () => call.query(mergeKeyQuery));
+  const result = await call.warp.merge<Payload>(key, await bodyOf(call), options);
   return mutated(call, result, result.existed ? 200 : 201, { created: !result.existed });
 }
 
@@ -121,7 +143,7 @@ async function deleteKey(call: Call): Promise<Response> {
   return mutated(call, result, 200, { existed: result.existed });
 }
 
-/** One key: read, write, delete. */
+/** One key: read, write, merge, delete. */
 export const keyRoutes: readonly Route[] = [
   {
     method: "GET",
@@ -138,6 +160,14 @@ export const keyRoutes: readonly Route[] = [
     access: "write",
     query: putKeyQuery,
     run: putKey,
+  },
+  {
+    method: "POST",
+    path: "/v1/{space}/keys/{key+}",
+    summary: "Merges the body into the value by the rule of the key's registration.",
+    access: "write",
+    query: mergeKeyQuery,
+    run: mergeKey,
   },
   {
     method: "DELETE",

@@ -25,8 +25,7 @@ export const getKeyQuery = v.strictObject({
   ),
 });
 
-/** The query of `PUT /v1/{space}/keys/{key}`. */
-export const putKeyQuery = v.strictObject({
+const written = {
   expiresInMs: v.optional(
     v.pipe(
       integerText(minExpiresInMs, maxExpiresInMs),
@@ -36,4 +35,18 @@ export const putKeyQuery = v.strictObject({
   tags: v.optional(
     v.pipe(tagsText, v.description("Up to 16 tags, separated by commas: copies can be invalidated by them.")),
   ),
+};
+
+/** The query of `PUT /v1/{space}/keys/{key}`. */
+export const putKeyQuery = v.strictObject({
+  ...written,
+  replace: v.optional(
+    v.pipe(
+      booleanText,
+      v.description("Replaces the value also where the key's registration has a merge rule."),
+    ),
+  ),
 });
+
+/** The query of `POST /v1/{space}/keys/{key}`. */
+export const mergeKeyQuery = v.strictObject(written);

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { mergeNamePattern } from "../../protocol/registration.ts";
 import {
   maxCacheTtlMs,
   maxGraceMs,
@@ -7,7 +8,10 @@ import {
   maxKvTtlMs,
   maxLoadTimeoutMs,
   maxMaxStalenessMs,
+  maxMergeElements,
+  maxMinZones,
   maxNegativeTtlMs,
+  maxQuorum,
   maxWindowMs,
   minCacheTtlMs,
   minHistoryAgeMs,
@@ -139,6 +143,33 @@ export const registrationBody = v.strictObject({
     v.pipe(
       integer(minKvTtlMs, maxKvTtlMs),
       v.description("Life in a second tier in Workers KV. Not with `strong`."),
+    ),
+  ),
+  merge: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(mergeNamePattern, "must be the name of a merge rule"),
+      v.description(
+        "The rule by which a write is merged into the stored value: `last-write-wins`, `sum`, `max`, `min`, `append`, `union`, `deep-merge`, or a function of the deployment's own. Absent: a write replaces.",
+      ),
+    ),
+  ),
+  mergeMaxElements: v.optional(
+    v.pipe(
+      integer(1, maxMergeElements),
+      v.description("With `append` and `union`: most elements that are kept, the newest. Default 1,000."),
+    ),
+  ),
+  quorum: v.optional(
+    v.pipe(
+      integer(1, maxQuorum),
+      v.description("Strong mode: how many other nodes must have dropped the key before a write commits."),
+    ),
+  ),
+  minZones: v.optional(
+    v.pipe(
+      integer(1, maxMinZones),
+      v.description("Strong mode, with `quorum`: in how many different zones those nodes must be."),
     ),
   ),
   loadSharing: v.optional(

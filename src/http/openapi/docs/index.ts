@@ -1,8 +1,10 @@
 import type { Route } from "../../route.ts";
 import type { RouteDoc } from "../route-doc.ts";
 import { adminDocs } from "./admin.ts";
+import { connectDocs } from "./connect.ts";
 import { keyDocs } from "./keys.ts";
 import { manyDocs } from "./many.ts";
+import { transactionDocs } from "./transactions.ts";
 import { versionDocs } from "./versions.ts";
 
 /** What the reference says of each route, by method and path. */
@@ -10,7 +12,9 @@ export const routeDocs: Readonly<Record<string, RouteDoc>> = {
   ...keyDocs,
   ...versionDocs,
   ...manyDocs,
+  ...transactionDocs,
   ...adminDocs,
+  ...connectDocs,
 };
 
 /** The words about a route; one without any is told by its summary. */

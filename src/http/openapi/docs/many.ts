@@ -10,7 +10,7 @@ const opId = "01930f6e-7a00-7000-8000-000000000000";
 export const manyDocs: Readonly<Record<string, RouteDoc>> = {
   "POST /v1/{space}/batch": {
     group: "Many keys",
-    text: "Operations as if done in order, each with its own verdict; not atomic. A value is exactly one of `json`, `text` and `base64`. A malformed body refuses the whole batch before anything is done.",
+    text: "Operations as if done in order, each with its own verdict; not atomic. A value is exactly one of `json`, `text` and `base64`; of a `merge` it is the operand. A malformed body refuses the whole batch before anything is done.",
     body: v.strictObject({
       operations: v.pipe(v.array(batchOperation), v.minLength(1), v.maxLength(maxBatchOperations)),
     }),
@@ -59,7 +59,7 @@ export const manyDocs: Readonly<Record<string, RouteDoc>> = {
   },
   "POST /v1/{space}/import": {
     group: "Many keys",
-    text: "Stores one record per line. The answer comes while the import runs: progress, up to 100 failing lines by number, and the counts as the last line. A report without `done` broke off.",
+    text: "Stores one record per line, as it stands; a line whose `merge` is true is merged as an operand instead. The answer comes while the import runs: progress, up to 100 failing lines by number, and the counts as the last line. A report without `done` broke off.",
     takes: "ndjson",
     gives: "ndjson",
     statuses: { 200: "The report, line by line." },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { OwnRanges } from "../../src/core/own-ranges.ts";
+import { KnownRanges } from "../../src/core/known-ranges.ts";
 import { fraction } from "../../src/runtime/random.ts";
 import { coreBed } from "../support/core-bed.ts";
 import { seeded } from "../support/seeded.ts";
@@ -78,7 +78,7 @@ describe("a node's own changes in the log", () => {
       const revisions = Array.from({ length: 60 }, (_, i) => i + 1).filter(() => draw(20) > 0);
       const own = new Set(revisions);
       const given = new Set<number>();
-      const ranges = new OwnRanges();
+      const ranges = new KnownRanges();
       let applied = 0;
       while (revisions.length > 0) {
         const page = Array.from(

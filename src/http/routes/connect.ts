@@ -1,0 +1,74 @@
+import { WarpError } from "../../errors.ts";
+import { wireProtocols } from "../../protocol/wire/frames.ts";
+import { readOffer } from "../../protocol/wire/subprotocols.ts";
+import { allowsVerb, requireKey, requireVerb } from "../auth/grant.ts";
+import type { Call } from "../call.ts";
+import type { Route } from "../route.ts";
+import { connectQuery } from "../schemas/connect.ts";
+
+/** Hands the socket to the shard. Whatever is wrong is said before the upgrade, as a problem. */
+async function connect(call: Call): Promise<Response> {
+  const { grant, request, deployment } = call;
+  // A node serves whatever it holds to its own callers: it sees and does all that there is in the space.
+  for (const verb of ["read", "write", "delete"] as const) requireVerb(grant, verb);
+  requireKey(grant, "", "space");
+  const { shard } = call.query(connectQuery);
+  call.requireOrigin();
+  // Shard 0 is where a space is made: it can be reached before there is one. Looked at before the upgrade is asked for, since hosts don't say why a
+  // socket was refused: a node then asks without one.
+  if (shard > 0) await checkShard(call, shard);
+  if (request.method !== "GET" || request.headers.get("Upgrade")?.toLowerCase() !== "websocket") {
+    throw new WarpError("invalid_argument", "this route takes a WebSocket: send Upgrade: websocket", {
+      details: { header: "Upgrade" },
+    });
+  }
+  if (!readOffer(request.headers.get("Sec-WebSocket-Protocol")).json) {
+    throw new WarpError("protocol_mismatch", `offer the subprotocol ${wireProtocols.json}`, {
+      details: { header: "Sec-WebSocket-Protocol" },
+    });
+  }
+  if (deployment.connect === undefined) throw new WarpError("unsupported", "this host opens no sockets");
+  const { subject, expiresAtMs } = grant;
+  const zone = zoneOf(request);
+  const response = await deployment.connect({
+    space: call.space,
+    shard,
+    subject,
+    invalidates: allowsVerb(grant, "invalidate"),
+    isAdmin: allowsVerb(grant, "admin"),
+    ...(Number.isFinite(expiresAtMs) ? { expiresAtMs } : {}),
+    ...(zone === undefined ? {} : { zone }),
+  });
+  // The headers of a socket's answer are the handshake's: nothing is added to them.
+  call.stamp({});
+  return response;
+}
+
+async function checkShard(call: Call, shard: number): Promise<void> {
+  const found = await call.deployment.spaces.get(call.space, call.callOptions);
+  if (found === undefined) throw new WarpError("space_not_found", "the space does not exist");
+  const { shards } = found.space;
+  if (shard < shards) return;
+  throw new WarpError("invalid_argument", `the space has ${shards} shards; shard must be below that`, {
+    details: { field: "shard", min: 0, max: shards - 1 },
+  });
+}
+
+/** The data centre that took the request, where the host says it. */
+function zoneOf(request: Request): string | undefined {
+  const { cf } = request as { readonly cf?: { readonly colo?: unknown } };
+  const colo = cf?.colo;
+  return typeof colo === "string" && colo !== "" ? colo.slice(0, 64) : undefined;
+}
+
+/** The sockets of nodes. */
+export const connectRoutes: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/v1/{space}/connect",
+    summary: "A WebSocket between a node and one shard: `warp.v1`.",
+    access: "space",
+    query: connectQuery,
+    run: connect,
+  },
+];

@@ -1,0 +1,81 @@
+import { shardAdapter } from "../adapter/shard/shard-adapter.ts";
+import { memoryCache } from "../cache/memory/memory-cache.ts";
+import type { EvictionPolicyName } from "../cache/memory/policies.ts";
+import type { SocketConnectionOptions } from "../connection/socket/options.ts";
+import { socketConnection } from "../connection/socket/socket-connection.ts";
+import { SpaceClient } from "../connection/space-client.ts";
+import type { WarpOptions } from "../core/types.ts";
+import { Warp } from "../core/warp.ts";
+import { nodeElapsed, nodeHost } from "../platform/node.ts";
+import { nodeSockets } from "../platform/node-sockets.ts";
+import { fromBase64Url, fromUtf8 } from "../runtime/bytes.ts";
+import { randomHex } from "../runtime/ids.ts";
+
+/** Options of {@link connectWarp}. */
+export interface ConnectOptions
+  extends Pick<SocketConnectionOptions, "token" | "zone" | "backoff">,
+    Pick<WarpOptions, "registrations" | "joinTimeoutMs" | "subject"> {
+  /** 1 to 64 of `a-z 0-9 . _ -`. Default `"default"`. */
+  readonly space?: string;
+  /** Names this node for its life: 8 to 64 of `A-Z a-z 0-9 _ -`. Default: random. */
+  readonly node?: string;
+  /** Bounds of L1: see `memoryCache`. */
+  readonly maxEntries?: number;
+  readonly maxBytes?: number;
+  /** What a full L1 gives up first. Default `"s3-fifo"`. */
+  readonly policy?: EvictionPolicyName;
+  /** Takes what background work failed with. Default: a warning of the process. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/**
+ * A node in a Node process: L1 in its memory, the shards of the deployment at `url` over one socket each. Changes of other nodes are pushed,
+ * strong keys are served from L1 under a node lease. The first call connects; `close()` gives leases back and ends every socket.
+ *
+ * `token` must carry read, write and delete for the whole space. Op ids are of its subject; where `token` is a function, name it by `subject`.
+ * Throws `invalid_space`, `invalid_argument` for an option out of its range.
+ */
+export function connectWarp(url: string, options: ConnectOptions = {}): Warp {
+  const { space = "default", node, token, zone, backoff, maxEntries, maxBytes, policy, onError } = options;
+  const { registrations, joinTimeoutMs, subject = subjectOf(token) } = options;
+  const host = nodeHost(onError);
+  const connection = socketConnection({
+    url,
+    space,
+    node: node ?? `node-${randomHex(host.random, 12)}`,
+    sockets: nodeSockets,
+    clock: host.clock,
+    elapsed: nodeElapsed,
+    timers: host.timers,
+    random: host.random,
+    ...(token === undefined ? {} : { token }),
+    ...(zone === undefined ? {} : { zone }),
+    ...(backoff === undefined ? {} : { backoff }),
+  });
+  return new Warp({
+    ...host,
+    adapter: shardAdapter(new SpaceClient({ connection, timers: host.timers })),
+    cache: memoryCache({
+      ...(maxEntries === undefined ? {} : { maxEntries }),
+      ...(maxBytes === undefined ? {} : { maxBytes }),
+      ...(policy === undefined ? {} : { policy }),
+    }),
+    ...(registrations === undefined ? {} : { registrations }),
+    ...(joinTimeoutMs === undefined ? {} : { joinTimeoutMs }),
+    ...(subject === undefined ? {} : { subject }),
+  });
+}
+
+/** The subject in a signed token, unverified: the shard verifies. Undefined: it is a secret, whose holder may use any. */
+function subjectOf(token: ConnectOptions["token"]): string | undefined {
+  const parts = typeof token === "string" ? token.split(".") : [];
+  const claims = parts.length === 3 ? fromBase64Url(parts[1] ?? "") : undefined;
+  if (claims === undefined) return undefined;
+  try {
+    const { sub } = JSON.parse(fromUtf8(claims)) as { readonly sub?: unknown };
+    return typeof sub === "string" ? sub : undefined;
+  } catch {
+    // Not a token at all: the shard will say so.
+    return undefined;
+  }
+}

@@ -1,0 +1,35 @@
+import { isPlain } from "./check.ts";
+
+/** Who opens a socket, as the edge that lets it in has found: it rides on the request to the shard's object, where nobody else can put it. */
+export interface Caller {
+  readonly space: string;
+  readonly shard: number;
+  /** Whose op ids it may send. */
+  readonly subject: string;
+  /** Whether it may drop other nodes' copies. */
+  readonly invalidates: boolean;
+  /** Whether it may do everything: registrations, spaces, anybody's op ids. */
+  readonly isAdmin: boolean;
+  /** When its rights end, in Unix ms; absent: never. */
+  readonly expiresAtMs?: number;
+  /** Where its request came from. */
+  readonly zone?: string;
+}
+
+/** The header that carries a {@link Caller} to an object. */
+export const callerHeader = "Warp-Caller";
+
+/** The header's value. */
+export function formatCaller(caller: Caller): string {
+  return encodeURIComponent(JSON.stringify(caller));
+}
+
+/** The caller in a header; undefined where there is none. */
+export function parseCaller(text: string | null): Caller | undefined {
+  try {
+    const caller: unknown = text === null ? undefined : JSON.parse(decodeURIComponent(text));
+    return isPlain(caller) && typeof caller.subject === "string" ? (caller as unknown as Caller) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,35 @@
+import { wireProtocols } from "./frames.ts";
+
+/**
+ * The subprotocol item that carries a token, for hosts whose sockets take no headers. What may not stand in one is percent-encoded, so that any
+ * secret passes; a signed token stays as it is.
+ */
+export function authProtocol(token: string): string {
+  const encoded = encodeURIComponent(token).replace(/[()]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
+  return `${wireProtocols.auth}${encoded}`;
+}
+
+/** What a client offers in `Sec-WebSocket-Protocol`. */
+export interface Offer {
+  /** Whether `warp.v1.json` is among it. */
+  readonly json: boolean;
+  /** The token in it; undefined: none that can be read. */
+  readonly token: string | undefined;
+}
+
+export function readOffer(header: string | null): Offer {
+  const items = (header ?? "").split(",").map((item) => item.trim());
+  const auth = items.find((item) => item.startsWith(wireProtocols.auth));
+  return {
+    json: items.includes(wireProtocols.json),
+    token: auth === undefined ? undefined : decoded(auth.slice(wireProtocols.auth.length)),
+  };
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,114 @@
+import { WarpError } from "../../errors.ts";
+import { type ClientFrame, closeCodes } from "../../protocol/wire/frames.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { maxSessionCalls } from "../../runtime/limits.ts";
+import type { LeaseGrants, MemberEvents } from "../members.ts";
+import type { Calls } from "./calls.ts";
+import type { Feed } from "./feed.ts";
+import { type Greeter, greet } from "./greeting.ts";
+import type { Session } from "./session.ts";
+
+/** A frame of one kind. */
+type Frame<T extends ClientFrame["t"]> = Extract<ClientFrame, { t: T }>;
+
+/** What a {@link Conversation} is made of. */
+export interface ConversationOptions {
+  readonly shard: Greeter;
+  readonly calls: Calls;
+  readonly feed: Feed;
+  readonly leases: LeaseGrants;
+  /** Who is told about members; undefined: nobody yet. */
+  readonly events: () => MemberEvents | undefined;
+  readonly close: (session: Session, code: number, reason: string) => void;
+  readonly clock: Clock;
+  readonly report: (error: unknown) => void;
+}
+
+/** Answers what sessions say, frame by frame. */
+export class Conversation {
+  readonly #options: ConversationOptions;
+
+  constructor(options: ConversationOptions) {
+    this.#options = options;
+  }
+
+  /** Settles when all that the frame asks for is done. Rejects with what ends the session. */
+  async handle(session: Session, frame: ClientFrame): Promise<void> {
+    if (session.greeting !== undefined) await session.greeting;
+    if (!session.isOpen) return;
+    if (frame.t === "beat") session.send({ t: "beat" });
+    else if (frame.t === "hello") await this.#hello(session, frame);
+    else if (session.said === undefined) throw new WarpError("invalid_frame", "the first frame is hello");
+    else if (frame.t === "ping") await this.#ping(session, frame);
+    else if (frame.t === "ack") this.#acknowledge(session, frame);
+    else if (frame.t === "call") await this.#call(session, frame);
+    else if (frame.t === "seen") this.#seen(session, frame);
+    else {
+      this.#options.leases.giveBack(session.id);
+      this.#options.close(session, 1000, "bye");
+    }
+  }
+
+  async #hello(session: Session, frame: Frame<"hello">): Promise<void> {
+    if (session.said !== undefined) throw new WarpError("invalid_frame", "hello is said once");
+    session.stopWaiting?.();
+    const { shard, clock, events, feed } = this.#options;
+    session.greeting = greet(session, frame, shard, clock, () => events()?.joined(session.id));
+    await session.greeting;
+    session.greeting = undefined;
+    if (frame.follow !== false) feed.pushTo(session);
+  }
+
+  async #ping(session: Session, { id, lease }: Frame<"ping">): Promise<void> {
+    const leaseMs = lease === true && session.said?.follow === true ? await this.#grant(session) : undefined;
+    if (!session.isOpen) return;
+    const { epoch, revision } = this.#options.shard.published.position ?? session.position;
+    session.send({ t: "pong", id, epoch, to: revision, ...(leaseMs === undefined ? {} : { leaseMs }) });
+  }
+
+  /** No lease is an answer, too: its reasons pass, and the node reads at the shard meanwhile. */
+  async #grant(session: Session): Promise<number | undefined> {
+    try {
+      return await this.#options.leases.grant(session.id);
+    } catch (error) {
+      this.#options.report(error);
+      return undefined;
+    }
+  }
+
+  #acknowledge(session: Session, { inv }: Frame<"ack">): void {
+    if (inv > session.inv) {
+      this.#options.close(session, closeCodes.ackInvalid, `invalid_frame: no inv ${inv} was sent`);
+    } else if (inv > session.acked) {
+      session.acked = inv;
+      this.#options.events()?.acknowledged(session.id, inv);
+    }
+  }
+
+  async #call(session: Session, { id, m, a }: Frame<"call">): Promise<void> {
+    if (session.calls >= maxSessionCalls || session.isGlutted) {
+      const busy = new WarpError("overloaded", "this session has too many calls, or answers, under way", {
+        retryAfterMs: 100,
+      });
+      session.send({ t: "err", id, e: busy.toData() });
+      return;
+    }
+    session.calls++;
+    try {
+      const r = await this.#options.calls.make(m, a, session.caller, session.id);
+      if (session.isOpen) session.send({ t: "ok", id, r });
+    } catch (error) {
+      if (!(error instanceof WarpError)) this.#options.report(error);
+      const told = WarpError.from(error, "internal", "the answer could not be sent", { outcome: "unknown" });
+      if (session.isOpen) session.send({ t: "err", id, e: told.toData() });
+    } finally {
+      session.calls--;
+    }
+  }
+
+  /** What waited for this session to take in what it had may go on. */
+  #seen(session: Session, { n }: Frame<"seen">): void {
+    if (!session.seen(n) || session.slowSinceMs === undefined) return;
+    this.#options.feed.resume(session);
+  }
+}

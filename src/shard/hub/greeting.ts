@@ -1,0 +1,57 @@
+import { WarpError } from "../../errors.ts";
+import { type ClientFrame, wireVersion } from "../../protocol/wire/frames.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { heartbeatMs, maxFrameBytes, nodeLeaseMs } from "../../runtime/limits.ts";
+import type { PublishedLog } from "../published-log.ts";
+import { unwrittenEpoch } from "../read-calls.ts";
+import type { Session } from "./session.ts";
+
+/** What a greeting asks of the shard. */
+export interface Greeter {
+  readonly published: Pick<PublishedLog, "position" | "page" | "isBehind">;
+  renew(): Promise<void>;
+}
+
+/**
+ * Answers `hello` with `welcome`, and puts the session where its pushes begin: after its cursor if the log still reaches back to it, else at
+ * the head. Throws `protocol_mismatch`.
+ */
+export async function greet(
+  session: Session,
+  { v, node, zone, cursor, follow = true }: Extract<ClientFrame, { t: "hello" }>,
+  shard: Greeter,
+  clock: Clock,
+  joined: () => void,
+): Promise<void> {
+  if (v !== wireVersion) {
+    throw new WarpError("protocol_mismatch", `this shard speaks version ${wireVersion} of warp.v1`, {
+      details: { version: wireVersion },
+    });
+  }
+  const { caller } = session;
+  const said = { node, zone: zone ?? caller.zone, follow };
+  // A session that follows gets what is committed from this very moment on.
+  const { published } = shard;
+  if (cursor !== undefined && published.isBehind(cursor)) await shard.renew();
+  const head = published.position ?? { epoch: unwrittenEpoch, revision: 0 };
+  const resumed =
+    !follow || cursor === undefined
+      ? "fresh"
+      : cursor.epoch === head.epoch && published.page(cursor.revision) !== undefined
+        ? "replay"
+        : "gap";
+  session.position = resumed === "replay" && cursor !== undefined ? cursor : head;
+  session.keep({ said }, clock.now());
+  // In the same stretch: from here on it is a member, and strong writes may speak to it.
+  joined();
+  session.send({
+    t: "welcome",
+    session: session.id,
+    subject: caller.subject,
+    ...head,
+    heartbeatMs,
+    leaseMs: follow ? nodeLeaseMs : 0,
+    maxFrameBytes,
+    resumed,
+  });
+}

@@ -1,0 +1,38 @@
+import type { Caller } from "../../protocol/wire/caller.ts";
+import type { Socket } from "../../runtime/socket.ts";
+
+/** A socket at the shard's end. */
+export interface HubSocket extends Pick<Socket, "send" | "close"> {
+  /** Plain data, at most 16 KiB, that stays with the socket when the instance goes and the socket stays; undefined: none. */
+  attachment: unknown;
+  /** Wall-clock ms of the last beat that the host answered by itself; absent or undefined: none that it knows of. */
+  readonly lastBeatMs?: number | undefined;
+}
+
+/** What a session said of itself. */
+export interface Introduction {
+  readonly node: string;
+  readonly zone: string | undefined;
+  readonly follow: boolean;
+}
+
+/** All of a session that must outlive the instance: its socket's attachment. */
+export interface SessionRecord {
+  readonly format: 1;
+  readonly session: string;
+  readonly openedAtMs: number;
+  readonly caller: Caller;
+  /** Undefined before `hello`. */
+  readonly said: Introduction | undefined;
+  /** Up to where entries were pushed, or a little more by now. */
+  readonly epoch: string;
+  readonly revision: number;
+  /** The last number of an invalidation. */
+  readonly inv: number;
+}
+
+/** The record in an attachment; undefined where there is none that this version can read. */
+export function readRecord(attachment: unknown): SessionRecord | undefined {
+  const record = attachment as SessionRecord | null | undefined;
+  return typeof record === "object" && record !== null && record.format === 1 ? record : undefined;
+}

@@ -1,0 +1,254 @@
+import { WarpError } from "../../errors.ts";
+import type { Caller } from "../../protocol/wire/caller.ts";
+import { decodeClientFrame } from "../../protocol/wire/codec.ts";
+import { closeCodes } from "../../protocol/wire/frames.ts";
+import type { Clock, Timers } from "../../runtime/clock.ts";
+import { randomHex } from "../../runtime/ids.ts";
+import { helloTimeoutMs, maxSessions } from "../../runtime/limits.ts";
+import type { Random } from "../../runtime/random.ts";
+import type { DueSource } from "../alarms.ts";
+import type { Invalidation, LeaseGrants, Member, MemberEvents, Members } from "../members.ts";
+import type { PublishedLog } from "../published-log.ts";
+import { Calls, type CheckSettings, type SessionCalls } from "./calls.ts";
+import { Conversation } from "./conversation.ts";
+import { Feed } from "./feed.ts";
+import type { HubSocket } from "./hub-socket.ts";
+import { closeReason, Session } from "./session.ts";
+import { Sessions } from "./sessions.ts";
+
+/** A shard as its hub sees it. */
+export interface HubShard extends SessionCalls {
+  readonly published: PublishedLog;
+  readonly elapsed: Clock;
+  /** Begins to work with members; gives the node leases. */
+  serve(members: Members): LeaseGrants;
+  /** Has `source` run when it is due. The answer, called after its due time has changed, sets the alarm. */
+  wakeFor(source: DueSource): () => void;
+  /** Draws a new epoch: a node has seen what this log has never reached. */
+  renew(): Promise<void>;
+}
+
+/** What a {@link Hub} is made of. */
+export interface HubOptions {
+  readonly shard: HubShard;
+  /** Wall clock. */
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** The sockets that the host still has from an earlier instance; asked once, when they are first needed. Default none. */
+  readonly sockets?: () => Iterable<HubSocket>;
+  readonly checkSettings: CheckSettings;
+  /** Takes what failed unexpectedly. */
+  readonly report: (error: unknown) => void;
+}
+
+/**
+ * The sockets of a shard's nodes: who is there, what they ask, what they are told. It keeps nothing that a socket's attachment and the log
+ * don't have, so an instance that wakes goes on where the last one slept.
+ */
+export class Hub implements Members, DueSource {
+  readonly #options: HubOptions;
+  readonly #sessions: Sessions;
+  readonly #feed: Feed;
+  readonly #conversation: Conversation;
+  readonly #arm: () => void;
+  #events: MemberEvents | undefined;
+  #isAwake: boolean;
+
+  constructor(options: HubOptions) {
+    const { shard, clock, timers } = options;
+    this.#options = options;
+    this.#isAwake = options.sockets === undefined;
+    this.#sessions = new Sessions(clock);
+    this.#feed = new Feed({
+      log: shard.published,
+      followers: () => this.#sessions.followers(),
+      close: (session, code, reason) => this.#end(session, code, reason),
+      clock,
+      elapsed: shard.elapsed,
+      timers,
+      report: options.report,
+    });
+    this.#conversation = new Conversation({
+      shard,
+      calls: new Calls(shard, options.checkSettings, options.report),
+      feed: this.#feed,
+      leases: shard.serve(this),
+      events: () => this.#events,
+      close: (session, code, reason) => this.#end(session, code, reason),
+      clock,
+      report: options.report,
+    });
+    this.#arm = shard.wakeFor(this);
+    shard.published.listen({ grown: () => this.#grown(), ended: () => this.#spaceGone() });
+  }
+
+  /** A socket was opened for a caller who may. */
+  accept(socket: HubSocket, caller: Caller): void {
+    this.#wake(socket);
+    this.#closeEnded();
+    for (const session of this.#sessions.idle()) {
+      this.#end(session, closeCodes.idle, "silent for too long; others need the room");
+    }
+    if (this.#sessions.size >= maxSessions) {
+      socket.close(closeCodes.overloaded, `overloaded: the shard has ${maxSessions} sessions`);
+      return;
+    }
+    const { clock, random } = this.#options;
+    const openedAtMs = clock.now();
+    const record = {
+      format: 1 as const,
+      session: randomHex(random, 12),
+      openedAtMs,
+      caller,
+      said: undefined,
+      epoch: "",
+      revision: 0,
+      inv: 0,
+    };
+    const session = new Session(socket, record, openedAtMs);
+    session.keep({}, openedAtMs);
+    this.#sessions.add(session);
+    this.#awaitHello(session, helloTimeoutMs);
+    if (caller.expiresAtMs !== undefined) this.#arm();
+  }
+
+  /** A message arrived. Settles when all that it asks for is done; never rejects. */
+  async message(socket: HubSocket, data: string | Uint8Array): Promise<void> {
+    this.#wake();
+    this.#closeEnded();
+    const session = this.#sessions.of(socket);
+    if (session === undefined) return;
+    session.heardAtMs = this.#options.clock.now();
+    if (session.isStuck) {
+      this.#end(session, closeCodes.slow, "the socket does not take its answers in");
+      return;
+    }
+    try {
+      await this.#conversation.handle(session, decodeClientFrame(data));
+    } catch (error) {
+      const told = WarpError.from(error, "internal", "the shard failed");
+      if (told.code === "internal") this.#options.report(error);
+      const code = closeByCode.get(told.code) ?? closeCodes.overloaded;
+      this.#end(session, code, closeReason(told));
+    }
+  }
+
+  /** A socket has ended, or is about to. */
+  closed(socket: HubSocket): void {
+    this.#wake();
+    const session = this.#sessions.of(socket);
+    if (session !== undefined) this.#forget(session);
+  }
+
+  /** A commit must not fail because of who listens. */
+  #grown(): void {
+    try {
+      this.#wake();
+      this.#closeEnded();
+      this.#feed.grown();
+    } catch (error) {
+      this.#options.report(error);
+    }
+  }
+
+  #spaceGone(): void {
+    this.#wake();
+    for (const session of [...this.#sessions.all()]) {
+      this.#end(session, closeCodes.spaceGone, "space_not_found: the space was deleted");
+    }
+  }
+
+  all(): readonly Member[] {
+    this.#wake();
+    return [...this.#sessions.all()].map(memberOf).filter((member) => member !== undefined);
+  }
+
+  get(session: string): Member | undefined {
+    this.#wake();
+    const found = this.#sessions.get(session);
+    return found === undefined ? undefined : memberOf(found);
+  }
+
+  send(id: string, { revision, keys, prefixes, tags }: Invalidation): number | undefined {
+    this.#wake();
+    const session = this.#sessions.get(id);
+    if (session?.said === undefined) return undefined;
+    const n = session.inv + 1;
+    session.keep({ inv: n }, this.#options.clock.now());
+    const epoch = this.#options.shard.published.position?.epoch ?? session.position.epoch;
+    session.send({
+      t: "inv",
+      n,
+      epoch,
+      at: revision,
+      ...(keys.length === 0 ? {} : { keys }),
+      ...(prefixes.length === 0 ? {} : { prefixes }),
+      ...(tags.length === 0 ? {} : { tags }),
+    });
+    return n;
+  }
+
+  listen(events: MemberEvents): void {
+    this.#events = events;
+  }
+
+  /** When the rights of a session end. */
+  nextMs(): number | undefined {
+    this.#wake();
+    return this.#sessions.firstEndMs();
+  }
+
+  run(): void {
+    this.#closeEnded();
+  }
+
+  #awaitHello(session: Session, waitMs: number): void {
+    session.stopWaiting = this.#options.timers.after(waitMs, () => {
+      this.#end(session, closeCodes.helloLate, `no hello within ${helloTimeoutMs} ms`);
+    });
+  }
+
+  /** Finds the sockets from before, once; `fresh`, if any, is not one of them, though the host may name it already. */
+  #wake(fresh?: HubSocket): void {
+    if (this.#isAwake) return;
+    this.#isAwake = true;
+    const { sockets, clock } = this.#options;
+    for (const socket of sockets?.() ?? []) {
+      if (socket === fresh) continue;
+      const session = this.#sessions.adopt(socket);
+      if (session === undefined) socket.close(closeCodes.restarting, "another version of the shard has come");
+      else if (session.said === undefined) {
+        this.#awaitHello(session, Math.max(0, session.openedAtMs + helloTimeoutMs - clock.now()));
+      }
+    }
+  }
+
+  #closeEnded(): void {
+    for (const session of this.#sessions.ended(this.#options.clock.now())) {
+      this.#end(session, closeCodes.unauthorized, "token_expired: the token has ended");
+    }
+  }
+
+  #end(session: Session, code: number, reason: string): void {
+    if (!session.isOpen) return;
+    session.socket.close(code, reason);
+    this.#forget(session);
+  }
+
+  #forget(session: Session): void {
+    this.#sessions.remove(session);
+    if (session.said !== undefined) this.#events?.left(session.id);
+  }
+}
+
+/** How a frame that can't be answered ends its socket. */
+const closeByCode: ReadonlyMap<string, number> = new Map([
+  ["invalid_frame", closeCodes.invalidFrame],
+  ["frame_too_large", closeCodes.frameTooLarge],
+  ["protocol_mismatch", closeCodes.protocolMismatch],
+]);
+
+function memberOf({ id, said }: Session): Member | undefined {
+  return said === undefined ? undefined : { session: id, node: said.node, zone: said.zone };
+}

@@ -1,0 +1,62 @@
+import { WarpError } from "../../errors.ts";
+import type { CallScope } from "../../protocol/shard-api.ts";
+import type { Caller } from "../../protocol/wire/caller.ts";
+import type { WireCall } from "../../protocol/wire/requests.ts";
+
+/**
+ * Throws unless the caller of a session may make this call: `forbidden` for what its token does not allow or op ids that are another's,
+ * `invalid_argument` for a scope that is not the session's.
+ */
+export function checkCall(call: WireCall, caller: Caller): void {
+  checkScope(call, caller);
+  if (caller.isAdmin) return;
+  switch (call.m) {
+    case "mutate":
+      for (const { opId, kind } of call.a[0].mutations) {
+        checkSubject(opId, caller);
+        if (!caller.invalidates && kind.startsWith("invalidate")) throw forbidden("invalidate");
+      }
+      return;
+    case "transact":
+      checkSubject(call.a[0].transaction.opId, caller);
+      return;
+    case "resolve":
+      for (const opId of call.a[0].opIds) checkSubject(opId, caller);
+      return;
+    case "createSpace": {
+      // The defaults are what a first write makes, so who may write may have them.
+      const { shards, strict } = call.a[1];
+      if (shards !== undefined || strict !== undefined) throw forbidden("admin");
+      return;
+    }
+    case "deleteSpace":
+    case "register":
+    case "unregister":
+      throw forbidden("admin");
+    default:
+      return;
+  }
+}
+
+function checkScope({ a }: WireCall, caller: Caller): void {
+  const [first] = a;
+  const scope: Pick<CallScope, "space" | "shard"> =
+    typeof first === "string" ? { space: first, shard: caller.shard } : first;
+  for (const field of ["space", "shard"] as const) {
+    if (scope[field] === caller[field]) continue;
+    throw new WarpError("invalid_argument", `the ${field} is not this session's`, { details: { field } });
+  }
+}
+
+/** An op id is `uuid/subject` or `uuid#place/subject`. */
+function checkSubject(opId: string, { subject }: Caller): void {
+  const slash = opId.indexOf("/");
+  if (slash >= 0 && opId.slice(slash + 1) === subject) return;
+  throw new WarpError("forbidden", "the op id is not of this session's subject", {
+    details: { field: "opId" },
+  });
+}
+
+function forbidden(verb: string): WarpError {
+  return new WarpError("forbidden", `the token has not the verb ${verb}`, { details: { verb } });
+}

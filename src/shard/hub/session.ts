@@ -1,0 +1,122 @@
+import type { WarpError } from "../../errors.ts";
+import { encodeFrame } from "../../protocol/wire/codec.ts";
+import type { ServerFrame } from "../../protocol/wire/frames.ts";
+import { maxFrameBytes, slowBytes } from "../../runtime/limits.ts";
+import type { LogPosition } from "../published-log.ts";
+import type { HubSocket, Introduction, SessionRecord } from "./hub-socket.ts";
+import { Outflow } from "./outflow.ts";
+
+/** How far behind its position the record of a session may be: entries, and ms. */
+const keepEntries = 1_000;
+const keepMs = 1_000;
+
+/** One socket of a node. */
+export class Session {
+  readonly id: string;
+  readonly socket: HubSocket;
+  #record: SessionRecord;
+  /** Up to where entries were pushed. */
+  position: LogPosition;
+  isOpen = true;
+  /** Since when its pushes wait and it has taken in nothing, by the elapsed clock. */
+  slowSinceMs: number | undefined;
+  /** When it was last heard, by the wall clock. */
+  heardAtMs: number;
+  /** Calls that are under way. */
+  calls = 0;
+  /** The last invalidation that it has carried out. */
+  acked = 0;
+  /** Ends the wait for `hello`. */
+  stopWaiting: (() => void) | undefined;
+  /** Settles when `welcome` is sent, where that takes time; frames that come meanwhile wait for it. */
+  greeting: Promise<void> | undefined;
+  readonly #outflow = new Outflow();
+  #keptAtMs: number;
+
+  constructor(socket: HubSocket, record: SessionRecord, nowMs: number) {
+    this.id = record.session;
+    this.socket = socket;
+    this.#record = record;
+    this.position = { epoch: record.epoch, revision: record.revision };
+    this.heardAtMs = nowMs;
+    this.#keptAtMs = nowMs;
+  }
+
+  get caller(): SessionRecord["caller"] {
+    return this.#record.caller;
+  }
+
+  /** What it said of itself; undefined before `hello`. */
+  get said(): Introduction | undefined {
+    return this.#record.said;
+  }
+
+  get openedAtMs(): number {
+    return this.#record.openedAtMs;
+  }
+
+  /** The last number of an invalidation. */
+  get inv(): number {
+    return this.#record.inv;
+  }
+
+  /** Notes what must outlive the instance. */
+  keep(changed: Partial<SessionRecord>, nowMs: number): void {
+    const { epoch, revision } = this.position;
+    this.#record = { ...this.#record, epoch, revision, ...changed };
+    this.socket.attachment = this.#record;
+    this.#keptAtMs = nowMs;
+  }
+
+  /** Notes the position if that was not done for a while: after a wake-up little is pushed twice, and pushes stay cheap. */
+  keepPosition(nowMs: number): void {
+    const { epoch, revision } = this.position;
+    const isSame = epoch === this.#record.epoch && revision === this.#record.revision;
+    if (isSame) return;
+    const isNear =
+      epoch === this.#record.epoch &&
+      revision - this.#record.revision < keepEntries &&
+      Math.abs(nowMs - this.#keptAtMs) < keepMs;
+    if (!isNear) this.keep({}, nowMs);
+  }
+
+  send(frame: ServerFrame): void {
+    this.#transmit(encodeFrame(frame), false);
+  }
+
+  /** Sends log entries that were encoded before. */
+  push(text: string): void {
+    this.#transmit(text, true);
+  }
+
+  #transmit(text: string, isPush: boolean): void {
+    this.socket.send(text);
+    const mark = this.#outflow.sent(text.length, isPush);
+    if (mark !== undefined) this.socket.send(encodeFrame({ t: "mark", n: mark }));
+  }
+
+  /** A mark has come back; gives whether it says anything. */
+  seen(mark: number): boolean {
+    return this.#outflow.seen(mark);
+  }
+
+  /** Whether further pushes shall wait. Large answers don't make their reader slow. */
+  get isSlow(): boolean {
+    return this.#outflow.pushedBytes > slowBytes;
+  }
+
+  /** Whether it leaves so many answers unread that it gets no further ones. */
+  get isGlutted(): boolean {
+    return this.#outflow.bytes > maxFrameBytes;
+  }
+
+  /** Whether even refusals are too much for it. */
+  get isStuck(): boolean {
+    return this.#outflow.bytes > 2 * maxFrameBytes;
+  }
+}
+
+/** The reason of a close frame: its code and words, within the 123 bytes that there are. */
+export function closeReason(error: WarpError): string {
+  return `${error.code}: ${error.message}`.slice(0, 123);
+}

@@ -1,0 +1,88 @@
+import type { Clock } from "../../runtime/clock.ts";
+import { maxSessions, sessionIdleMs } from "../../runtime/limits.ts";
+import { type HubSocket, readRecord } from "./hub-socket.ts";
+import { Session } from "./session.ts";
+
+/** The open sockets of a shard, by session and by socket; those from before a wake-up are found when they are first needed. */
+export class Sessions {
+  readonly #clock: Clock;
+  readonly #byId = new Map<string, Session>();
+  readonly #bySocket = new Map<HubSocket, Session>();
+  /** Those whose rights end one day: they are looked at with each event. */
+  readonly #ending = new Set<Session>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(session: Session): void {
+    this.#byId.set(session.id, session);
+    this.#bySocket.set(session.socket, session);
+    if (session.caller.expiresAtMs !== undefined) this.#ending.add(session);
+  }
+
+  remove(session: Session): void {
+    session.isOpen = false;
+    session.stopWaiting?.();
+    this.#byId.delete(session.id);
+    this.#bySocket.delete(session.socket);
+    this.#ending.delete(session);
+  }
+
+  /** The session of a socket from before; undefined where its attachment says nothing that this version can read. */
+  adopt(socket: HubSocket): Session | undefined {
+    const record = readRecord(socket.attachment);
+    if (record === undefined) return undefined;
+    const session = new Session(socket, record, this.#clock.now());
+    this.add(session);
+    return session;
+  }
+
+  get(id: string): Session | undefined {
+    return this.#byId.get(id);
+  }
+
+  of(socket: HubSocket): Session | undefined {
+    return this.#bySocket.get(socket);
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** All, in the order of their opening. What is removed meanwhile is left out. */
+  all(): Iterable<Session> {
+    return this.#byId.values();
+  }
+
+  /** Those that said hello and want the log. */
+  *followers(): Iterable<Session> {
+    for (const session of this.#byId.values()) if (session.said?.follow === true) yield session;
+  }
+
+  /** Those that nothing was heard of for so long that they must make room; none while there is room. */
+  idle(): Session[] {
+    if (this.#byId.size < maxSessions) return [];
+    const sinceMs = this.#clock.now() - sessionIdleMs;
+    return [...this.#byId.values()].filter(
+      ({ heardAtMs, socket }) => Math.max(heardAtMs, socket.lastBeatMs ?? 0) <= sinceMs,
+    );
+  }
+
+  /** Those whose rights have ended at `nowMs`. */
+  ended(nowMs: number): Session[] {
+    return [...this.#ending].filter(
+      ({ caller }) => (caller.expiresAtMs ?? Number.POSITIVE_INFINITY) <= nowMs,
+    );
+  }
+
+  /** When the rights of the first of them end, in Unix ms; undefined: never. */
+  firstEndMs(): number | undefined {
+    let first: number | undefined;
+    for (const { caller } of this.#ending) {
+      const endMs = caller.expiresAtMs;
+      if (endMs !== undefined && (first === undefined || endMs < first)) first = endMs;
+    }
+    return first;
+  }
+}

@@ -1,0 +1,164 @@
+import { WarpError } from "../errors.ts";
+import type { LoadClaims } from "../protocol/load-claims.ts";
+import { endsClaims } from "../protocol/mutation.ts";
+import { checkResolveCount, resolutionOf } from "../protocol/outcomes.ts";
+import {
+  isRefusal,
+  type MutateReply,
+  type MutateRequest,
+  type Refusal,
+  type ResolveReply,
+  type ResolveRequest,
+  type ShardApi,
+  type TransactReply,
+  type TransactRequest,
+} from "../protocol/shard-api.ts";
+import type { Transaction } from "../protocol/transaction.ts";
+import { checkTransactionShape, transactionKeys, transactionShard } from "../protocol/transaction-rules.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Admission } from "./admission.ts";
+import type { GroupCommit } from "./group-commit.ts";
+import { unwritten } from "./read-calls.ts";
+import { refusing } from "./refusal.ts";
+import type { Residence } from "./residence.ts";
+import { MutationOperation } from "./strong/operation.ts";
+import type { Strong } from "./strong/strong.ts";
+import type { StrongRequest } from "./strong/strong-write.ts";
+import { TransactionOperation } from "./strong/transaction-operation.ts";
+
+/** The calls that change keys, and the one that asks what became of them. */
+export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resolve"> {
+  readonly #clock: Clock;
+  readonly #residence: Residence;
+  readonly #commit: GroupCommit;
+  readonly #admission: Admission;
+  readonly #claims: LoadClaims;
+  readonly #strong: Strong;
+
+  constructor(
+    clock: Clock,
+    residence: Residence,
+    commit: GroupCommit,
+    admission: Admission,
+    claims: LoadClaims,
+    strong: Strong,
+  ) {
+    this.#clock = clock;
+    this.#residence = residence;
+    this.#commit = commit;
+    this.#admission = admission;
+    this.#claims = claims;
+    this.#strong = strong;
+  }
+
+  async mutate(request: MutateRequest, session?: string): Promise<MutateReply | Refusal> {
+    const admitted = await this.#admission.admit(request, "write");
+    if (admitted !== undefined && isRefusal(admitted)) return admitted;
+    const reply = await this.#write({
+      operations: request.mutations.map((mutation) => new MutationOperation(mutation)),
+      admit: () => this.#residence.admit(request),
+      reply: (ledger, verdicts): MutateReply => ({ ...ledger.stamp(), verdicts }),
+      writer: this.#strong.nodeOf(session) ?? request.node,
+      weight: request.mutations.length,
+    });
+    if (!isRefusal(reply)) this.#endClaims(request, reply);
+    return reply;
+  }
+
+  async transact(request: TransactRequest, session?: string): Promise<TransactReply | Refusal> {
+    const { transaction } = request;
+    const admitted = await this.#admission.admit(request, "write");
+    if (admitted !== undefined && isRefusal(admitted)) return admitted;
+    const reply = await this.#write({
+      operations: [new TransactionOperation(transaction)],
+      admit: () =>
+        refusing(() => {
+          const ledger = this.#residence.admit(request);
+          if (isRefusal(ledger)) return ledger;
+          checkTransactionShape(transaction);
+          checkShard(transaction, ledger.space.shards, request.shard);
+          return ledger;
+        }),
+      reply: (ledger, [verdict]): TransactReply => {
+        if (verdict === undefined) throw new WarpError("internal", "a transaction has no verdict");
+        return { ...ledger.stamp(), verdict };
+      },
+      writer: this.#strong.nodeOf(session) ?? request.node,
+      weight: transaction.success.length + transaction.failure.length,
+    });
+    if (!isRefusal(reply)) this.#endClaimsOf(reply);
+    return reply;
+  }
+
+  async resolve(request: ResolveRequest): Promise<ResolveReply | Refusal> {
+    const { opIds, seal = false } = request;
+    const ledger = await this.#admission.admit(request, seal ? "write" : "read");
+    if (ledger !== undefined && isRefusal(ledger)) return ledger;
+    if (ledger === undefined) {
+      return refusing(() => {
+        checkResolveCount(opIds.length);
+        const nowMs = this.#clock.now();
+        return { ...unwritten, resolutions: opIds.map((opId) => resolutionOf(opId, undefined, nowMs)) };
+      });
+    }
+    // A commit, though it may write nothing: what arrived before it has its verdict then, and the verdict is durable.
+    return await this.#commit.submit(() =>
+      refusing(() => {
+        const present = this.#residence.admit(request);
+        if (isRefusal(present)) return present;
+        // A repeat may wait while the verdict is known already.
+        const isPending = (opId: string) => this.#strong.isPending(opId) && !present.knows(opId);
+        const resolutions = present.resolver.resolve(opIds, this.#clock.now(), seal, isPending);
+        return { ...present.stamp(), resolutions };
+      }),
+    );
+  }
+
+  /** Carries a request out in one commit, or as a strong write if it must be one. */
+  async #write<V, R extends object>(request: StrongRequest<V, R>): Promise<R | Refusal> {
+    const strong: { write?: Promise<R | Refusal> } = {};
+    const plainly = this.#commit.submit(() => {
+      // It has a place among the strong writes, though another's trouble undid this group.
+      if (strong.write !== undefined) return undefined;
+      const ledger = request.admit();
+      if (isRefusal(ledger)) return ledger;
+      if (this.#strong.concerns(ledger, request.operations)) {
+        strong.write = this.#strong.begin(request).done;
+        return undefined;
+      }
+      const nowMs = this.#clock.now();
+      return request.reply(
+        ledger,
+        request.operations.map((operation) => operation.apply(ledger, nowMs)),
+      );
+    }, request.weight);
+    try {
+      const answer = await plainly;
+      if (answer !== undefined) return answer;
+    } catch (error) {
+      // Once it is a strong write, what becomes of the group that began it is nothing to it.
+      if (strong.write === undefined) throw error;
+    }
+    if (strong.write === undefined)
+      throw new WarpError("internal", "a write has neither an answer nor a turn");
+    return await strong.write;
+  }
+
+  /** Only now, when it is durable: who waited for a load reads what it brought. */
+  #endClaims({ mutations }: MutateRequest, { verdicts }: MutateReply): void {
+    for (const [at, mutation] of mutations.entries()) {
+      if (verdicts[at]?.outcome === "ok" && endsClaims(mutation)) this.#claims.end(mutation.key);
+    }
+  }
+
+  #endClaimsOf({ verdict }: TransactReply): void {
+    if (verdict.outcome !== "ok" || verdict.replayed === true) return;
+    for (const { kind, key } of verdict.results) if (kind !== "get") this.#claims.end(key);
+  }
+}
+
+/** Whoever sent it has another picture of the space, or none. */
+function checkShard(transaction: Transaction, shards: number, shard: number): void {
+  if (transactionKeys(transaction).length === 0 || transactionShard(transaction, shards) === shard) return;
+  throw new WarpError("cross_shard", "the transaction's keys lie in another shard");
+}

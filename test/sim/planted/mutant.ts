@@ -1,0 +1,21 @@
+import type { ShapeName } from "./shapes.ts";
+
+/** One place of one source file, written otherwise. */
+export interface Edit {
+  /** Path of the file in the project. */
+  readonly file: string;
+  /** A text that stands in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** A bug to plant. */
+export interface Mutant extends Edit {
+  readonly name: string;
+  /** What is wrong then, in a sentence. */
+  readonly what: string;
+  /** Further places, where a second guard would make good for the first, or a limit is too large. */
+  readonly also?: readonly Edit[];
+  /** Plans in which it can be seen, where those of chance seldom come to it. */
+  readonly shape?: ShapeName;
+}

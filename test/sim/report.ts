@@ -1,0 +1,32 @@
+import { describe } from "./check/history.ts";
+import type { Run } from "./run.ts";
+
+/** All of one run, line by line. */
+export function tellHistory(run: Run): string {
+  const faults = run.plan.steps.filter((step) => "fault" in step).map((step) => `  ${JSON.stringify(step)}`);
+  return [
+    `seed ${run.plan.seed}, history ${run.hash}: ${run.plan.nodes.length} nodes, ${run.plan.shards} shards, ${run.plan.profile}`,
+    ...faults,
+    ...run.history.map((op) => `  ${describe(op)}`),
+  ].join("\n");
+}
+
+/** What is wrong with a run, and what is left of it when all is left out that does not matter. */
+export function report(run: Run, shrunk: Run): string {
+  const { plan, violations, hash } = run;
+  const lines = [`\nseed ${plan.seed}, history ${hash}: ${violations.length} broken promises`];
+  for (const { rule, what, operations } of violations.slice(0, 5)) {
+    lines.push(`  ${rule}: ${what}`, ...operations.slice(-20).map((op) => `      ${describe(op)}`));
+  }
+  lines.push(`  shrunk to ${shrunk.plan.steps.length} of ${plan.steps.length} steps:`);
+  for (const step of shrunk.plan.steps) lines.push(`      ${JSON.stringify(step)}`);
+  const [first] = shrunk.violations;
+  if (first !== undefined) {
+    lines.push(
+      `  ${first.rule}: ${first.what}`,
+      ...first.operations.slice(-20).map((op) => `      ${describe(op)}`),
+    );
+  }
+  lines.push(`  replay: npm run sim -- --seed ${plan.seed} --verbose`);
+  return lines.join("\n");
+}

@@ -1,0 +1,60 @@
+/** A process of `npm run sim`: runs seeds, if asked with a bug planted, and tells what it found. */
+
+import type { CoverageData } from "./coverage.ts";
+import { mutants } from "./planted/index.ts";
+import { plant } from "./planted/plant.ts";
+import type { ShapeName } from "./planted/shapes.ts";
+
+/** What a worker is to do. */
+export interface Task {
+  readonly from: number;
+  readonly count: number;
+  readonly verbose: boolean;
+  readonly stopAtFirst: boolean;
+  /** Name of the bug to plant. */
+  readonly mutant?: string;
+  /** Plans of this shape, not of chance. */
+  readonly shape?: ShapeName | undefined;
+  readonly nodes?: number | undefined;
+  readonly shards?: number | undefined;
+}
+
+/** What a worker tells. */
+export type FromWorker =
+  | { readonly type: "coverage"; readonly coverage: CoverageData }
+  | {
+      readonly type: "violation";
+      readonly seed: number;
+      readonly rule: string;
+      readonly what: string;
+      readonly text: string;
+    }
+  | { readonly type: "history"; readonly text: string };
+
+const task = JSON.parse(process.argv[2] ?? "{}") as Task;
+const tell = (message: FromWorker): void => void process.send?.(message);
+const mutant = mutants.find(({ name }) => name === task.mutant);
+if (mutant !== undefined) plant(mutant);
+
+// Only now: what is loaded before has no bug in it.
+const { runPlan } = await import("./run.ts");
+const { makePlan } = await import("./world/plan.ts");
+const { Coverage } = await import("./coverage.ts");
+const { shrink } = await import("./shrink.ts");
+const { planOf } = await import("./planted/shapes.ts");
+const { report, tellHistory } = await import("./report.ts");
+
+const coverage = new Coverage();
+for (let seed = task.from; seed < task.from + task.count; seed++) {
+  const plan = task.shape === undefined ? makePlan(seed, task) : planOf(seed, task.shape);
+  const run = await runPlan(plan);
+  coverage.add(run);
+  if (task.verbose) tell({ type: "history", text: tellHistory(run) });
+  const [first] = run.violations;
+  if (first === undefined) continue;
+  const text = task.stopAtFirst ? "" : report(run, await shrink(run));
+  tell({ type: "violation", seed, rule: first.rule, what: first.what, text });
+  if (task.stopAtFirst) break;
+}
+tell({ type: "coverage", coverage: coverage.toData() });
+process.disconnect?.();

@@ -1,0 +1,154 @@
+/** A Node process that is a node: `connectWarp`, asked over IPC. Its options come as its argument, in JSON. */
+
+import type { MutationResult } from "../../../src/core/types.ts";
+import { isWarpError } from "../../../src/errors.ts";
+import { connectWarp } from "../../../src/presets/node.ts";
+import {
+  type Ended,
+  type Failure,
+  failed,
+  type NodeCall,
+  revisionOf,
+  type Seen,
+  type TxnStep,
+} from "./calls.ts";
+
+/** What the process is started with. */
+export interface ChildOptions {
+  readonly url: string;
+  readonly space: string;
+  readonly node: string;
+  readonly zone: string;
+  readonly registrations?: readonly { readonly pattern: string; readonly options: object }[];
+}
+
+const { url, space, node, zone, registrations } = JSON.parse(process.argv[2] ?? "") as ChildOptions;
+const warp = connectWarp(url, {
+  space,
+  node,
+  zone,
+  backoff: { baseMs: 20, capMs: 500 },
+  ...(registrations === undefined ? {} : { registrations }),
+  // Connections break all the time here.
+  onError: () => {},
+});
+
+function seenOf(key: string, found: Awaited<ReturnType<typeof warp.lookup<number>>>): Seen {
+  const { value, version, cache } = found;
+  return { key, value: value ?? null, version, cache, stale: cache === "stale" };
+}
+
+function ended(result: MutationResult): Ended {
+  const { version, existed, replayed, cursor } = result;
+  return { ok: true, version, existed, replayed, revision: revisionOf(cursor) };
+}
+
+function failureOf(error: unknown): Failure {
+  return isWarpError(error)
+    ? failed(error.code, error.message, error.outcome)
+    : failed("no_warp_error", error instanceof Error ? String(error.stack) : String(error), "unknown");
+}
+
+/** The operations of a branch, added one by one: the builder's type can't follow a list. */
+function addSteps(builder: ReturnType<typeof warp.txn>, steps: readonly TxnStep[]): void {
+  for (const step of steps) {
+    if (step.op === "get") builder.get(step.key);
+    else if (step.op === "merge") builder.merge(step.key, step.amount);
+    else if (step.value === null) builder.delete(step.key);
+    else builder.set(step.key, step.value);
+  }
+}
+
+async function run(call: NodeCall): Promise<object> {
+  const timeout = call.timeoutMs === undefined ? {} : { timeoutMs: call.timeoutMs };
+  switch (call.do) {
+    case "get":
+      return { ok: true, seen: seenOf(call.key, await warp.lookup<number>(call.key, timeout)) };
+    case "getMany": {
+      const found = await warp.lookupMany<number>(call.keys, timeout);
+      return { ok: true, seen: [...found].map(([key, lookup]) => seenOf(key, lookup)) };
+    }
+    case "peek": {
+      const seen = call.keys.flatMap((key): Seen[] => {
+        const value = warp.peek<number>(key);
+        return value === undefined ? [] : [{ key, value, version: -1, cache: "hit", stale: false }];
+      });
+      return { ok: true, seen };
+    }
+    case "register":
+      await warp.register(call.pattern, call.settings, timeout);
+      return { ok: true };
+    case "set": {
+      const { key, value, opId, expiresInMs, tags } = call;
+      const ends = expiresInMs === undefined ? {} : { expiresInMs };
+      return ended(
+        await warp.set(key, value, { ...timeout, ...ends, ...(tags === undefined ? {} : { tags }), opId }),
+      );
+    }
+    case "delete":
+      return ended(await warp.delete(call.key, { ...timeout, opId: call.opId }));
+    case "merge":
+      return ended(await warp.merge(call.key, call.amount, { ...timeout, opId: call.opId }));
+    case "cas": {
+      const { key, expected, value, opId } = call;
+      return ended(await warp.cas(key, expected ?? undefined, value, { ...timeout, opId }));
+    }
+    case "txn": {
+      const builder = warp.txn();
+      for (const { key, is } of call.compare)
+        builder.compare(key, is === null ? { exists: false } : { value: is });
+      addSteps(builder, call.success);
+      if (call.failure.length > 0) {
+        builder.otherwise();
+        addSteps(builder, call.failure);
+      }
+      const { succeeded, version, replayed, cursor, results } = await builder.commit({
+        ...timeout,
+        opId: call.opId,
+      });
+      const steps = results as readonly { op: string; value?: number; existed?: boolean }[];
+      return {
+        ok: true,
+        succeeded,
+        version,
+        replayed,
+        revision: revisionOf(cursor),
+        results: steps.map(({ op, value, existed }) =>
+          op === "get" ? { value: value ?? null } : { existed },
+        ),
+      };
+    }
+    case "invalidate": {
+      const { keys, prefix, tag, opId } = call;
+      const target =
+        keys !== undefined ? { keys } : prefix !== undefined ? { prefix } : { tags: [tag ?? ""] };
+      await warp.invalidate(target, { ...timeout, opId });
+      return { ok: true };
+    }
+    case "batch": {
+      const operations = call.sets.map(({ key, value, opId }) => ({
+        op: "set" as const,
+        key,
+        payload: { bytes: new TextEncoder().encode(String(value)), contentType: "application/json" },
+        opId,
+      }));
+      const results = await warp.batch(operations, timeout);
+      return {
+        ok: true,
+        ended: results.map((result) => {
+          if ("error" in result) return failed(result.error.code, result.error.message, result.error.outcome);
+          return "result" in result ? ended(result.result) : failed("internal", "a get?", "unknown");
+        }),
+      };
+    }
+  }
+}
+
+process.on("message", ({ id, call }: { id: number; call: NodeCall }) => {
+  run(call)
+    .catch(failureOf)
+    .then((answer) => process.send?.({ id, answer }));
+});
+// The test is over, or died.
+process.on("disconnect", () => process.exit(0));
+process.send?.({ id: 0, answer: { ok: true } });

@@ -1,0 +1,38 @@
+/** The production Worker, whose shards' objects can be aborted, and tell one instance from the next. */
+
+import { WarpShard as ProductionShard } from "../../../../src/objects/warp-shard.ts";
+import { shardName } from "../../../../src/protocol/space.ts";
+import production from "../../../../src/worker.ts";
+
+export { WarpMeter } from "../../../../src/worker.ts";
+
+type Env = Parameters<typeof production.fetch>[1];
+
+/** What the test adds to a shard. */
+interface Faulty {
+  fault(what: string): Promise<string>;
+}
+
+export class WarpShard extends ProductionShard implements Faulty {
+  readonly #instance = crypto.randomUUID();
+
+  /** `abort` ends the object as a failure of the platform would; anything else only tells which instance this is. */
+  async fault(what: string): Promise<string> {
+    if (what === "abort") this.ctx.abort("the test aborts this object");
+    return this.#instance;
+  }
+}
+
+export default {
+  async fetch(request, env) {
+    const [, fault, what = "", space = "", shard = "0"] = new URL(request.url).pathname.split("/");
+    if (fault !== "fault") return await production.fetch(request, env);
+    const stub = env.SHARDS.get(env.SHARDS.idFromName(shardName(space, Number(shard))));
+    try {
+      return new Response(await (stub as unknown as Faulty).fault(what));
+    } catch (error) {
+      // An aborted object answers nobody.
+      return new Response(String(error), { status: what === "abort" ? 200 : 500 });
+    }
+  },
+} satisfies ExportedHandler<Env>;
