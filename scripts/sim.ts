@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { Coverage } from "../test/sim/coverage.ts";
 import { type Mutant, mutants } from "../test/sim/planted/index.ts";
 import { checkMutant } from "../test/sim/planted/plant.ts";
-import { shapeNames } from "../test/sim/planted/shapes.ts";
+import { shapeNames } from "../test/sim/shapes/index.ts";
 import type { FromWorker, Task } from "../test/sim/worker.ts";
 
 type Violation = Extract<FromWorker, { readonly type: "violation" }>;

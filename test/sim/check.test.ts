@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import { type Seeded, seeded } from "../support/seeded.ts";
 import { checkEventual } from "./check/eventual.ts";
 import type { Action, Operation, Step, Value } from "./check/history.ts";
+import { checkInvalidations } from "./check/invalidations.ts";
 import { type Candidate, linearizable, type State, step } from "./check/linearize.ts";
+import { checkQuorum, type Dropped } from "./check/quorum.ts";
 import { checkStrong, components } from "./check/strong.ts";
 
 const keys = ["a", "b"];
@@ -235,5 +237,65 @@ describe("the judge of eventual keys", () => {
       retMs: 40,
     });
     expect(checkEventual(absent(500, removed), exact)).toEqual([]);
+  });
+});
+
+describe("the judge of quorums", () => {
+  const drop = (node: string, zone: string, acknowledged: number | undefined): Dropped => ({
+    node,
+    zone,
+    keys: ["a"],
+    told: 2,
+    acknowledged,
+  });
+  const judge = (dropped: readonly Dropped[], part: Partial<Operation> = {}) =>
+    checkQuorum([set(1, { call: 1, ret: 10, version: 4, ...part })], {
+      nodes: 2,
+      zones: 2,
+      dropped,
+      wants: () => true,
+      committed: () => 8,
+      writer: ({ node }) => node,
+    }).map(({ rule }) => rule);
+
+  test("ST7 counts other nodes, each once, in their zones, that had dropped the key before it was stored", () => {
+    expect(judge([drop("x", "z0", 3), drop("y", "z1", 4)])).toEqual([]);
+    expect(judge([drop("x", "z0", 3), drop("x", "z1", 4)])).toEqual(["ST7"]);
+    expect(judge([drop("x", "z0", 3), drop("y", "z0", 4)])).toEqual(["ST7"]);
+    expect(judge([drop("x", "z0", 3), drop("n", "z1", 4)])).toEqual(["ST7"]);
+    expect(judge([drop("x", "z0", 3), drop("y", "z1", 9)])).toEqual(["ST7"]);
+    expect(judge([drop("x", "z0", 3), drop("y", "z1", undefined)])).toEqual(["ST7"]);
+  });
+
+  test("ST7 asks nothing of what failed, nor of the delete of an absent key", () => {
+    expect(judge([], { outcome: "fail" })).toEqual([]);
+    const absent = plainly({ do: "write", key: "a", value: null, existed: false });
+    expect(judge([], { kind: "delete", ...absent })).toEqual([]);
+  });
+});
+
+describe("the judge of invalidations", () => {
+  const invalidation = operation({
+    kind: "invalidate",
+    keys: [],
+    call: 3,
+    ret: 4,
+    asOf: 7,
+    invalidates: ["a"],
+  });
+  const rules = (...others: Operation[]) =>
+    checkInvalidations([invalidation, ...others]).map(({ rule }) => rule);
+  const hit = (call: number, asOf: number) => get(1, { call, ret: call + 1, asOf, cache: "hit" });
+
+  test("ST2 no strong copy from before one is served after its answer", () => {
+    expect(rules(hit(5, 7))).toEqual(["ST2"]);
+    expect(rules(hit(5, 8))).toEqual([]);
+    expect(rules({ ...hit(3, 7), call: 3.5 })).toEqual([]);
+    expect(rules({ ...hit(5, 7), cache: "bypass" })).toEqual([]);
+  });
+
+  test("ST2 leaves out what another change was taking from its holders at the same time", () => {
+    expect(rules(set(2, { call: 2, ret: 5 }), hit(6, 7))).toEqual([]);
+    expect(rules(set(2, { call: 1, ret: 2 }), hit(6, 7))).toEqual(["ST2"]);
   });
 });

@@ -12,7 +12,7 @@ export function tellHistory(run: Run): string {
 }
 
 /** What is wrong with a run, and what is left of it when all is left out that does not matter. */
-export function report(run: Run, shrunk: Run): string {
+export function report(run: Run, shrunk: Run, shape?: string): string {
   const { plan, violations, hash } = run;
   const lines = [`\nseed ${plan.seed}, history ${hash}: ${violations.length} broken promises`];
   for (const { rule, what, operations } of violations.slice(0, 5)) {
@@ -27,6 +27,7 @@ export function report(run: Run, shrunk: Run): string {
       ...first.operations.slice(-20).map((op) => `      ${describe(op)}`),
     );
   }
-  lines.push(`  replay: npm run sim -- --seed ${plan.seed} --verbose`);
+  const kind = shape === undefined ? "" : ` --shape "${shape}"`;
+  lines.push(`  replay: npm run sim -- --seed ${plan.seed}${kind} --verbose`);
   return lines.join("\n");
 }

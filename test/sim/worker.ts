@@ -3,7 +3,7 @@
 import type { CoverageData } from "./coverage.ts";
 import { mutants } from "./planted/index.ts";
 import { plant } from "./planted/plant.ts";
-import type { ShapeName } from "./planted/shapes.ts";
+import type { ShapeName } from "./shapes/index.ts";
 
 /** What a worker is to do. */
 export interface Task {
@@ -41,7 +41,7 @@ const { runPlan } = await import("./run.ts");
 const { makePlan } = await import("./world/plan.ts");
 const { Coverage } = await import("./coverage.ts");
 const { shrink } = await import("./shrink.ts");
-const { planOf } = await import("./planted/shapes.ts");
+const { planOf } = await import("./shapes/index.ts");
 const { report, tellHistory } = await import("./report.ts");
 
 const coverage = new Coverage();
@@ -52,7 +52,7 @@ for (let seed = task.from; seed < task.from + task.count; seed++) {
   if (task.verbose) tell({ type: "history", text: tellHistory(run) });
   const [first] = run.violations;
   if (first === undefined) continue;
-  const text = task.stopAtFirst ? "" : report(run, await shrink(run));
+  const text = task.stopAtFirst ? "" : report(run, await shrink(run), task.shape);
   tell({ type: "violation", seed, rule: first.rule, what: first.what, text });
   if (task.stopAtFirst) break;
 }

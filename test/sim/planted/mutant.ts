@@ -1,4 +1,4 @@
-import type { ShapeName } from "./shapes.ts";
+import type { ShapeName } from "../shapes/index.ts";
 
 /** One place of one source file, written otherwise. */
 export interface Edit {

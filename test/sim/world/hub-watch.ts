@@ -28,7 +28,7 @@ interface Invalidated {
 /** Looks at the shard's ends of its sockets: what is told of must be stored (rules SB1, ST2), and who has confirmed what (rule ST7). */
 export class HubWatch {
   readonly confirmations: Confirmation[] = [];
-  readonly wrongs: string[] = [];
+  readonly wrongs: { readonly rule: string; readonly what: string }[] = [];
   readonly #kernel: Kernel;
   readonly #said = new WeakMap<Wire, { readonly node: string; readonly zone?: string }>();
   readonly #open = new WeakMap<Wire, Invalidated[]>();
@@ -50,18 +50,24 @@ export class HubWatch {
     if (data.startsWith('{"t":"ev"')) {
       const { to } = JSON.parse(data) as { readonly to: number };
       const { head } = durably();
-      if (to > head) this.wrongs.push(`entries up to ${to} are told of, and the disk has them up to ${head}`);
+      if (to > head)
+        this.#wrong("SB1", `entries up to ${to} are told of, and the disk has them up to ${head}`);
     }
     if (!data.startsWith('{"t":"inv"')) return;
     const { n, keys = [] } = JSON.parse(data) as { readonly n: number; readonly keys?: readonly string[] };
     const said = this.#said.get(wire);
     if (keys.length === 0 || said === undefined) return;
-    if (durably().intents === 0) this.wrongs.push(`${keys.join(", ")} is invalidated under no stored intent`);
+    if (durably().intents === 0)
+      this.#wrong("ST2", `${keys.join(", ")} is invalidated under no stored intent`);
     const { node, zone } = said;
     const confirmation = { node, zone, keys, told: this.#kernel.mark(), acknowledged: undefined };
     this.confirmations.push(confirmation);
     const open = this.#open.get(wire) ?? [];
     open.push({ n, confirmation });
     this.#open.set(wire, open);
+  }
+
+  #wrong(rule: string, what: string): void {
+    this.wrongs.push({ rule, what });
   }
 }

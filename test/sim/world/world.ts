@@ -204,7 +204,7 @@ export class World {
       .concat(
         this.hosts.flatMap(({ reported, watch }) => [
           ...reported.map((error) => trouble("SE4", `a session failed: ${String(error)}`)),
-          ...watch.wrongs.map((what) => trouble("ST2", what)),
+          ...watch.wrongs.map(({ rule, what }) => trouble(rule, what)),
         ]),
       );
   }

@@ -4,6 +4,8 @@ import type { Bed, RemoteNode } from "./bed.ts";
 
 /** What can happen to the deployment and its network. */
 export type Fault =
+  | "kill unseen"
+  | "abort unseen"
   | "kill"
   | "abort"
   | "cut"
@@ -14,8 +16,9 @@ export type Fault =
   | "hold and cut"
   | "pause";
 
-const kinds: readonly Exclude<Fault, "kill">[] = [
+const kinds: readonly Exclude<Fault, "kill" | "kill unseen">[] = [
   "abort",
+  "abort unseen",
   "cut",
   "away",
   "hold",
@@ -49,7 +52,7 @@ export class Faults {
 
   /** One fault after the other until it is over; each kind once before any comes again. */
   async run(isOver: () => boolean): Promise<void> {
-    let due: Exclude<Fault, "kill">[] = [];
+    let due: Exclude<Fault, "kill" | "kill unseen">[] = [];
     while (!isOver()) {
       await sleep(200 + this.#random.below(900));
       if (due.length === 0) due = [...kinds];
@@ -58,15 +61,19 @@ export class Faults {
     }
   }
 
-  /** Kills the runtime with -9 and starts it again on the same folder. */
-  async kill(): Promise<void> {
-    this.#count("kill");
+  /** Kills the runtime with -9 and starts it again on the same folder. With `unseen` a node does not learn of it for a while. */
+  async kill(unseen: boolean): Promise<void> {
+    this.#count(unseen ? "kill unseen" : "kill");
+    const { net } = this.#random.pick(this.#bed.remotes);
+    if (unseen) net.hold();
     this.#killing = this.#bed.killAndRestart();
     await this.#killing;
     this.#killing = undefined;
+    if (unseen) await sleep(4_500);
+    net.heal();
   }
 
-  async make(kind: Exclude<Fault, "kill">): Promise<void> {
+  async make(kind: Exclude<Fault, "kill" | "kill unseen">): Promise<void> {
     this.#count(kind);
     const remote = this.#random.pick(this.#bed.remotes);
     const { net, node } = remote;
@@ -77,6 +84,14 @@ export class Faults {
       case "abort":
         await this.#killing;
         await this.#bed.abort(this.#random.below(this.#shards)).catch(() => undefined);
+        return;
+      case "abort unseen":
+        await this.#killing;
+        net.hold();
+        for (let shard = 0; shard < this.#shards; shard++)
+          await this.#bed.abort(shard).catch(() => undefined);
+        await sleep(Math.max(lengthMs, 4_500));
+        net.heal();
         return;
       case "cut":
         net.cut();

@@ -7,6 +7,9 @@ import type { Violation } from "../../sim/check/violation.ts";
 /** Nodes read clocks of whole milliseconds, each its own. */
 const tolerance = { rate: 0.01, stepMs: 5 };
 
+/** Steps of the search for one group of keys: a right history takes about as many as it has operations. */
+const maxSteps = 300_000;
+
 /** What the judges of the simulation say about a history. */
 export interface Judged {
   /** Violations in words, with the operations that show them. */
@@ -28,11 +31,27 @@ export function judge(history: readonly Operation[]): Judged {
     return `${rule}: ${what}\n${shown.join("\n")}\nAll of ${key}:\n${storyOf(history, key)}`;
   };
   const whole = [...history, ...endings(history)];
-  const strong = checkStrong(whole);
+  const strong = checkStrong(whole, maxSteps);
   const eventual = checkEventual(whole, tolerance);
   const violations = [...strong.violations, ...eventual].map(told);
   const { judged, undecided } = strong;
-  return { violations, judged, undecided, greatestLagMs: greatestLag(history) };
+  return { violations, judged, undecided, greatestLagMs: greatestLag(withVersions(history)) };
+}
+
+/** A look into L1 tells no version; but values are written once, and others told the version of theirs. */
+function withVersions(history: readonly Operation[]): readonly Operation[] {
+  const versions = new Map<string, number>();
+  const readBy = ({ keys, action }: Operation): string => {
+    const [first] = action?.success ?? [];
+    return first?.do === "read" ? `${keys[0]} ${first.value}` : "";
+  };
+  for (const op of history) {
+    if (op.kind === "get" && op.version !== undefined && op.version > 0) versions.set(readBy(op), op.version);
+  }
+  return history.map((op) => {
+    const version = op.kind === "get" && op.version === undefined ? versions.get(readBy(op)) : undefined;
+    return version === undefined ? op : { ...op, version };
+  });
 }
 
 /** All that happened to the keys of a group, in order: for a closer look. */
