@@ -15,7 +15,12 @@ export default defineConfig({
     projects: [
       {
         resolve: host("node"),
-        test: { name: "node", include: [...portable, "test/{cli,sim}/**/*.test.ts"], isolate: false },
+        test: {
+          name: "node",
+          include: [...portable, "test/{cli,sim}/**/*.test.ts"],
+          isolate: false,
+          testTimeout: 60_000,
+        },
       },
       {
         resolve: host("workerd"),
@@ -28,7 +33,7 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "workerd", include: portable, isolate: false },
+        test: { name: "workerd", include: portable, isolate: false, testTimeout: 60_000 },
       },
       {
         plugins: [
@@ -37,7 +42,7 @@ export default defineConfig({
             miniflare: { bindings: { WARP_OPEN: "loopback" } },
           }),
         ],
-        test: { name: "objects", include: ["test/objects/**/*.test.ts"] },
+        test: { name: "objects", include: ["test/objects/**/*.test.ts"], testTimeout: 60_000 },
       },
       {
         test: {
