@@ -19,6 +19,7 @@ export const errorCodes = [
   "invalid_cursor",
   "invalid_version",
   "invalid_op_id",
+  "invalid_lock",
   "invalid_json",
   "invalid_line",
   "invalid_value",
@@ -33,6 +34,8 @@ export const errorCodes = [
   "not_found",
   "space_not_found",
   "registration_not_found",
+  "lease_not_found",
+  "ticket_not_found",
   "route_not_found",
   "method_not_allowed",
   // what stands against it
@@ -52,6 +55,12 @@ export const errorCodes = [
   "quorum_failed",
   "write_interrupted",
   "op_sealed",
+  "lock_held",
+  "lock_waiting",
+  "lock_lost",
+  "not_owner",
+  "wrong_kind",
+  "stale_fence",
   "session_ended",
   "protocol_mismatch",
   "unsupported",
@@ -123,6 +132,8 @@ const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "quorum_failed",
   "write_interrupted",
   "session_ended",
+  "lock_held",
+  "lock_waiting",
 ]);
 
 /** Every error that Warp raises. */

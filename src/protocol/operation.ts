@@ -9,6 +9,16 @@ export type Precondition =
   | { readonly anyOf: "*" | readonly string[] }
   | { readonly noneOf: "*" | readonly string[] };
 
+/**
+ * Ties a write to a lock (rule LK14): where the lock lies in the key's shard it must be held under this fence, else no higher fence of it may have
+ * been seen with this key. Otherwise the write is `stale_fence`.
+ */
+export interface FenceGuard {
+  /** The lock's name. */
+  readonly lock: string;
+  readonly fence: number;
+}
+
 /** One change asked of a shard. `opId` is already scoped to its subject: see {@link scopeOpId}. */
 export type Mutation =
   | {
@@ -21,6 +31,9 @@ export type Mutation =
       /** At most 16 different ones of 1 to 128 bytes: by them all copies of the value can be invalidated at once (rule CO9). */
       readonly tags?: readonly string[];
       readonly when?: Precondition;
+      readonly guard?: FenceGuard;
+      /** Attaches the key to a live lease in the same commit; `lease_not_found` else. */
+      readonly lease?: string;
       /** Replaces the stored value also where the key's registration names a merge rule; without it the value is merged as an operand. */
       readonly replace?: true;
     }
@@ -36,6 +49,9 @@ export type Mutation =
       readonly expiresInMs?: number;
       readonly tags?: readonly string[];
       readonly when?: Precondition;
+      readonly guard?: FenceGuard;
+      /** As for `set`. */
+      readonly lease?: string;
     }
   /** Makes a kept version the present value, as a new version (rule VE2). Fails with `version_compacted` or `not_found`. */
   | {
@@ -44,12 +60,14 @@ export type Mutation =
       readonly key: string;
       readonly version: number;
       readonly when?: Precondition;
+      readonly guard?: FenceGuard;
     }
   | {
       readonly kind: "delete";
       readonly opId: string;
       readonly key: string;
       readonly when?: Precondition;
+      readonly guard?: FenceGuard;
     }
   /** Drop every copy, keep the stored value. */
   | { readonly kind: "invalidate"; readonly opId: string; readonly key: string }

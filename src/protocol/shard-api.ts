@@ -169,13 +169,15 @@ export type ChangeKind =
   | "invalidateTag"
   /** A strong write has begun: copies must go, the value is still the old one. */
   | "intent"
-  | "register";
+  | "register"
+  /** A lease whose home is this shard has ended. What that does to keys follows as entries of their own, in their shards. */
+  | "leaseEnd";
 
 /** One log entry as nodes see it. */
 export interface Change {
   readonly revision: number;
   readonly kind: ChangeKind;
-  /** The key; the prefix for `invalidatePrefix`; the tag for `invalidateTag`; the pattern for `register`. */
+  /** The key; the prefix for `invalidatePrefix`; the tag for `invalidateTag`; the pattern for `register`; the id for `leaseEnd`. */
   readonly key: string;
 }
 
