@@ -211,6 +211,17 @@ describe("the judge of eventual keys", () => {
     expect(checkEventual([failed, second as Operation, get(1, { call: 9, ret: 10 })], exact)).toHaveLength(1);
   });
 
+  test("OU1 a set that was lost when the storage was set back, and is refused afterwards, may have been read before", () => {
+    const restore = operation({ kind: "restore", ...write("a", null), call: 7, ret: 8, callMs: 7, retMs: 8 });
+    const sealed = set(1, { call: 1, ret: 9, callMs: 1, retMs: 9, outcome: "fail" });
+    const before = get(1, { call: 3, ret: 4, version: 5, strong: false });
+    const after = get(1, { call: 10, ret: 11, version: 5, strong: false });
+    expect(checkEventual([sealed, before, restore], exact)).toEqual([]);
+    expect(checkEventual([sealed, after, restore], exact)).toHaveLength(1);
+    const early = { ...sealed, ret: 2 };
+    expect(checkEventual([early, before, restore], exact)).toHaveLength(1);
+  });
+
   test("SB3 absence is a value, too", () => {
     const absent = (callMs: number, ...between: Operation[]) => [
       set(1, { call: 1, ret: 2, version: 1, callMs: 10, retMs: 20 }),

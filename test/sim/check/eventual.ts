@@ -31,17 +31,25 @@ export interface Tolerance {
 export function checkEventual(history: readonly Operation[], tolerance: Tolerance): readonly Violation[] {
   const violations: Violation[] = [];
   for (const [key, { changes, gets }] of byKey(history)) {
-    const wholes = changes.filter(({ op }) => op.outcome !== "fail");
+    const restore = changes.find(({ op }) => op.kind === "restore" && op.outcome === "ok")?.op;
+    // A refusal that came after the storage was set back says nothing of the time before: what had been done then may be among what was lost.
+    const isRefused = ({ op }: Change): boolean =>
+      op.outcome === "fail" && !(restore !== undefined && op.call < restore.ret && op.ret > restore.call);
+    const wholes = changes.filter((change) => !isRefused(change));
     const answered = wholes.filter(({ op, isPossible }) => op.outcome === "ok" && !isPossible);
-    const restore = answered.find(({ op }) => op.kind === "restore")?.op;
     for (const get of gets) {
       if (get.outcome !== "ok" || get.stale === true) continue;
       const value = readValue(get, key);
       // While a storage is set back nothing is promised; afterwards what was lost no longer counts.
       if (value === undefined || (restore !== undefined && get.call < restore.ret && get.ret > restore.call))
         continue;
-      const from = restore !== undefined && get.call > restore.ret ? restore.call : 0;
-      const sources = sourcesOf(value, get, wholes);
+      const isAfter = restore !== undefined && get.call > restore.ret;
+      const from = isAfter ? restore.call : 0;
+      const sources = sourcesOf(
+        value,
+        get,
+        isAfter ? wholes.filter(({ op }) => op.outcome !== "fail") : wholes,
+      );
       if (sources.length === 0) {
         violations.push({ rule: "OU1", what: `${key} = ${value}: nobody wrote that`, operations: [get] });
         continue;
