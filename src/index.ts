@@ -20,6 +20,8 @@ export {
   versionedCache,
 } from "./cache/versioned/versioned-cache.ts";
 export type { KeyScope } from "./core/key-scope.ts";
+export type { LeaseDirectory } from "./core/lease-directory.ts";
+export type { LockDirectory } from "./core/lock-directory.ts";
 export type { Scope } from "./core/scope.ts";
 export type { GetOrSetOptions, Source } from "./core/sourcing.ts";
 export type { TransactionBuilder } from "./core/transaction-builder.ts";
@@ -34,6 +36,7 @@ export type {
   Comparand,
   DeleteOptions,
   Entry,
+  ForceOptions,
   FrequencyTtl,
   HistoryOptions,
   HistoryPage,
@@ -41,7 +44,9 @@ export type {
   InvalidateResult,
   InvalidateTarget,
   KeptEntry,
+  LeaseListOptions,
   ListPage,
+  LockListOptions,
   Lookup,
   MergeOptions,
   MutationOptions,
@@ -81,8 +86,20 @@ export {
   WarpError,
   type WarpErrorOptions,
 } from "./errors.ts";
+export type { LeaseKeysPage, LeasePage, Leases, LeasesSupports } from "./lease/lease.ts";
+export type { EndedGrant, LockPage, Locks, LocksSupports, ObservedElection } from "./lock/lock.ts";
 export type { MergeFunction, MergeFunctions } from "./merge/merge-function.ts";
 export { type StandaloneOptions, standalone } from "./presets/standalone.ts";
+export type { LeaseCommand, LeaseEndAction, LeaseInfo, LeaseVerdict } from "./protocol/lease.ts";
+export type {
+  ElectionEvent,
+  LockCommand,
+  LockEnd,
+  LockHolder,
+  LockInfo,
+  LockKind,
+  LockVerdict,
+} from "./protocol/lock.ts";
 export type { Payload } from "./protocol/payload.ts";
 export type { Mode, RegistrationSettings, StoredRegistration } from "./protocol/registration.ts";
 export type { KeptVersion, ListedKey, Precondition, Resolution } from "./protocol/shard-api.ts";

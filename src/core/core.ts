@@ -1,4 +1,5 @@
 import { maxTimeoutMs } from "../runtime/limits.ts";
+import { steadyClock } from "../runtime/steady-clock.ts";
 import { Alignment } from "./alignment.ts";
 import { BusIntake } from "./bus-intake.ts";
 import { Conditions } from "./conditions.ts";
@@ -60,6 +61,7 @@ export class Core {
       adapter,
       cache,
       clock,
+      elapsed: options.elapsed ?? steadyClock(clock),
       timers,
       random,
       background,

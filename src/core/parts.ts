@@ -12,6 +12,8 @@ export interface Parts {
   readonly adapter: Adapter;
   readonly cache: Cache;
   readonly clock: Clock;
+  /** Measures elapsed time: never goes back. */
+  readonly elapsed: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly background: Background;

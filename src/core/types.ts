@@ -3,6 +3,8 @@
 import type { Adapter, CallOptions, ListedKey, StoredEntry } from "../adapter/adapter.ts";
 import type { Cache, CacheStats } from "../cache/cache.ts";
 import type { ErrorData } from "../errors.ts";
+import type { Leases } from "../lease/lease.ts";
+import type { Locks } from "../lock/lock.ts";
 import type { Mode, RegistrationSettings, StoredRegistration } from "../protocol/registration.ts";
 import type { Background } from "../runtime/background.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
@@ -14,6 +16,7 @@ import type { MutationOptions, MutationResult, WriteOptions } from "./mutation-t
 import type { RegistrationOptions } from "./registration-options.ts";
 
 export type { AdaptiveTtl, FrequencyTtl, HistoryPolicy } from "../protocol/registration.ts";
+export type { ForceOptions, LeaseListOptions, LockListOptions } from "./lock-types.ts";
 export type {
   DeleteOptions,
   MergeOptions,
@@ -69,6 +72,12 @@ export interface WarpOptions {
   readonly bus?: SyncBus;
   /** How long a publication may take, 1 to 120,000 ms; then it is a `publishError`. Default: as long as it takes. */
   readonly publishTimeoutMs?: number;
+  /** Locks and elections: this node's own driver, closed with it. Default none: they are `unsupported`. */
+  readonly locks?: Locks;
+  /** Leases: this node's own driver, closed with it. Default none: they are `unsupported`. */
+  readonly leases?: Leases;
+  /** Measures elapsed time, for what holds until some time has passed; never goes back. Default: `clock`, which stands still where that is set back. */
+  readonly elapsed?: Clock;
 }
 
 /** How a value was come by. `hit`: from L1 or the second tier. `bypass`: this mode reads at the authority. */

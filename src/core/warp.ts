@@ -1,4 +1,6 @@
 import type { CallOptions, ListOptions } from "../adapter/adapter.ts";
+import type { Leases } from "../lease/lease.ts";
+import type { Locks } from "../lock/lock.ts";
 import { checkPattern } from "../protocol/key.ts";
 import type { StoredRegistration } from "../protocol/registration.ts";
 import type { SyncBus } from "../syncbus/syncbus.ts";
@@ -19,23 +21,25 @@ import type {
 } from "./types.ts";
 import { WantedPolicies } from "./wanted-policies.ts";
 import { Warmup } from "./warmup.ts";
-import { WarpWrites } from "./warp-writes.ts";
+import { WarpLocks } from "./warp-locks.ts";
 
 /**
  * One node of Warp: a cache (L1) over a storage. The same class everywhere; presets put it together. `docs/core.md` tells what its
  * answers promise. After {@link close} every call is `warp_closed`.
  */
-export class Warp extends WarpWrites {
+export class Warp extends WarpLocks {
   readonly #core: Core;
   readonly #sharedAdapter: boolean;
   readonly #bus: SyncBus | undefined;
+  readonly #drivers: readonly (Pick<Locks | Leases, "close"> | undefined)[];
   readonly #wanted: WantedPolicies;
 
   /** Throws what is wrong with the options: `invalid_argument`, `invalid_pattern`, `invalid_registration`, `invalid_ttl`. */
   constructor(options: WarpOptions) {
     const core = new Core(options);
-    super(core);
+    super(core, options.locks, options.leases);
     this.#core = core;
+    this.#drivers = [options.locks, options.leases];
     this.#wanted = new WantedPolicies(this.#core.registry);
     this.#sharedAdapter = options.sharedAdapter ?? false;
     this.#bus = options.bus;
@@ -125,7 +129,7 @@ export class Warp extends WarpWrites {
     };
   }
 
-  /** Ends this node: who waits gets `warp_closed`, L1 is emptied, the bus is closed, the adapter too unless it is shared. Idempotent. */
+  /** Ends this node: who waits gets `warp_closed`, L1 is emptied, the bus, locks and leases are closed, the adapter too unless it is shared. Idempotent. */
   async close(): Promise<void> {
     const { lifetime, emitter, cache, adapter } = this.#core.parts;
     if (lifetime.closed) return;
@@ -133,6 +137,7 @@ export class Warp extends WarpWrites {
     emitter.clear();
     await cache.clear();
     await this.#bus?.close();
+    for (const driver of this.#drivers) await driver?.close();
     if (!this.#sharedAdapter) await adapter.close();
   }
 }
