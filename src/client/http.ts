@@ -26,7 +26,7 @@ export interface HttpClientOptions {
 
 /** One call. */
 export interface HttpCall {
-  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "PATCH" | "DELETE";
   /** Path and query, encoded, from the slash on. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;

@@ -81,7 +81,7 @@ export class Guard {
     return new Response(null, {
       status: 204,
       headers: {
-        "Access-Control-Allow-Methods": "GET, HEAD, PUT, POST, DELETE",
+        "Access-Control-Allow-Methods": "GET, HEAD, PUT, POST, PATCH, DELETE",
         "Access-Control-Allow-Headers": accepted,
         "Access-Control-Max-Age": "600",
       },

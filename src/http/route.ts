@@ -12,7 +12,7 @@ export type Access = "public" | "caller" | "space" | Verb;
 
 /** One route: what it is called by, who may, what it takes, what it does. Described once; routing, checks and documents read it. */
 export interface Route {
-  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  readonly method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
   /** `{name}` is one segment, `{name+}` everything that follows, slashes included. */
   readonly path: string;
   readonly summary: string;

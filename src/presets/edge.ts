@@ -96,7 +96,7 @@ function withSubscriptions(
     sockets: (shard) =>
       workersSockets(async () => {
         // Nobody's rights are in it: it is told what changes, and asks nothing.
-        const caller = { space, shard, subject: "isolate", invalidates: false, isAdmin: false };
+        const caller = { space, shard, subject: "isolate", invalidates: false, locks: false, isAdmin: false };
         const headers = { Upgrade: "websocket", [callerHeader]: formatCaller(caller) };
         const stub = namespace.get(namespace.idFromName(shardName(space, shard)));
         return await stub.fetch("https://shard/connect", { headers });

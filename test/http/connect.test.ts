@@ -42,12 +42,13 @@ describe("GET /v1/{space}/connect", () => {
     const bearer = await token({ verbs: ["read", "write", "delete", "invalidate"] });
     await call("GET", "/v1/app/connect?shard=0", { headers: upgrade, bearer });
     expect(callers).toEqual([
-      { space: "app", shard: 0, subject: "admin", invalidates: true, isAdmin: true },
+      { space: "app", shard: 0, subject: "admin", invalidates: true, locks: true, isAdmin: true },
       {
         space: "app",
         shard: 0,
         subject: "web",
         invalidates: true,
+        locks: false,
         isAdmin: false,
         expiresAtMs: 1_800_003_600_000,
       },
@@ -151,6 +152,7 @@ describe("a caller on its way to the object", () => {
       shard: 3,
       subject: "x/y",
       invalidates: false,
+      locks: true,
       isAdmin: true,
       zone: "Zürich",
     };

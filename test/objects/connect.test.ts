@@ -64,7 +64,15 @@ class Client {
   }
 
   static async open(space: string, caller: Partial<Caller> = {}): Promise<Client> {
-    const made = { space, shard: 0, subject: "test", invalidates: true, isAdmin: false, ...caller };
+    const made = {
+      space,
+      shard: 0,
+      subject: "test",
+      invalidates: true,
+      locks: true,
+      isAdmin: false,
+      ...caller,
+    };
     return new Client(await connectShard(shards, made));
   }
 

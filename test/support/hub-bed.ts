@@ -120,6 +120,7 @@ export class HubBed {
       shard: 0,
       subject: "test",
       invalidates: true,
+      locks: true,
       isAdmin: false,
       zone: "here",
       ...caller,

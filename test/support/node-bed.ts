@@ -171,7 +171,14 @@ export class NodeBed {
     const line: Line = { end, attachment: undefined, socket: undefined as unknown as HubSocket };
     line.socket = this.#socket(line, sql);
     this.#lines.add(line);
-    const caller = { space: "test", shard: 0, subject: "node", invalidates: true, isAdmin: false } as const;
+    const caller = {
+      space: "test",
+      shard: 0,
+      subject: "node",
+      invalidates: true,
+      locks: true,
+      isAdmin: false,
+    } as const;
     hub.accept(line.socket, { ...caller, zone: "here" });
     return {
       message: (data) => {

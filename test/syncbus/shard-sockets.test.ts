@@ -27,6 +27,7 @@ const run: BusContract["run"] = (work) =>
         shard: 0,
         subject: "bus",
         invalidates: true,
+        locks: true,
         isAdmin: false,
       });
       return {

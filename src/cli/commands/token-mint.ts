@@ -1,6 +1,6 @@
 import type { Command } from "../command.ts";
 
-const verbs = ["read", "write", "delete", "invalidate", "metrics", "admin"];
+const verbs = ["read", "write", "delete", "invalidate", "lock", "metrics", "admin"];
 
 export const tokenMint: Command = {
   name: "token mint",

@@ -1,7 +1,7 @@
 import { WarpError } from "../../errors.ts";
 
 /** What a token may allow. `admin` includes all others and the administration of spaces, registrations and tokens. */
-export const verbs = ["read", "write", "delete", "invalidate", "metrics", "admin"] as const;
+export const verbs = ["read", "write", "delete", "invalidate", "lock", "metrics", "admin"] as const;
 export type Verb = (typeof verbs)[number];
 
 /** What a caller may do: the product of its spaces, key prefixes and verbs, until it ends. */
@@ -64,8 +64,8 @@ export function requireAnyVerb(grant: Grant, verbs: readonly Verb[]): void {
   });
 }
 
-/** Throws `forbidden` unless `key` (a key, or a prefix of keys) lies within the grant. */
-export function requireKey(grant: Grant, key: string, what: "key" | "prefix" | "space"): void {
+/** Throws `forbidden` unless `key` (a key, a prefix of keys, or the name of a lock) lies within the grant. */
+export function requireKey(grant: Grant, key: string, what: "key" | "prefix" | "space" | "lock"): void {
   if (!allowsKey(grant, key)) {
     throw new WarpError("forbidden", `the ${what} lies outside the token's key prefixes`);
   }

@@ -35,6 +35,7 @@ async function connect(call: Call): Promise<Response> {
     shard,
     subject,
     invalidates: allowsVerb(grant, "invalidate"),
+    locks: allowsVerb(grant, "lock"),
     isAdmin: allowsVerb(grant, "admin"),
     ...(Number.isFinite(expiresAtMs) ? { expiresAtMs } : {}),
     ...(zone === undefined ? {} : { zone }),

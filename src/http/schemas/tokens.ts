@@ -31,7 +31,7 @@ export const tokenBody = v.strictObject({
   ),
   verbs: v.pipe(
     v.array(v.picklist(verbs)),
-    v.minLength(1, "must have 1 to 5 items"),
+    v.minLength(1, `must have 1 to ${verbs.length} items`),
     v.maxLength(verbs.length, `must have 1 to ${verbs.length} items`),
   ),
   expiresInMs: v.optional(integer(minTokenTtlMs, maxTokenTtlMs)),

@@ -8,6 +8,8 @@ export interface Caller {
   readonly subject: string;
   /** Whether it may drop other nodes' copies. */
   readonly invalidates: boolean;
+  /** Whether it may acquire and release locks, and campaign in elections. */
+  readonly locks: boolean;
   /** Whether it may do everything: registrations, spaces, anybody's op ids. */
   readonly isAdmin: boolean;
   /** When its rights end, in Unix ms; absent: never. */

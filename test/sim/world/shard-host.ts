@@ -369,6 +369,7 @@ export class Instance {
       shard: this.#index,
       subject: "node",
       invalidates: true,
+      locks: true,
       isAdmin: true,
     });
     this.view.gate(() => wire.opened());
