@@ -56,6 +56,8 @@ export interface AdapterSupports {
   readonly merge: boolean;
   /** Strong writes wait for other nodes: `quorum` and `minZones` may be registered. */
   readonly quorum: boolean;
+  /** `lease` on `set` and `merge`. */
+  readonly leases: boolean;
 }
 
 /** What every call takes. */

@@ -90,7 +90,7 @@ export class SpaceClient {
     keys: readonly string[],
     limits?: CallLimits & { readonly strong?: "read" | "hold" },
   ): Promise<readonly Placed<StoredEntry | undefined>[]> {
-    return this.#run("read", limits, async (calls) => {
+    return this.run("read", limits, async (calls) => {
       const { shards } = calls.space;
       const groups = groupByShard(keys, (key) => shardOf(key, shards), shards);
       const answers = await Promise.all(
@@ -142,7 +142,7 @@ export class SpaceClient {
     limits?: CallLimits,
   ): Promise<readonly (readonly [Placed<Verdict>, ...Placed<Verdict>[]])[]> {
     const progress = { acted: false };
-    const call = this.#run("mutation", limits, (calls) => mutateSpace(calls, mutations, progress));
+    const call = this.run("mutation", limits, (calls) => mutateSpace(calls, mutations, progress));
     // One shard's definite no is not the whole call's where another shard has acted.
     return call.catch((error: unknown) => {
       throw progress.acted && error instanceof WarpError ? withOutcome(error, "unknown") : error;
@@ -155,7 +155,7 @@ export class SpaceClient {
    */
   async transact(transaction: Transaction, limits?: CallLimits): Promise<Placed<TransactionVerdict>> {
     checkTransactionShape(transaction);
-    return await this.#run("mutation", limits, (calls) => transactSpace(calls, transaction));
+    return await this.run("mutation", limits, (calls) => transactSpace(calls, transaction));
   }
 
   /**
@@ -167,19 +167,19 @@ export class SpaceClient {
     { seal = false, ...limits }: CallLimits & { readonly seal?: boolean } = {},
   ): Promise<readonly Resolution[]> {
     checkResolveCount(operations.length);
-    return await this.#run(seal ? "mutation" : "read", limits, (calls) =>
+    return await this.run(seal ? "mutation" : "read", limits, (calls) =>
       resolveSpace(calls, operations, seal),
     );
   }
 
   /** A page of keys in order of their bytes. Throws `space_not_found`. */
   list(request: SpaceListRequest, limits?: CallLimits): Promise<SpacePage> {
-    return this.#run("read", limits, (calls) => listSpace(calls, request));
+    return this.run("read", limits, (calls) => listSpace(calls, request));
   }
 
   /** What happened in `since.shard` after `since`, at most 10,000 entries. Throws `space_not_found`. */
   changes(since: Position, limits?: CallLimits): Promise<SpaceChanges> {
-    return this.#run("read", limits, async (calls) => {
+    return this.run("read", limits, async (calls) => {
       const { shard, epoch, revision } = since;
       if (shard >= calls.space.shards) {
         // The position is from another life of the space, which had more shards.
@@ -206,7 +206,7 @@ export class SpaceClient {
   registrations(
     limits?: CallLimits,
   ): Promise<{ readonly version: number; readonly list: readonly StoredRegistration[] }> {
-    return this.#run("read", limits, async (calls) => {
+    return this.run("read", limits, async (calls) => {
       const reply = await calls.ask("read", 0, (home, scope) => home.getRegistrations(scope));
       return { version: reply.registrations, list: reply.list };
     });
@@ -218,7 +218,7 @@ export class SpaceClient {
     ifVersion: number | undefined,
     limits?: CallLimits,
   ): Promise<{ readonly registration: StoredRegistration; readonly created: boolean }> {
-    return this.#run("mutation", limits, async (calls) => {
+    return this.run("mutation", limits, async (calls) => {
       const version = ifVersion === undefined ? {} : { ifVersion };
       const { registration, created } = await calls.ask("mutation", 0, (home, scope) =>
         home.register({ ...scope, pattern, settings, ...version }),
@@ -228,7 +228,7 @@ export class SpaceClient {
   }
 
   unregister(pattern: string, limits?: CallLimits): Promise<boolean> {
-    return this.#run("mutation", limits, async (calls) => {
+    return this.run("mutation", limits, async (calls) => {
       const reply = await calls.ask("mutation", 0, (home, scope) => home.unregister({ ...scope, pattern }));
       return reply.removed;
     });
@@ -244,7 +244,7 @@ export class SpaceClient {
     limits: CallLimits | undefined,
     work: (ask: <R extends ShardStamp>(send: Send<R>) => Promise<Placed<R>>) => Promise<T>,
   ): Promise<T> {
-    return this.#run("read", limits, (calls) =>
+    return this.run("read", limits, (calls) =>
       work(async (send) => {
         const shard = shardOf(key, calls.space.shards);
         const answer = await calls.ask("read", shard, send);
@@ -253,7 +253,8 @@ export class SpaceClient {
     );
   }
 
-  #run<T>(
+  /** Runs `work` under one attempt and one picture of the space, a second time where a shard found that picture old. */
+  run<T>(
     intent: Intent,
     limits: CallLimits | undefined,
     work: (calls: ShardCalls) => Promise<T>,

@@ -112,6 +112,7 @@ export class Follower {
    */
   outdate(shard: number, changes: readonly Change[]): Promise<unknown> | undefined {
     for (const { kind, key } of changes) {
+      if (kind === "leaseEnd") continue;
       if (kind === "register") this.#hooks.registrationsOld();
       else if (kind === "invalidatePrefix") this.#hooks.outdated(undefined, key);
       // What is on its way may have the tag.

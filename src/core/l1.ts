@@ -248,7 +248,7 @@ export class L1 {
     const { emitter } = this.#parts;
     const waits: Promise<void>[] = [];
     for (const { kind, key, revision } of changes) {
-      if (kind === "register") continue;
+      if (kind === "register" || kind === "leaseEnd") continue;
       if (kind === "invalidateTag") {
         this.outdateTag(key, shard, revision);
         if (emitter.has("invalidate")) emitter.emit("invalidate", { tag: key, source: "log" });

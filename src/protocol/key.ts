@@ -50,6 +50,15 @@ export function checkPattern(pattern: string): void {
   }
 }
 
+/** The form of a lease's id: chosen at random by the node that grants it. */
+const leaseIdPattern = /^[a-z0-9]{16,64}$/;
+
+/** Throws `invalid_argument` naming `field` unless `id` is 16 to 64 of `a-z 0-9`. */
+export function checkLeaseId(id: string, field = "lease"): void {
+  if (leaseIdPattern.test(id)) return;
+  throw new WarpError("invalid_argument", "a lease's id is 16 to 64 of a-z and 0-9", { details: { field } });
+}
+
 /**
  * What decides a key's shard: the text between the first `{` and the next `}` if there is any (Redis Cluster's hash
  * tag rule), else the whole key.

@@ -11,7 +11,7 @@ import {
   opIdSkewMs,
   opIdWindowMs,
 } from "../runtime/limits.ts";
-import { checkKey } from "./key.ts";
+import { checkKey, checkLeaseId } from "./key.ts";
 import type { Payload } from "./payload.ts";
 import type { Mutation, Precondition } from "./shard-api.ts";
 import { checkVersion } from "./versions.ts";
@@ -33,6 +33,7 @@ export function checkMutation(
     else if (mutation.prefix !== "") checkKey(mutation.prefix);
     if (mutation.kind === "restore") checkVersion(mutation.version);
     if (writes(mutation) && mutation.tags !== undefined) checkTags(mutation.tags, "tags");
+    if (writes(mutation) && mutation.lease !== undefined) checkLeaseId(mutation.lease);
   } catch (error) {
     if (error instanceof WarpError) return error;
     throw error;
@@ -142,6 +143,7 @@ export function mutationPrint(mutation: Mutation): string {
   // Only where there are any: the prints of operations from before there were tags stay as they were.
   if (writes(mutation) && mutation.tags !== undefined && mutation.tags.length > 0) parts.push(mutation.tags);
   if (mutation.kind === "set" && mutation.replace === true) parts.push("replace");
+  if (writes(mutation) && mutation.lease !== undefined) parts.push("lease", mutation.lease);
   return fingerprint(utf8(JSON.stringify(parts)));
 }
 

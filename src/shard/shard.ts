@@ -46,6 +46,7 @@ import { SpaceCalls } from "./space-calls.ts";
 import { Authority } from "./strong/authority.ts";
 import { Strong } from "./strong/strong.ts";
 import { WriteCalls } from "./write-calls.ts";
+import { WritePath } from "./write-path.ts";
 
 /** What a shard is made of. */
 export interface ShardOptions extends ResidenceOptions {
@@ -117,6 +118,7 @@ export class Shard implements ShardApi {
     this.#claims = new LoadClaims(options.clock, options.timers);
     const expired = () => this.published.settleBehind();
     this.#reads = new ReadCalls({ ...options, expired }, residence, commit, this.#admission, this.#strong);
+    const path = new WritePath(clock, commit, this.#strong);
     this.#writes = new WriteCalls(
       options.clock,
       this.#residence,
@@ -124,6 +126,7 @@ export class Shard implements ShardApi {
       this.#admission,
       this.#claims,
       this.#strong,
+      path,
     );
   }
 

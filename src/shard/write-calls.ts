@@ -23,8 +23,8 @@ import { refusing } from "./refusal.ts";
 import type { Residence } from "./residence.ts";
 import { MutationOperation } from "./strong/operation.ts";
 import type { Strong } from "./strong/strong.ts";
-import type { StrongRequest } from "./strong/strong-write.ts";
 import { TransactionOperation } from "./strong/transaction-operation.ts";
+import type { WritePath } from "./write-path.ts";
 
 /** The calls that change keys, and the one that asks what became of them. */
 export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resolve"> {
@@ -34,6 +34,7 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
   readonly #admission: Admission;
   readonly #claims: LoadClaims;
   readonly #strong: Strong;
+  readonly #path: WritePath;
 
   constructor(
     clock: Clock,
@@ -42,6 +43,7 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
     admission: Admission,
     claims: LoadClaims,
     strong: Strong,
+    path: WritePath,
   ) {
     this.#clock = clock;
     this.#residence = residence;
@@ -49,12 +51,13 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
     this.#admission = admission;
     this.#claims = claims;
     this.#strong = strong;
+    this.#path = path;
   }
 
   async mutate(request: MutateRequest, session?: string): Promise<MutateReply | Refusal> {
     const admitted = await this.#admission.admit(request, "write");
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
-    const reply = await this.#write({
+    const reply = await this.#path.take({
       operations: request.mutations.map((mutation) => new MutationOperation(mutation)),
       admit: () => this.#residence.admit(request),
       reply: (ledger, verdicts): MutateReply => ({ ...ledger.stamp(), verdicts }),
@@ -69,7 +72,7 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
     const { transaction } = request;
     const admitted = await this.#admission.admit(request, "write");
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
-    const reply = await this.#write({
+    const reply = await this.#path.take({
       operations: [new TransactionOperation(transaction)],
       admit: () =>
         refusing(() => {
@@ -112,36 +115,6 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
         return { ...present.stamp(), resolutions };
       }),
     );
-  }
-
-  /** Carries a request out in one commit, or as a strong write if it must be one. */
-  async #write<V, R extends object>(request: StrongRequest<V, R>): Promise<R | Refusal> {
-    const strong: { write?: Promise<R | Refusal> } = {};
-    const plainly = this.#commit.submit(() => {
-      // It has a place among the strong writes, though another's trouble undid this group.
-      if (strong.write !== undefined) return undefined;
-      const ledger = request.admit();
-      if (isRefusal(ledger)) return ledger;
-      if (this.#strong.concerns(ledger, request.operations)) {
-        strong.write = this.#strong.begin(request).done;
-        return undefined;
-      }
-      const nowMs = this.#clock.now();
-      return request.reply(
-        ledger,
-        request.operations.map((operation) => operation.apply(ledger, nowMs)),
-      );
-    }, request.weight);
-    try {
-      const answer = await plainly;
-      if (answer !== undefined) return answer;
-    } catch (error) {
-      // Once it is a strong write, what becomes of the group that began it is nothing to it.
-      if (strong.write === undefined) throw error;
-    }
-    if (strong.write === undefined)
-      throw new WarpError("internal", "a write has neither an answer nor a turn");
-    return await strong.write;
   }
 
   /** Only now, when it is durable: who waited for a load reads what it brought. */

@@ -19,6 +19,7 @@ adapterContract({
     transactions: true,
     merge: true,
     quorum: false,
+    leases: false,
   },
   firstWriteCreates: false,
   run: async (work, options = {}) => {

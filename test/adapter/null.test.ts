@@ -16,6 +16,7 @@ adapterContract({
     transactions: false,
     merge: false,
     quorum: false,
+    leases: false,
   },
   firstWriteCreates: false,
   run: async (work) => {

@@ -21,6 +21,7 @@ adapterContract({
     transactions: true,
     merge: true,
     quorum: true,
+    leases: true,
   },
   firstWriteCreates: true,
   run: (work, { strict = false, merges, ...options } = {}) =>

@@ -25,6 +25,7 @@ contract({
     transactions: true,
     merge: true,
     quorum: true,
+    leases: true,
   },
   firstWriteCreates: false,
   run: async (work, { merges, ...options } = {}) => {

@@ -41,6 +41,7 @@ const supports: AdapterSupports = Object.freeze({
   transactions: true,
   merge: true,
   quorum: false,
+  leases: false,
 });
 
 /**

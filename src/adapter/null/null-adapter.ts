@@ -48,6 +48,7 @@ const supports: AdapterSupports = Object.freeze({
   transactions: false,
   merge: false,
   quorum: false,
+  leases: false,
 });
 
 /**

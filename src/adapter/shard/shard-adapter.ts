@@ -43,6 +43,7 @@ const supports: AdapterSupports = Object.freeze({
   transactions: true,
   merge: true,
   quorum: true,
+  leases: true,
 });
 
 /**

@@ -65,8 +65,16 @@ const setParts = {
   tags: optional(tags),
   when,
   replace: optional(mark),
+  lease: optional(text),
 };
-const mergeParts = { key: text, operand: payload, expiresInMs, tags: optional(tags), when };
+const mergeParts = {
+  key: text,
+  operand: payload,
+  expiresInMs,
+  tags: optional(tags),
+  when,
+  lease: optional(text),
+};
 const kinds = {
   set: word("set"),
   merge: word("merge"),

@@ -16,14 +16,14 @@ export function toMutation(
   return { kind: "invalidateTag", opId, tag: message.tag };
 }
 
-/** Log entries as events. A changed registration is none: it is about no copy. */
+/** Log entries as events. A changed registration and the end of a lease are none: they are about no copy. */
 export function toEvents(shard: number, epoch: string, changes: readonly Change[]): readonly BusEvent[] {
   let before = 0;
   let seq = 0;
   return changes.flatMap(({ kind, key, revision }): readonly BusEvent[] => {
     seq = revision === before ? seq + 1 : 0;
     before = revision;
-    if (kind === "register") return [];
+    if (kind === "register" || kind === "leaseEnd") return [];
     const target: BusTarget =
       kind === "invalidatePrefix" ? { prefix: key } : kind === "invalidateTag" ? { tag: key } : { key };
     return [{ ...target, id: `${epoch}.${shard}.${revision}.${seq}`, position: { shard, epoch, revision } }];
