@@ -26,8 +26,21 @@ export async function mutateSpace(
     "key" in mutation ? shardOf(mutation.key, shards) : undefined;
   const groups = groupByShard(mutations, shardOfMutation, shards);
   for (const group of groups) checkBytes(group);
-  const replies = await Promise.allSettled(groups.map((group) => mutateShard(calls, group)));
-  const answers: Placed<Verdict>[][] = [];
+  const answers = await settleShards(groups, progress, (group) => mutateShard(calls, group));
+  return gather(groups, answers);
+}
+
+/**
+ * Sends each group to its shard, side by side, and waits for all. If any fails, throws one of the failures, of unknown outcome if there is such; `progress`
+ * tells when any shard may have acted.
+ */
+export async function settleShards<T, A>(
+  groups: readonly ShardGroup<T>[],
+  progress: { acted: boolean },
+  send: (group: ShardGroup<T>) => Promise<readonly A[]>,
+): Promise<readonly (readonly A[])[]> {
+  const replies = await Promise.allSettled(groups.map(send));
+  const answers: (readonly A[])[] = [];
   const failures: unknown[] = [];
   for (const reply of replies) {
     if (reply.status === "fulfilled") answers.push(reply.value);
@@ -35,7 +48,7 @@ export async function mutateSpace(
     if (reply.status === "fulfilled" || isUnknown(reply.reason)) progress.acted = true;
   }
   if (failures.length > 0) throw failures.find(isUnknown) ?? failures[0];
-  return gather(groups, answers);
+  return answers;
 }
 
 /** Carries out a transaction in the shard that all its keys lie in. Throws `cross_shard` before anything is sent. */

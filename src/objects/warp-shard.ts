@@ -122,6 +122,26 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardAp
     return this.#shard.unregister(request);
   }
 
+  lock(request: Asked<"lock">) {
+    return this.#metrics.after(this.#shard.lock(request));
+  }
+
+  waitLock(request: Asked<"waitLock">) {
+    return this.#metrics.after(this.#shard.waitLock(request));
+  }
+
+  lockInfo(request: Asked<"lockInfo">) {
+    return this.#shard.lockInfo(request);
+  }
+
+  listLocks(request: Asked<"listLocks">) {
+    return this.#shard.listLocks(request);
+  }
+
+  observe(request: Asked<"observe">) {
+    return this.#shard.observe(request);
+  }
+
   override async fetch(request: Request): Promise<Response> {
     return this.#door.open(request);
   }

@@ -1,7 +1,7 @@
 /** What a node and a shard, and the shards among themselves, say about leases: plain data. `docs/leases.md` tells what it promises. */
 
 import type { ErrorData } from "../errors.ts";
-import type { CallScope, Refusal, ShardStamp } from "./shard-api.ts";
+import type { CallScope, Refusal, ShardStamp } from "./call-scope.ts";
 
 /** What the end of a lease does to its keys: drop every copy, or delete them. */
 export type LeaseEndAction = "invalidate" | "delete";

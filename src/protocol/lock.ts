@@ -1,8 +1,8 @@
 /** What a node and a shard say to each other about locks and elections: plain data. `docs/lock.md` tells what it promises. */
 
 import type { ErrorData } from "../errors.ts";
+import type { CallScope, Refusal, ShardStamp } from "./call-scope.ts";
 import type { Payload } from "./payload.ts";
-import type { CallScope, Refusal, ShardStamp } from "./shard-api.ts";
 
 /**
  * What a name is used for. Live grants and waiters of one name are of one kind (rule LK13), `read` and `write` counting as one: everything else is

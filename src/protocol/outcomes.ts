@@ -1,12 +1,13 @@
 import { WarpError } from "../errors.ts";
 import { maxBatchOperations, maxKeptResultBytes } from "../runtime/limits.ts";
+import type { LockVerdict } from "./lock.ts";
 import { checkOpId } from "./mutation.ts";
 import type { Verdict } from "./operation.ts";
 import type { Resolution } from "./shard-api.ts";
 import type { TransactionVerdict } from "./transaction.ts";
 
-/** How an operation of either kind ended. */
-export type Outcome = Verdict | TransactionVerdict;
+/** How an operation of any kind ended. */
+export type Outcome = Verdict | TransactionVerdict | LockVerdict;
 
 /** What a storage remembers under an op id. */
 export interface KnownOutcome {
@@ -65,9 +66,16 @@ export function resolutionOf(opId: string, known: KnownOutcome | undefined, nowM
   if (known.print === sealedPrint) return { state: "sealed" };
   const { verdict, part } = known;
   if (verdict.outcome === "fail") return { state: "fail", error: verdict.error };
+  if ("state" in verdict) return ofLock(verdict);
   const { revision } = verdict;
   const version = "results" in verdict ? revision : verdict.version;
   return { state: "ok", version, revision, ...(part === true && { part }) };
+}
+
+/** A lock command's revision is its fence; what has none has 0. */
+function ofLock(verdict: Extract<LockVerdict, { outcome: "ok" }>): Resolution {
+  const revision = "fence" in verdict ? verdict.fence : 0;
+  return { state: "ok", version: revision, revision };
 }
 
 /** A transaction's verdict as it is kept: without the entries that it got where they are too much. */

@@ -1,3 +1,4 @@
+import type { LockEnd } from "./lock.ts";
 import type { Change } from "./shard-api.ts";
 
 /** Log entries of a shard that were pushed: those of `(after, to]`, in order. They may come twice, and pages may be missing between two. */
@@ -19,6 +20,14 @@ export interface PushedInvalidation {
   readonly tags: readonly string[];
 }
 
+/** A grant that was given over this very connection has ended otherwise than by its release. */
+export interface PushedLoss {
+  readonly shard: number;
+  readonly name: string;
+  readonly fence: number;
+  readonly reason: LockEnd;
+}
+
 /** What a node is told unasked. */
 export interface PushListener {
   changes(pushed: PushedChanges): void;
@@ -28,6 +37,8 @@ export interface PushListener {
   gap(position: { readonly shard: number; readonly epoch: string; readonly revision: number }): void;
   /** The connection to the shard is gone (or has come): pushes may have been missed. A tenure ends with its connection. */
   lost(shard: number): void;
+  /** Must not throw. Absent: it holds no locks. */
+  ended?(pushed: PushedLoss): void;
 }
 
 /**

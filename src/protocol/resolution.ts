@@ -4,7 +4,7 @@ import type { ErrorData } from "../errors.ts";
 export type Resolution =
   | {
       readonly state: "ok";
-      /** The key's version after it; of a transaction its revision. */
+      /** The key's version after it; of a transaction its revision; of a lock command its fence, 0 where it has none. */
       readonly version: number;
       readonly revision: number;
       /** An invalidation of a prefix or tag, which every shard carries out for its own part. */

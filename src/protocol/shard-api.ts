@@ -4,6 +4,8 @@
  */
 
 import type { ErrorData } from "../errors.ts";
+import type { CallScope, Refusal, ShardStamp } from "./call-scope.ts";
+import type { LockShardApi } from "./lock.ts";
 import type { Mutation, Verdict } from "./operation.ts";
 import type { Payload } from "./payload.ts";
 import type { RegistrationSettings, StoredRegistration } from "./registration.ts";
@@ -12,37 +14,10 @@ import type { SpaceSettings } from "./space.ts";
 import type { KeptVersion, ListedKey, StoredEntry } from "./stored.ts";
 import type { Transaction, TransactionVerdict } from "./transaction.ts";
 
+export type { CallScope, Refusal, ShardStamp } from "./call-scope.ts";
 export { type Mutation, type Precondition, scopeOpId, type Verdict } from "./operation.ts";
 export type { Resolution } from "./resolution.ts";
 export type { KeptVersion, ListedKey, StoredEntry } from "./stored.ts";
-
-/** Rides on every call: what the node takes the space to be. A shard that knows otherwise refuses with `stale`. */
-export interface CallScope {
-  readonly space: string;
-  readonly shard: number;
-  /** The space's identity as the node knows it; undefined before the node has met it. */
-  readonly spaceId: string | undefined;
-  /** The registration version the node works under (0: none seen). A shard that knows less fetches first. */
-  readonly registrations: number;
-  /** The node that calls, where no session says so: it does not count for the quorum of its own writes. */
-  readonly node?: string;
-}
-
-/** Stands on every answer about a shard's data. */
-export interface ShardStamp {
-  readonly epoch: string;
-  /** The log position at which the answer was true. */
-  readonly asOf: number;
-  /** The newest registration version that the shard knows. */
-  readonly registrations: number;
-}
-
-/** A shard's refusal of a whole call: nothing was done. */
-export interface Refusal {
-  readonly refused: ErrorData;
-  /** The node's picture of the space is old: fetch it again and repeat the call. */
-  readonly stale?: true;
-}
 
 export interface MutateRequest extends CallScope {
   readonly mutations: readonly Mutation[];
@@ -242,7 +217,7 @@ export interface UnregisterRequest extends CallScope {
  * The calls of one shard. Each answers with its reply or a {@link Refusal}; it throws only when the shard can't be
  * reached or broke, in which case a mutation's outcome is unknown.
  */
-export interface ShardApi {
+export interface ShardApi extends LockShardApi {
   read(request: ReadRequest): Promise<ReadReply | Refusal>;
   mutate(request: MutateRequest): Promise<MutateReply | Refusal>;
   transact(request: TransactRequest): Promise<TransactReply | Refusal>;

@@ -1,5 +1,17 @@
 import { WarpError } from "../errors.ts";
 import { LoadClaims } from "../protocol/load-claims.ts";
+import type {
+  LockInfoReply,
+  LockInfoRequest,
+  LockListReply,
+  LockListRequest,
+  LockReply,
+  LockRequest,
+  LockWaitReply,
+  LockWaitRequest,
+  ObserveReply,
+  ObserveRequest,
+} from "../protocol/lock.ts";
 import {
   type CallScope,
   type ChangesReply,
@@ -37,6 +49,7 @@ import { steadyClock } from "../runtime/steady-clock.ts";
 import { Admission, type Home } from "./admission.ts";
 import type { DueSource } from "./alarms.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { LockCalls } from "./lock/lock-calls.ts";
 import type { LeaseGrants, Members } from "./members.ts";
 import { PublishedLog } from "./published-log.ts";
 import { ReadCalls, unwritten } from "./read-calls.ts";
@@ -80,6 +93,7 @@ export class Shard implements ShardApi {
   readonly #reads: ReadCalls;
   readonly #writes: WriteCalls;
   readonly #strong: Strong;
+  readonly #locks = new LockCalls();
   /** What of the log may be told. */
   readonly published: PublishedLog;
   readonly elapsed: Clock;
@@ -237,6 +251,28 @@ export class Shard implements ShardApi {
 
   unregister(request: UnregisterRequest): ReturnType<ShardApi["unregister"]> {
     return this.#space.unregister(request);
+  }
+
+  /** `session`: the one that asks, for calls over a socket only. */
+  lock(request: LockRequest, session?: string): Promise<LockReply | Refusal> {
+    return this.#locks.lock(request, session);
+  }
+
+  /** `session` as for {@link lock}. */
+  waitLock(request: LockWaitRequest, session?: string): Promise<LockWaitReply | Refusal> {
+    return this.#locks.waitLock(request, session);
+  }
+
+  lockInfo(request: LockInfoRequest): Promise<LockInfoReply | Refusal> {
+    return this.#locks.lockInfo(request);
+  }
+
+  listLocks(request: LockListRequest): Promise<LockListReply | Refusal> {
+    return this.#locks.listLocks(request);
+  }
+
+  observe(request: ObserveRequest): Promise<ObserveReply | Refusal> {
+    return this.#locks.observe(request);
   }
 
   /** The host's alarm went off: does what is due and sets it again. */

@@ -167,6 +167,11 @@ export class FakeSpace {
       getRegistrations: unused,
       register: unused,
       unregister: unused,
+      lock: unused,
+      waitLock: unused,
+      lockInfo: unused,
+      listLocks: unused,
+      observe: unused,
     };
   }
 }

@@ -9,6 +9,7 @@ import { type Seeded, seeded } from "../support/seeded.ts";
 
 const scope = { space: "app", shard: 0, spaceId: "a1", registrations: 0 };
 const payload = { bytes: Uint8Array.of(0, 255, 34, 92), contentType: "a/b" };
+const place = { name: "jobs", owner: "me" };
 const opId = "01930f6e-7a00-7000-8000-000000000000/web";
 
 /** One good call of each method. */
@@ -78,6 +79,40 @@ const calls: readonly WireCall[] = [
     ],
   },
   { m: "unregister", a: [{ ...scope, pattern: "a:*" }] },
+  {
+    m: "lock",
+    a: [
+      {
+        ...scope,
+        commands: [
+          {
+            kind: "acquire",
+            opId,
+            ...place,
+            as: "semaphore",
+            ttlMs: 1_000,
+            permits: 3,
+            take: 2,
+            waitMs: 5,
+            delayMs: 1,
+            value: payload,
+            endsWithSession: true,
+          },
+          { kind: "claim", opId, ...place, ticket: "t" },
+          { kind: "cancel", opId, ...place, ticket: "t" },
+          { kind: "renew", opId, ...place, fence: 7, ttlMs: 100 },
+          { kind: "release", opId, ...place, fence: 7 },
+          { kind: "confirm", opId, ...place, fence: 7 },
+          { kind: "proclaim", opId, ...place, fence: 7, value: payload },
+          { kind: "force", opId, name: "jobs", fence: 7, by: "web" },
+        ],
+      },
+    ],
+  },
+  { m: "waitLock", a: [{ ...scope, ...place, ticket: "t", waitMs: 25_000 }] },
+  { m: "lockInfo", a: [{ ...scope, name: "jobs" }] },
+  { m: "listLocks", a: [{ ...scope, prefix: "j", after: "jobs", limit: 10 }] },
+  { m: "observe", a: [{ ...scope, name: "jobs", after: 3, epoch: "00000000000000aa", waitMs: 0 }] },
 ];
 
 const clientFrames: readonly ClientFrame[] = [
@@ -121,6 +156,7 @@ const serverFrames: readonly ServerFrame[] = [
   { t: "pong", id: 1, epoch: "e", to: 3, leaseMs: 4_000 },
   { t: "beat" },
   { t: "mark", n: 3 },
+  { t: "lost", name: "jobs", fence: 7, reason: "forced" },
   { t: "go", withinMs: 3 },
 ];
 
@@ -309,9 +345,12 @@ function spoil(data: string, random: Seeded): string {
 function shapeOf(args: readonly unknown[]): boolean {
   const [request] = args;
   if (typeof request === "string") return true;
-  const { space, shard, keys, mutations } = request as Record<string, unknown>;
+  const { space, shard, keys, mutations, commands } = request as Record<string, unknown>;
   if (typeof space !== "string" || !Number.isInteger(shard)) return false;
   if (keys !== undefined && !(keys as unknown[]).every((key) => typeof key === "string")) return false;
+  const named = (one: Record<string, unknown>): boolean =>
+    typeof one.opId === "string" && typeof one.name === "string";
+  if (commands !== undefined && !(commands as Record<string, unknown>[]).every(named)) return false;
   return (
     mutations === undefined ||
     (mutations as Record<string, unknown>[]).every(

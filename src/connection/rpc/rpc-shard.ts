@@ -55,5 +55,10 @@ export function viaLane(stub: () => RpcShardApi, lane: Pick<ShardApi, "mutate">)
     getRegistrations: (request) => stub().getRegistrations(request),
     register: (request) => stub().register(request),
     unregister: (request) => stub().unregister(request),
+    lock: (request) => stub().lock(request),
+    waitLock: (request) => stub().waitLock(request),
+    lockInfo: (request) => stub().lockInfo(request),
+    listLocks: (request) => stub().listLocks(request),
+    observe: (request) => stub().observe(request),
   };
 }

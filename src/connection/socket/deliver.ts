@@ -46,3 +46,12 @@ export function deliverInvalidation(
 ): readonly (void | Promise<void>)[] {
   return [...listeners].map((listener) => listener.invalidate({ shard, ...invalidation }));
 }
+
+/** The end of a grant. */
+export function deliverLoss(
+  listeners: Iterable<PushListener>,
+  shard: number,
+  { name, fence, reason }: Frame<"lost">,
+): void {
+  for (const listener of listeners) listener.ended?.({ shard, name, fence, reason });
+}

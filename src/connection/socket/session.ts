@@ -25,6 +25,8 @@ export interface SessionEvents {
   pushed(frame: Frame<"ev" | "prog" | "gap">): void;
   /** To be carried out; acknowledged when all of these have settled. */
   invalidate(invalidation: Omit<PushedInvalidation, "shard">): readonly (void | Promise<void>)[];
+  /** A grant of this session has ended. */
+  lost?(frame: Frame<"lost">): void;
   /** The shard asks to be left, within so many ms. */
   go(withinMs: number): void;
   /** At each beat: a moment to look whether it is still used. */
@@ -213,6 +215,9 @@ export class Session {
         return;
       case "mark":
         this.#send({ t: "seen", n: frame.n });
+        return;
+      case "lost":
+        this.#events.lost?.(frame);
         return;
       case "go":
         this.#events.go(frame.withinMs);

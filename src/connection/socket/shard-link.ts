@@ -6,7 +6,7 @@ import { patientMs, refusedHoldMs, retireMs } from "../../runtime/limits.ts";
 import { fraction } from "../../runtime/random.ts";
 import { Backoff } from "./backoff.ts";
 import type { SessionEnd } from "./close.ts";
-import { deliverInvalidation, deliverPush, deliverWelcome } from "./deliver.ts";
+import { deliverInvalidation, deliverLoss, deliverPush, deliverWelcome } from "./deliver.ts";
 import { NodeLease } from "./node-lease.ts";
 import type { ResolvedSocketOptions } from "./options.ts";
 import { PushCursor } from "./push-cursor.ts";
@@ -174,6 +174,7 @@ export class ShardLink {
           if (this.#session === session) deliverPush(this.#listeners, this.#shard, this.#cursor, frame);
         },
         invalidate: (invalidation) => deliverInvalidation(this.#listeners, this.#shard, invalidation),
+        lost: (frame) => deliverLoss(this.#listeners, this.#shard, frame),
         go: (withinMs) => this.#retire(session, withinMs),
         beat: () => this.#beat(session),
         ended: (end) => this.#ended(session, end),

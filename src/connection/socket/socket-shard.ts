@@ -27,6 +27,11 @@ export function socketShard(link: ShardLink): ShardApi {
     getRegistrations: call("getRegistrations"),
     register: call("register"),
     unregister: call("unregister"),
+    lock: call("lock"),
+    waitLock: call("waitLock"),
+    lockInfo: call("lockInfo"),
+    listLocks: call("listLocks"),
+    observe: call("observe"),
   };
 }
 

@@ -129,6 +129,7 @@ const serverFrames: Readonly<Record<string, Readonly<Record<string, Reader<unkno
       to: whole(),
       lease: optional(record({ ms: whole(), term: whole() })),
     },
+    lost: { name: text, fence: whole(), reason: text },
     go: { withinMs: whole() },
     mark: { n: whole() },
     beat: {},

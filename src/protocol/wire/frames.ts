@@ -6,6 +6,7 @@
  */
 
 import type { ErrorData } from "../../errors.ts";
+import type { LockEnd } from "../lock.ts";
 import type { ChangeKind, ShardApi } from "../shard-api.ts";
 
 /** The subprotocols, and the item that carries a token (never echoed). */
@@ -121,6 +122,13 @@ export type ServerFrame =
       readonly epoch: string;
       readonly to: number;
       readonly leaseMs?: number;
+    }
+  /** A grant that was given to this session has ended otherwise than by its release: it expired, was forced, or was not claimed in time. */
+  | {
+      readonly t: "lost";
+      readonly name: string;
+      readonly fence: number;
+      readonly reason: LockEnd;
     }
   | { readonly t: "beat" }
   /** Asks for `seen`: pushes wait when too much was sent that has not been seen to come. */

@@ -5,9 +5,11 @@ import {
   maxChangesLimit,
   maxComparisons,
   maxListLimit,
+  maxLockCommands,
   maxShards,
   maxTransactionOperations,
 } from "../../runtime/limits.ts";
+import type { LockCommand } from "../lock.ts";
 import type { Mutation, Precondition } from "../operation.ts";
 import type { Payload } from "../payload.ts";
 import type { RegistrationSettings } from "../registration.ts";
@@ -154,6 +156,31 @@ function argument(value: unknown, at: string, index: number): unknown {
 
 const spaceOptions = record({ shards: optional(number), strict: optional(truth) });
 
+const place = { name: text, owner: text };
+const fenced = { opId, ...place, fence: number };
+const command: Reader<LockCommand> = variants<LockCommand>("kind", {
+  acquire: record({
+    kind: word("acquire"),
+    opId,
+    ...place,
+    as: word("mutex", "reentrant", "read", "write", "semaphore", "election"),
+    ttlMs: number,
+    permits: optional(number),
+    take: optional(number),
+    waitMs: optional(number),
+    delayMs: optional(number),
+    value: optional(payload),
+    endsWithSession: optional(mark),
+  }),
+  claim: record({ kind: word("claim"), opId, ...place, ticket: text }),
+  cancel: record({ kind: word("cancel"), opId, ...place, ticket: text }),
+  renew: record({ kind: word("renew"), ...fenced, ttlMs: optional(number) }),
+  release: record({ kind: word("release"), ...fenced }),
+  confirm: record({ kind: word("confirm"), ...fenced }),
+  proclaim: record({ kind: word("proclaim"), ...fenced, value: payload }),
+  force: record({ kind: word("force"), opId, name: text, fence: optional(number), by: text }),
+});
+
 const readers: { readonly [M in WireMethod]: Reader<WireArguments<M>> } = {
   read: one(
     record({
@@ -199,6 +226,14 @@ const readers: { readonly [M in WireMethod]: Reader<WireArguments<M>> } = {
   getRegistrations: one(record(scope)),
   register: one(record({ ...scope, pattern: text, settings, ifVersion: optional(whole()) })),
   unregister: one(record({ ...scope, pattern: text })),
+  // A little above what a call may have, which is the shard's to refuse with a code of its own.
+  lock: one(record({ ...scope, commands: list(command, 4 * maxLockCommands) })),
+  waitLock: one(record({ ...scope, ...place, ticket: text, waitMs: number })),
+  lockInfo: one(record({ ...scope, name: text })),
+  listLocks: one(record({ ...scope, prefix: text, after: optional(text), limit: whole(1, maxListLimit) })),
+  observe: one(
+    record({ ...scope, name: text, after: optional(whole()), epoch: optional(text), waitMs: number }),
+  ),
 };
 
 /** The methods that there are. */

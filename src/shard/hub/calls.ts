@@ -1,4 +1,5 @@
 import { WarpError } from "../../errors.ts";
+import type { LockReply, LockRequest, LockWaitReply, LockWaitRequest } from "../../protocol/lock.ts";
 import type { RegistrationSettings } from "../../protocol/registration.ts";
 import type {
   MutateReply,
@@ -20,6 +21,8 @@ export interface SessionCalls extends ShardApi {
   read(request: ReadRequest, session?: string): Promise<ReadReply | Refusal>;
   mutate(request: MutateRequest, session?: string): Promise<MutateReply | Refusal>;
   transact(request: TransactRequest, session?: string): Promise<TransactReply | Refusal>;
+  lock(request: LockRequest, session?: string): Promise<LockReply | Refusal>;
+  waitLock(request: LockWaitRequest, session?: string): Promise<LockWaitReply | Refusal>;
 }
 
 /** Reads policies strictly. Throws `invalid_registration`, `invalid_ttl`. */
@@ -32,6 +35,7 @@ const changing: ReadonlySet<WireMethod> = new Set<WireMethod>([
   "deleteSpace",
   "register",
   "unregister",
+  "lock",
 ]);
 
 /** Makes the calls of sessions at their shard. */
@@ -99,6 +103,16 @@ export class Calls {
       }
       case "unregister":
         return shard.unregister(call.a[0]);
+      case "lock":
+        return shard.lock(call.a[0], session);
+      case "waitLock":
+        return shard.waitLock(call.a[0], session);
+      case "lockInfo":
+        return shard.lockInfo(call.a[0]);
+      case "listLocks":
+        return shard.listLocks(call.a[0]);
+      case "observe":
+        return shard.observe(call.a[0]);
     }
   }
 }

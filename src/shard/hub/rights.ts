@@ -1,4 +1,5 @@
 import { WarpError } from "../../errors.ts";
+import type { LockCommand } from "../../protocol/lock.ts";
 import type { CallScope } from "../../protocol/shard-api.ts";
 import type { Caller } from "../../protocol/wire/caller.ts";
 import type { WireCall } from "../../protocol/wire/requests.ts";
@@ -9,6 +10,7 @@ import type { WireCall } from "../../protocol/wire/requests.ts";
  */
 export function checkCall(call: WireCall, caller: Caller): void {
   checkScope(call, caller);
+  if (call.m === "lock") checkForces(call.a[0].commands, caller);
   if (caller.isAdmin) return;
   switch (call.m) {
     case "mutate":
@@ -19,6 +21,17 @@ export function checkCall(call: WireCall, caller: Caller): void {
       return;
     case "transact":
       checkSubject(call.a[0].transaction.opId, caller);
+      return;
+    case "lock":
+      // An attachment from before there were locks says nothing of them.
+      if (caller.locks !== true) throw forbidden("lock");
+      for (const { opId, kind } of call.a[0].commands) {
+        checkSubject(opId, caller);
+        if (kind === "force") throw forbidden("admin");
+      }
+      return;
+    case "waitLock":
+      if (caller.locks !== true) throw forbidden("lock");
       return;
     case "resolve":
       for (const opId of call.a[0].opIds) checkSubject(opId, caller);
@@ -46,6 +59,12 @@ function checkScope({ a }: WireCall, caller: Caller): void {
     if (scope[field] === caller[field]) continue;
     throw new WarpError("invalid_argument", `the ${field} is not this session's`, { details: { field } });
   }
+}
+
+/** Who forced an end is kept with it (rule LK12), so nobody may say that it was another. */
+function checkForces(commands: readonly LockCommand[], { subject }: Caller): void {
+  if (commands.every((command) => command.kind !== "force" || command.by === subject)) return;
+  throw new WarpError("forbidden", "by is not this session's subject", { details: { field: "by" } });
 }
 
 /** An op id is `uuid/subject` or `uuid#place/subject`. */

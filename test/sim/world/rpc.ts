@@ -23,6 +23,11 @@ const methods: readonly ShardMethod[] = [
   "getRegistrations",
   "register",
   "unregister",
+  "lock",
+  "waitLock",
+  "lockInfo",
+  "listLocks",
+  "observe",
 ];
 
 /** Calls that may arrive twice. */
