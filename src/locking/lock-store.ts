@@ -8,6 +8,7 @@ export interface LockGrant {
   readonly fence: number;
   readonly owner: string;
   readonly kind: LockKind;
+  /** Semaphore: how many there are, and how many of them it has. Else 1. */
   readonly permits: number;
   readonly take: number;
   readonly count: number;
@@ -27,7 +28,7 @@ export interface LockGrant {
   readonly ended: { readonly atMs: number; readonly reason: LockEnd; readonly by?: string } | undefined;
 }
 
-/** A place in a queue. */
+/** A place in a queue. It stays while its waiter is offered the lock, and goes when that is claimed. */
 export interface LockWaiter {
   readonly name: string;
   readonly ticket: string;
@@ -46,15 +47,35 @@ export interface LockWaiter {
   readonly liveUntilMs: number;
   /** The end of the whole wait. */
   readonly waitUntilMs: number;
+  /** When the table has to look at it again: set by the table, asked by `due`. */
+  readonly dueMs: number;
+}
+
+/** What the live grants of a name come to. All are of one family: readers or one writer, or permits of one semaphore, or one grant. */
+export interface LockUsage {
+  /** Of any of them. */
+  readonly kind: LockKind;
+  readonly permits: number;
+  readonly grants: number;
+  /** Sum of their `take`. */
+  readonly taken: number;
+  /** The highest of their fences. */
+  readonly fence: number;
 }
 
 /** What has become due. */
 export type LockDue =
   | { readonly what: "grant"; readonly fence: number; readonly name: string }
-  /** Its whole wait is over, or it was silent for so long that its place is given up. */
   | { readonly what: "waiter"; readonly ticket: string; readonly name: string }
   /** A name is open again. */
   | { readonly what: "delay"; readonly name: string };
+
+/** From before when rows may be removed, by the time of their end or step. */
+export interface LockAges {
+  readonly endedBeforeMs: number;
+  readonly forcedBeforeMs: number;
+  readonly stepsBeforeMs: number;
+}
 
 /**
  * Where a lock table keeps its rows: maps in memory, or a shard's database. All calls of one command are one synchronous stretch, which the owner
@@ -64,11 +85,13 @@ export interface LockStore {
   /** Takes the next revision of the log for a grant, a place or a step of an election; it is never given again, whatever is removed. */
   reserve(): number;
 
-  /** The live grants of a name, by fence. */
-  live(name: string): readonly LockGrant[];
+  /** Undefined: the name has no live grant. */
+  usage(name: string): LockUsage | undefined;
+  /** The live grants of a name, by fence, the oldest first; at most `limit`. */
+  live(name: string, limit: number): readonly LockGrant[];
   /** A grant by its fence, also an ended one as long as it is known. */
   grant(fence: number): LockGrant | undefined;
-  /** The newest grant that was given under a ticket. */
+  /** The newest grant that was given under a ticket, also an ended one. */
   grantOf(ticket: string): LockGrant | undefined;
   /** Adds a grant or replaces the one of the same fence. */
   putGrant(grant: LockGrant): void;
@@ -77,9 +100,12 @@ export interface LockStore {
   /** Live grants in all. */
   readonly liveGrants: number;
 
-  /** The waiters of a name, in order of arrival. */
-  queue(name: string): readonly LockWaiter[];
+  /** The waiters of a name that arrived after `after` (0: all), in order of arrival; at most `limit`. */
+  queue(name: string, after: number, limit: number): readonly LockWaiter[];
+  /** How many waiters a name has; with `before` only those that arrived before it. */
+  countWaiters(name: string, before?: number): number;
   waiter(ticket: string): LockWaiter | undefined;
+  /** Adds a waiter or replaces the one of the same ticket. */
   putWaiter(waiter: LockWaiter): void;
   removeWaiter(ticket: string): void;
   /** Waiters in all. */
@@ -97,20 +123,29 @@ export interface LockStore {
   /** Sessions that live grants or waiters name. */
   sessions(): readonly string[];
 
-  /** What is due at `nowMs`, the earliest first; at most `limit`. */
+  /**
+   * What is due at `nowMs`, the earliest first; at most `limit`: live grants by their deadlines, waiters by their `dueMs`, delays by their ends. A
+   * store may know a reason to wait longer for a grant, never to go earlier (rule LK6).
+   */
   due(nowMs: number, limit: number): readonly LockDue[];
   /** When something is due next; undefined: nothing will be. */
   nextDueMs(): number | undefined;
-  /** Puts off the deadlines of live grants, waiters and delays by `byMs`. */
+  /** Puts off the deadlines of live grants, all times of waiters, and delays, by `byMs`. */
   putOff(byMs: number): void;
-  /** Removes ended grants from before `beforeMs`, and forced ones from before `forcedBeforeMs`; at most `limit`. Fences don't come back by it. */
-  collect(beforeMs: number, forcedBeforeMs: number, limit: number): void;
+  /**
+   * Removes ended grants, and steps of elections of names that have no live grant; at most `limit` rows. Answers whether there may be more. Fences don't come
+   * back by it.
+   */
+  collect(ages: LockAges, limit: number): boolean;
 
-  /** Names in use after `after`, in order of their UTF-8 bytes. */
+  /** Names with live grants, waiters or a delay, after `after`, in order of their UTF-8 bytes. */
   names(prefix: string, after: string | undefined, limit: number): readonly string[];
 
   /** Adds a step of an election, and removes those beyond the newest {@link maxElectionEvents} of the name. */
-  addEvent(name: string, event: ElectionEvent): void;
-  /** The steps of a name after a revision, in order; `floor`: the revision of the newest step that was removed, 0 for none. */
+  addEvent(name: string, event: ElectionEvent, atMs: number): void;
+  /**
+   * The steps of a name after a revision, in order. `floor`: a revision up to which steps of the name may have been removed, 0 for none; never below the
+   * newest one that was.
+   */
   events(name: string, after: number): { readonly events: readonly ElectionEvent[]; readonly floor: number };
 }

@@ -60,7 +60,7 @@ export type LockCommand =
       readonly owner: string;
       readonly ticket: string;
     }
-  /** The time to live begins anew; with `ttlMs` with another one. */
+  /** The time to live begins anew; with `ttlMs` with another one. Never brings the deadline forward: what was promised stays. */
   | {
       readonly kind: "renew";
       readonly opId: string;
@@ -112,14 +112,17 @@ export type LockVerdict =
       readonly outcome: "ok";
       readonly state: "held";
       readonly fence: number;
-      /** Its time to live, and what was left of it in the commit. */
+      /**
+       * Its time to live, and what was left of it in the commit. `acquire`, `claim` and `renew` leave at least `ttlMs`, so that their send time plus `ttlMs`
+       * bounds the holder's validity (rule LK7); `confirm` and `proclaim` put nothing off.
+       */
       readonly ttlMs: number;
       readonly remainingMs: number;
       /** Re-entrant: how often it must be released. Else 1. */
       readonly count: number;
       readonly replayed?: true;
     }
-  /** It stands in the queue; `position` 1 is next. */
+  /** It stands in the queue; `position` 1 is next. Silent waiters before it count until their places are given up. */
   | {
       readonly outcome: "ok";
       readonly state: "waiting";
@@ -182,7 +185,10 @@ export interface LockHolder {
 /** A name that is in use, or was forced not long ago. */
 export interface LockInfo {
   readonly name: string;
+  /** The oldest 100, by fence; in a list the oldest 16, without their values. */
   readonly holders: readonly LockHolder[];
+  /** How many more there are. */
+  readonly omitted?: number;
   readonly waiters: number;
   /** Semaphore: how many there are. */
   readonly permits?: number;

@@ -220,6 +220,13 @@ export const endedGrantMs = 600_000;
 export const forcedGrantMs = 2_592_000_000;
 /** Steps of an election that can be observed later: the newest of each. */
 export const maxElectionEvents = 256;
+/** How long the steps of an election that has no leader are kept. */
+export const electionStepMs = 86_400_000;
+/** Longest ticket of a waiter, in characters; tickets that shards give are shorter. */
+export const maxLockTicketLength = 64;
+/** Most holders of one name that an answer describes, and that a list describes of each name. */
+export const maxToldHolders = 100;
+export const maxListedHolders = 16;
 /** Wall clocks of hosts that run an object one after the other differ by at most this (assumption A2). */
 export const clockStepMs = 1_000;
 /** Most keys of one attach or detach, most keys of one lease in a shard, most live leases of a shard. */
