@@ -100,6 +100,7 @@ export type {
   LockKind,
   LockVerdict,
 } from "./protocol/lock.ts";
+export type { FenceGuard } from "./protocol/operation.ts";
 export type { Payload } from "./protocol/payload.ts";
 export type { Mode, RegistrationSettings, StoredRegistration } from "./protocol/registration.ts";
 export type { KeptVersion, ListedKey, Precondition, Resolution } from "./protocol/shard-api.ts";

@@ -3,6 +3,7 @@
  * beside it, and `test/contract/adapter.ts` holds each of them to every line here.
  */
 
+import type { FenceGuard } from "../protocol/operation.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { Position } from "../protocol/position.ts";
 import type { Pushes } from "../protocol/pushes.ts";
@@ -27,12 +28,24 @@ import type { Transaction, TransactionVerdict } from "../protocol/transaction.ts
 export type { PushedChanges, PushedInvalidation, Pushes, PushListener } from "../protocol/pushes.ts";
 export type {
   Comparison,
+  KeyComparison,
+  LockComparison,
   OperationResult,
   Transaction,
   TransactionOperation,
   TransactionVerdict,
 } from "../protocol/transaction.ts";
-export type { Change, KeptVersion, ListedKey, Mutation, Payload, Precondition, StoredEntry, Verdict };
+export type {
+  Change,
+  FenceGuard,
+  KeptVersion,
+  ListedKey,
+  Mutation,
+  Payload,
+  Precondition,
+  StoredEntry,
+  Verdict,
+};
 
 /** What a driver can do; a missing ability is refused with `unsupported`, and that refusal is tested. */
 export interface AdapterSupports {
@@ -58,6 +71,8 @@ export interface AdapterSupports {
   readonly quorum: boolean;
   /** `lease` on `set` and `merge`. */
   readonly leases: boolean;
+  /** Guards of mutations, and comparisons of a lock's fence; without, both are refused. */
+  readonly fences: boolean;
 }
 
 /** What every call takes. */

@@ -79,15 +79,17 @@ export async function runBatch(
 function toWish(operation: BatchOperation): Wish & { readonly opId?: string | undefined } {
   const { op } = operation;
   if (op === "set") {
-    const { key, payload, expiresInMs, tags, when, replace, opId } = operation;
-    return { kind: "set", key, payload, expiresInMs, tags, when, replace, opId };
+    const { key, payload, expiresInMs, tags, when, guard, replace, opId } = operation;
+    return { kind: "set", key, payload, expiresInMs, tags, when, guard, replace, opId };
   }
   if (op === "merge") {
-    const { key, operand, expiresInMs, tags, when, opId } = operation;
-    return { kind: "merge", key, operand, expiresInMs, tags, when, opId };
+    const { key, operand, expiresInMs, tags, when, guard, opId } = operation;
+    return { kind: "merge", key, operand, expiresInMs, tags, when, guard, opId };
   }
-  if (op === "delete")
-    return { kind: "delete", key: operation.key, when: operation.when, opId: operation.opId };
+  if (op === "delete") {
+    const { key, when, guard, opId } = operation;
+    return { kind: "delete", key, when, guard, opId };
+  }
   if (op === "invalidate") return { kind: "invalidate", key: operation.key, opId: operation.opId };
   throw new WarpError("internal", "a read is not a mutation");
 }

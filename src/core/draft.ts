@@ -1,5 +1,6 @@
-import type { Adapter } from "../adapter/adapter.ts";
+import type { Adapter, FenceGuard } from "../adapter/adapter.ts";
 import { WarpError } from "../errors.ts";
+import { checkFence } from "../protocol/fence.ts";
 import { checkKey } from "../protocol/key.ts";
 import type { Payload } from "../protocol/payload.ts";
 import { formatETag } from "../protocol/position.ts";
@@ -46,6 +47,7 @@ export type Wish =
       readonly expiresInMs?: number | undefined;
       readonly tags?: readonly string[] | undefined;
       readonly when?: Precondition | undefined;
+      readonly guard?: FenceGuard | undefined;
       readonly replace?: boolean | undefined;
     }
   | {
@@ -55,8 +57,14 @@ export type Wish =
       readonly expiresInMs?: number | undefined;
       readonly tags?: readonly string[] | undefined;
       readonly when?: Precondition | undefined;
+      readonly guard?: FenceGuard | undefined;
     }
-  | { readonly kind: "delete"; readonly key: string; readonly when?: Precondition | undefined }
+  | {
+      readonly kind: "delete";
+      readonly key: string;
+      readonly when?: Precondition | undefined;
+      readonly guard?: FenceGuard | undefined;
+    }
   | { readonly kind: "invalidate"; readonly key: string }
   | { readonly kind: "invalidatePrefix"; readonly prefix: string }
   | { readonly kind: "invalidateTag"; readonly tag: string }
@@ -65,6 +73,7 @@ export type Wish =
       readonly key: string;
       readonly version: number;
       readonly when?: Precondition | undefined;
+      readonly guard?: FenceGuard | undefined;
     };
 
 /** Op ids of one call: each mutation's own, or the call's with the place of the mutation. */
@@ -111,11 +120,11 @@ export function toMutation(wish: Wish, scopedOpId: string): Mutation {
   }
   checkKey(wish.key);
   if (wish.kind === "invalidate") return { kind: "invalidate", opId: scopedOpId, key: wish.key };
-  const when = wish.when === undefined ? {} : { when: wish.when };
-  if (wish.kind === "delete") return { kind: "delete", opId: scopedOpId, key: wish.key, ...when };
+  const only = { ...(wish.when && { when: wish.when }), ...guardOf(wish.guard) };
+  if (wish.kind === "delete") return { kind: "delete", opId: scopedOpId, key: wish.key, ...only };
   if (wish.kind === "restore") {
     checkRange("invalid_version", "version", wish.version, 1, Number.MAX_SAFE_INTEGER);
-    return { kind: "restore", opId: scopedOpId, key: wish.key, version: wish.version, ...when };
+    return { kind: "restore", opId: scopedOpId, key: wish.key, version: wish.version, ...only };
   }
   const { key, expiresInMs } = wish;
   if (wish.tags !== undefined) checkTags(wish.tags);
@@ -125,9 +134,17 @@ export function toMutation(wish: Wish, scopedOpId: string): Mutation {
     checkRange("invalid_ttl", "expiresInMs", expiresInMs, minExpiresInMs, maxExpiresInMs);
   const life = expiresInMs === undefined ? {} : { expiresInMs };
   if (wish.kind === "merge")
-    return { kind: "merge", opId: scopedOpId, key, operand: wish.operand, ...life, ...tags, ...when };
+    return { kind: "merge", opId: scopedOpId, key, operand: wish.operand, ...life, ...tags, ...only };
   const replace = wish.replace === true ? ({ replace: true } as const) : {};
-  return { kind: "set", opId: scopedOpId, key, payload: wish.payload, ...life, ...tags, ...when, ...replace };
+  return { kind: "set", opId: scopedOpId, key, payload: wish.payload, ...life, ...tags, ...only, ...replace };
+}
+
+/** A guard as a mutation has it. Throws `invalid_lock`, `invalid_argument`. */
+function guardOf(guard: FenceGuard | undefined): { readonly guard?: FenceGuard } {
+  if (guard === undefined) return {};
+  const { lock, fence } = guard;
+  checkFence({ lock, fence });
+  return { guard: { lock, fence } };
 }
 
 /** Throws `invalid_argument` unless these are at most 16 tags of 1 to 128 bytes. */

@@ -1,4 +1,4 @@
-import type { CallOptions, Precondition } from "../adapter/adapter.ts";
+import type { CallOptions, FenceGuard, Precondition } from "../adapter/adapter.ts";
 import type { Codec } from "../runtime/codec.ts";
 
 /** Options of a mutation. */
@@ -19,6 +19,11 @@ export interface WriteOptions<T> extends MutationOptions {
   readonly ifVersion?: number;
   /** Only if this holds (entity tags); not together with `ifVersion`. */
   readonly when?: Precondition;
+  /**
+   * Only under this lock (`stale_fence` else): where it lies in the key's shard it must be held under this fence at the very moment of the write; elsewhere
+   * the key must not have seen a higher fence of it. A `{tag}` in both names puts them into one shard.
+   */
+  readonly guard?: FenceGuard;
   /** The value replaces what is stored also where the key's registration names a merge rule. Default false: there it is merged in. */
   readonly replace?: boolean;
 }

@@ -32,8 +32,8 @@ export class Mutations {
   ): Promise<MutationResult> {
     this.#parts.lifetime.check();
     const payload = codec.encode(schema === undefined ? value : await checkValue(value, schema));
-    const { expiresInMs, tags, when, replace } = options ?? {};
-    const wish = { kind: "set", key, payload, expiresInMs, tags, when, replace } as const;
+    const { expiresInMs, tags, when, guard, replace } = options ?? {};
+    const wish = { kind: "set", key, payload, expiresInMs, tags, when, guard, replace } as const;
     return (await this.#writer.one(wish, options)).result;
   }
 
@@ -44,17 +44,26 @@ export class Mutations {
     options: MergeOptions<T> | undefined,
   ): Promise<MutationResult> {
     this.#parts.lifetime.check();
-    const { expiresInMs, tags, when } = options ?? {};
-    const wish = { kind: "merge", key, operand: codec.encode(operand), expiresInMs, tags, when } as const;
+    const { expiresInMs, tags, when, guard } = options ?? {};
+    const wish = {
+      kind: "merge",
+      key,
+      operand: codec.encode(operand),
+      expiresInMs,
+      tags,
+      when,
+      guard,
+    } as const;
     return (await this.#writer.one(wish, options)).result;
   }
 
   async delete(key: string, options: DeleteOptions | undefined): Promise<MutationResult> {
-    return (await this.#writer.one({ kind: "delete", key, when: options?.when }, options)).result;
+    const wish = { kind: "delete", key, when: options?.when, guard: options?.guard } as const;
+    return (await this.#writer.one(wish, options)).result;
   }
 
   async restore(key: string, version: number, options: DeleteOptions | undefined): Promise<MutationResult> {
-    const wish = { kind: "restore", key, version, when: options?.when } as const;
+    const wish = { kind: "restore", key, version, when: options?.when, guard: options?.guard } as const;
     return (await this.#writer.one(wish, options)).result;
   }
 
@@ -72,8 +81,8 @@ export class Mutations {
     for (const [at, [key, value]] of list.entries()) {
       try {
         const payload = reading.codec.encode(await checkValue(value, reading.schema));
-        const { expiresInMs, tags, replace } = options ?? {};
-        wishes.push({ kind: "set", key, payload, expiresInMs, tags, replace });
+        const { expiresInMs, tags, guard, replace } = options ?? {};
+        wishes.push({ kind: "set", key, payload, expiresInMs, tags, guard, replace });
         places.push(at);
       } catch (error) {
         results[at] = { key, error };

@@ -1,5 +1,6 @@
 import type { Comparison } from "../adapter/adapter.ts";
 import { WarpError } from "../errors.ts";
+import { checkFence } from "../protocol/fence.ts";
 import { checkKey } from "../protocol/key.ts";
 import type { Codec } from "../runtime/codec.ts";
 import { checkCondition } from "./draft.ts";
@@ -46,9 +47,8 @@ export class TransactionBuilder<
     this.#transactions = transactions;
   }
 
-  /** Wants this to hold. Without comparisons a transaction always succeeds. */
+  /** Wants this to hold, of a key or (`fence`) of a lock. Without comparisons a transaction always succeeds. */
   compare<T = unknown>(key: string, comparand: Comparand<T>): this {
-    checkKey(key);
     if (this.#failure !== undefined) {
       throw new WarpError("invalid_argument", "comparisons stand before otherwise()");
     }
@@ -63,9 +63,9 @@ export class TransactionBuilder<
     options?: TransactionSetOptions<T>,
   ): With<Then, Else, In, TransactionWrite> {
     checkCondition(options);
-    const { expiresInMs, tags, when, replace, ifVersion } = options ?? {};
+    const { expiresInMs, tags, when, guard, replace, ifVersion } = options ?? {};
     const payload = codecOf(options).encode(value);
-    const wish = { kind: "set", key, payload, expiresInMs, tags, when, replace } as const;
+    const wish = { kind: "set", key, payload, expiresInMs, tags, when, guard, replace } as const;
     return this.#add({ wish, ifVersion });
   }
 
@@ -76,7 +76,7 @@ export class TransactionBuilder<
     options?: TransactionMergeOptions<T>,
   ): With<Then, Else, In, TransactionWrite> {
     checkCondition(options);
-    const { expiresInMs, tags, when, ifVersion } = options ?? {};
+    const { expiresInMs, tags, when, guard, ifVersion } = options ?? {};
     const wish = {
       kind: "merge",
       key,
@@ -84,6 +84,7 @@ export class TransactionBuilder<
       expiresInMs,
       tags,
       when,
+      guard,
     } as const;
     return this.#add({ wish, ifVersion });
   }
@@ -91,8 +92,8 @@ export class TransactionBuilder<
   /** Deletes a key; one that is absent is no error. */
   delete(key: string, options?: TransactionDeleteOptions): With<Then, Else, In, TransactionWrite> {
     checkCondition(options);
-    const { when, ifVersion } = options ?? {};
-    return this.#add({ wish: { kind: "delete", key, when }, ifVersion });
+    const { when, guard, ifVersion } = options ?? {};
+    return this.#add({ wish: { kind: "delete", key, when, guard }, ifVersion });
   }
 
   /** Reads a key at the authority, at the transaction's own revision. */
@@ -113,7 +114,7 @@ export class TransactionBuilder<
 
   /**
    * Carries it out. Comparisons that do not hold are no error: `succeeded` says so, and `orFail` makes one of it. Throws what is refused as a
-   * whole, with nothing done: `precondition_failed` (a condition of an operation's own), `cross_shard`, `duplicate_key`, `batch_too_large`,
+   * whole, with nothing done: `precondition_failed` and `stale_fence` (a condition or a guard of an operation's own), `cross_shard`, `duplicate_key`, `batch_too_large`,
    * `unregistered`, `merge_rule_missing`, `merge_failed`, `quorum_failed`.
    */
   commit(options: CommitOptions & { readonly orFail: true }): Promise<TransactionDone<true, Then>>;
@@ -140,12 +141,23 @@ export class TransactionBuilder<
   }
 }
 
-/** Throws `invalid_argument` unless there is exactly one of the four. */
+/** Throws `invalid_argument` unless there is exactly one of the five. */
 function comparisonOf<T>(key: string, comparand: Comparand<T>): Comparison {
-  const kinds = (["version", "exists", "value", "when"] as const).filter((kind) => kind in comparand);
+  const kinds = (["version", "exists", "value", "when", "fence"] as const).filter(
+    (kind) => kind in comparand,
+  );
   if (kinds.length !== 1) {
-    throw new WarpError("invalid_argument", "compare a key's version, exists, value or when: exactly one");
+    throw new WarpError(
+      "invalid_argument",
+      "compare a key's version, exists, value or when, or a lock's fence: exactly one",
+    );
   }
+  if ("fence" in comparand) {
+    const { fence } = comparand;
+    checkFence({ lock: key, fence });
+    return { key, fence };
+  }
+  checkKey(key);
   if ("version" in comparand) {
     const { version, is } = comparand;
     checkRange("invalid_version", "version", version, 0, Number.MAX_SAFE_INTEGER);

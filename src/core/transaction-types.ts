@@ -10,7 +10,9 @@ export type Comparand<T> =
   /** The stored bytes are exactly those that the codec (default: JSON) makes of it. */
   | { readonly value: T; readonly codec?: Codec<T> }
   /** Entity tags, as `when` of a write. */
-  | { readonly when: Precondition };
+  | { readonly when: Precondition }
+  /** The name is not a key's but a lock's, and that lock is held under this fence. */
+  | { readonly fence: number };
 
 /** Options of a set in a transaction. A condition of its own that fails is `precondition_failed` for the whole. */
 export type TransactionSetOptions<T> = Omit<WriteOptions<T>, keyof MutationOptions>;
@@ -19,7 +21,7 @@ export type TransactionSetOptions<T> = Omit<WriteOptions<T>, keyof MutationOptio
 export type TransactionMergeOptions<T> = Omit<TransactionSetOptions<T>, "replace">;
 
 /** Options of a delete in a transaction. */
-export type TransactionDeleteOptions = Pick<WriteOptions<never>, "ifVersion" | "when">;
+export type TransactionDeleteOptions = Pick<WriteOptions<never>, "ifVersion" | "when" | "guard">;
 
 /** What a set, merge or delete of a transaction did. */
 export interface TransactionWrite {

@@ -2,7 +2,7 @@ import type { OperationResult, TransactionAnswer } from "../adapter/adapter.ts";
 import { isWarpError, WarpError } from "../errors.ts";
 import { checkKey } from "../protocol/key.ts";
 import { formatCursor, formatETag, type Position } from "../protocol/position.ts";
-import { checkTransactionShape, transactionKeys } from "../protocol/transaction-rules.ts";
+import { checkTransactionShape, isOfKey, transactionKeys } from "../protocol/transaction-rules.ts";
 import { checkCallLimits } from "../runtime/call-limits.ts";
 import type { Alignment } from "./alignment.ts";
 import { callOptions } from "./call.ts";
@@ -118,11 +118,11 @@ export class Transactions {
   ): Promise<MutationResult> {
     this.#parts.lifetime.check();
     checkKey(key);
-    const { expiresInMs, tags } = options ?? {};
+    const { expiresInMs, tags, guard } = options ?? {};
     const payload = codec.encode(value);
     const comparison =
       expected === undefined ? { key, exists: false } : { key, value: codec.encode(expected).bytes };
-    const wish = { kind: "set", key, payload, expiresInMs, tags, replace: true } as const;
+    const wish = { kind: "set", key, payload, expiresInMs, tags, guard, replace: true } as const;
     changeOf(wish, "");
     const done = await this.run(
       { compare: [comparison], success: [{ wish, ifVersion: undefined }], failure: [] },
@@ -160,7 +160,8 @@ export class Transactions {
     if (!verdict.succeeded) {
       // Who reads and tries again must see what the comparisons saw.
       const done = new Set(taken.map(keyOf));
-      const judged = plan.compare.map(({ key }) => key).filter((key) => !done.has(key));
+      const compared = plan.compare.filter(isOfKey).map(({ key }) => key);
+      const judged = compared.filter((key) => !done.has(key));
       await this.#alignment.judged(new Set(judged), asOf, begun);
     }
     const steps: TransactionStep[] = [];

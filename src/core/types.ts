@@ -1,6 +1,6 @@
 /** What the core's callers see: options, answers and events. The classes behind them are in the files beside this one. */
 
-import type { Adapter, CallOptions, ListedKey, StoredEntry } from "../adapter/adapter.ts";
+import type { Adapter, CallOptions, FenceGuard, ListedKey, StoredEntry } from "../adapter/adapter.ts";
 import type { Cache, CacheStats } from "../cache/cache.ts";
 import type { ErrorData } from "../errors.ts";
 import type { Leases } from "../lease/lease.ts";
@@ -42,7 +42,7 @@ export type {
 } from "./transaction-types.ts";
 export type { HistoryOptions, HistoryPage, KeptEntry, VersionEntry } from "./version-types.ts";
 export type { WarmupOptions, WarmupProgress } from "./warmup-types.ts";
-export type { CallOptions, Mode, RegistrationSettings, StoredRegistration };
+export type { CallOptions, FenceGuard, Mode, RegistrationSettings, StoredRegistration };
 
 /** What a `Warp` is made of. Presets fill it in. */
 export interface WarpOptions {
@@ -133,13 +133,13 @@ export type BatchOperation =
   | { readonly op: "get"; readonly key: string }
   | ({ readonly op: "set"; readonly key: string; readonly payload: StoredEntry["payload"] } & Pick<
       WriteOptions<never>,
-      "expiresInMs" | "tags" | "when" | "opId" | "replace"
+      "expiresInMs" | "tags" | "when" | "guard" | "opId" | "replace"
     >)
   | ({ readonly op: "merge"; readonly key: string; readonly operand: StoredEntry["payload"] } & Pick<
       WriteOptions<never>,
-      "expiresInMs" | "tags" | "when" | "opId"
+      "expiresInMs" | "tags" | "when" | "guard" | "opId"
     >)
-  | ({ readonly op: "delete"; readonly key: string } & Pick<WriteOptions<never>, "when" | "opId">)
+  | ({ readonly op: "delete"; readonly key: string } & Pick<WriteOptions<never>, "when" | "guard" | "opId">)
   | ({ readonly op: "invalidate"; readonly key: string } & Pick<WriteOptions<never>, "opId">);
 
 /** The verdict of one operation of `warp.batch`: its own result, or its own error. */
@@ -166,6 +166,8 @@ export interface SetManyOptions<T> extends BatchOptions {
   readonly expiresInMs?: number;
   /** Tags of each of the values. */
   readonly tags?: readonly string[];
+  /** Of each of the values: see `WriteOptions.guard`. */
+  readonly guard?: FenceGuard;
   /** See `WriteOptions.replace`. */
   readonly replace?: boolean;
 }

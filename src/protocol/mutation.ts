@@ -11,6 +11,7 @@ import {
   opIdSkewMs,
   opIdWindowMs,
 } from "../runtime/limits.ts";
+import { checkFence } from "./fence.ts";
 import { checkKey, checkLeaseId } from "./key.ts";
 import type { Payload } from "./payload.ts";
 import type { Mutation, Precondition } from "./shard-api.ts";
@@ -34,6 +35,7 @@ export function checkMutation(
     if (mutation.kind === "restore") checkVersion(mutation.version);
     if (writes(mutation) && mutation.tags !== undefined) checkTags(mutation.tags, "tags");
     if (writes(mutation) && mutation.lease !== undefined) checkLeaseId(mutation.lease);
+    if (endsClaims(mutation) && mutation.guard !== undefined) checkFence(mutation.guard);
   } catch (error) {
     if (error instanceof WarpError) return error;
     throw error;
@@ -144,6 +146,9 @@ export function mutationPrint(mutation: Mutation): string {
   if (writes(mutation) && mutation.tags !== undefined && mutation.tags.length > 0) parts.push(mutation.tags);
   if (mutation.kind === "set" && mutation.replace === true) parts.push("replace");
   if (writes(mutation) && mutation.lease !== undefined) parts.push("lease", mutation.lease);
+  if (endsClaims(mutation) && mutation.guard !== undefined) {
+    parts.push(["guard", mutation.guard.lock, mutation.guard.fence]);
+  }
   return fingerprint(utf8(JSON.stringify(parts)));
 }
 

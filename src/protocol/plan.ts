@@ -1,6 +1,6 @@
 import { type ErrorDetails, WarpError } from "../errors.ts";
 import { payloadOf, preconditionHolds, subjectOf, valueTooLarge, type Write } from "./mutation.ts";
-import type { Mutation, Verdict } from "./operation.ts";
+import type { FenceGuard, Mutation, Verdict } from "./operation.ts";
 import type { Payload } from "./payload.ts";
 import { formatETag } from "./position.ts";
 import type { RegistrationSettings } from "./registration.ts";
@@ -38,11 +38,15 @@ export interface PlanView<P extends PresentKey> {
     key: string,
     version: number,
   ): { readonly payload?: Payload; readonly tags?: readonly string[] } | null;
+  /** Whether a lock of the same shard is held under a fence (rule TX2). */
+  isHeld(lock: string, fence: number): boolean;
+  /** Throws `stale_fence` where a change of this key under this guard is refused (rule LK14). */
+  checkGuard(key: string, guard: FenceGuard): void;
   /** The value that a merge rule makes. Throws `merge_rule_missing`, `merge_rule_unknown`, `merge_failed`. */
   merge(settings: RegistrationSettings, stored: Payload | undefined, operand: Payload): Payload;
 }
 
-/** What a mutation will do, made without doing it. */
+/** What a mutation will do, made without doing it. A `guard` has been judged; carrying the plan out makes the key remember its fence. */
 export type Plan<P extends PresentKey> =
   | {
       readonly act: "put";
@@ -50,8 +54,9 @@ export type Plan<P extends PresentKey> =
       readonly value: NewValue;
       readonly before: P | undefined;
       readonly merged?: true;
+      readonly guard?: FenceGuard;
     }
-  | { readonly act: "delete"; readonly key: string; readonly before: P }
+  | { readonly act: "delete"; readonly key: string; readonly before: P; readonly guard?: FenceGuard }
   /** A log entry alone. */
   | {
       readonly act: "invalidate" | "invalidatePrefix" | "invalidateTag";
@@ -60,7 +65,7 @@ export type Plan<P extends PresentKey> =
       readonly existed: boolean;
     }
   /** A delete of an absent key. */
-  | { readonly act: "nothing"; readonly key: string };
+  | { readonly act: "nothing"; readonly key: string; readonly guard?: FenceGuard };
 
 /** The plan of a mutation that is well-formed (see `checkMutation`). Throws what stands against it: a definite refusal. */
 export function planMutation<P extends PresentKey>(mutation: Mutation, view: PlanView<P>): Plan<P> {
@@ -74,12 +79,25 @@ export function planMutation<P extends PresentKey>(mutation: Mutation, view: Pla
   if (mutation.kind === "invalidate") {
     return { act: "invalidate", key, version: before?.version ?? 0, existed: before !== undefined };
   }
+  const { guard } = mutation;
+  if (guard !== undefined) view.checkGuard(key, guard);
   const etag = before === undefined ? undefined : formatETag(view.epoch, before.version);
   if (mutation.when !== undefined && !preconditionHolds(mutation.when, etag)) {
     throw before === undefined
       ? preconditionFailed("the key does not exist", { version: 0 })
       : preconditionFailed("the key is at another version", { version: before.version });
   }
+  const plan = planChange(mutation, settings, before, view);
+  return guard === undefined ? plan : { ...plan, guard };
+}
+
+function planChange<P extends PresentKey>(
+  mutation: Extract<Mutation, { kind: "set" | "merge" | "restore" | "delete" }>,
+  settings: RegistrationSettings | undefined,
+  before: P | undefined,
+  view: PlanView<P>,
+): Extract<Plan<P>, { act: "put" | "delete" | "nothing" }> {
+  const { key } = mutation;
   if (mutation.kind === "delete") {
     return before === undefined ? { act: "nothing", key } : { act: "delete", key, before };
   }
@@ -114,12 +132,14 @@ export function verdictOf<P extends PresentKey>(
   return { outcome: "ok", version: plan.version, revision, existed: plan.existed };
 }
 
+type Put<P extends PresentKey> = Extract<Plan<P>, { act: "put" }>;
+
 function planWrite<P extends PresentKey>(
   mutation: Write,
   settings: RegistrationSettings | undefined,
   before: P | undefined,
   view: PlanView<P>,
-): Plan<P> {
+): Put<P> {
   const { key, tags, expiresInMs } = mutation;
   const operand = payloadOf(mutation);
   const expiresAtMs = expiresInMs === undefined ? undefined : Math.floor(view.nowMs) + expiresInMs;
@@ -146,7 +166,7 @@ function planRestore<P extends PresentKey>(
   { key, version }: Extract<Mutation, { kind: "restore" }>,
   before: P | undefined,
   view: PlanView<P>,
-): Plan<P> {
+): Put<P> {
   const kept = view.kept(key, version);
   if (kept?.payload === undefined) {
     throw new WarpError("not_found", "the key has no value of this version");

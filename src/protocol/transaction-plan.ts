@@ -9,7 +9,7 @@ import {
   verdictOf,
 } from "./plan.ts";
 import type { OperationResult, Transaction, TransactionVerdict } from "./transaction.ts";
-import { asMutation, comparisonHolds, transactionKeys, within } from "./transaction-rules.ts";
+import { asMutation, comparisonHolds, isOfKey, transactionKeys, within } from "./transaction-rules.ts";
 
 /** One operation of the branch that is taken. */
 export type Step<P extends PresentKey> =
@@ -39,12 +39,14 @@ export function planTransaction<P extends PresentKey>(
 ): TransactionPlan<P> {
   for (const key of transactionKeys(transaction)) checkRegistered(view, view.settings(key));
   const succeeded = transaction.compare.every((comparison) =>
-    comparisonHolds(
-      comparison,
-      view.present(comparison.key),
-      (key) => view.entry(key)?.payload.bytes,
-      view.epoch,
-    ),
+    isOfKey(comparison)
+      ? comparisonHolds(
+          comparison,
+          view.present(comparison.key),
+          (key) => view.entry(key)?.payload.bytes,
+          view.epoch,
+        )
+      : view.isHeld(comparison.key, comparison.fence),
   );
   const branch = succeeded ? "success" : "failure";
   const steps = transaction[branch].map((operation, index): Step<P> => {

@@ -2,11 +2,12 @@ import { WarpError } from "../errors.ts";
 import { equalBytes, utf8 } from "../runtime/bytes.ts";
 import { fingerprint } from "../runtime/hash.ts";
 import { maxComparisons, maxMutateBytes, maxTransactionOperations } from "../runtime/limits.ts";
+import { checkFence } from "./fence.ts";
 import { checkKey, shardOf } from "./key.ts";
 import { checkMutation, checkOpId, mutationPrint, preconditionHolds, valueBytesOf } from "./mutation.ts";
 import type { Mutation } from "./operation.ts";
 import { formatETag } from "./position.ts";
-import type { Comparison, Transaction, TransactionOperation } from "./transaction.ts";
+import type { Comparison, KeyComparison, Transaction, TransactionOperation } from "./transaction.ts";
 
 /** An operation of a transaction that changes its key. */
 export type TransactionWrite = Exclude<TransactionOperation, { kind: "get" }>;
@@ -68,18 +69,28 @@ export function within(error: WarpError, part: string): WarpError {
   });
 }
 
-/** All keys that a transaction names, each once. */
+/** All keys that a transaction names, each once; locks that it compares are none. */
 export function transactionKeys({ compare, success, failure }: Transaction): readonly string[] {
+  return [...new Set([...compare.filter(isOfKey), ...success, ...failure].map(({ key }) => key))];
+}
+
+/** All names that must lie in one shard, each once: the keys, and the locks that it compares. */
+export function transactionNames({ compare, success, failure }: Transaction): readonly string[] {
   return [...new Set([...compare, ...success, ...failure].map(({ key }) => key))];
 }
 
-/** The shard that all keys of a transaction lie in; 0 for one without keys. Throws `cross_shard` (rule TX4). */
+/** Whether a comparison is about a key, not about a lock. */
+export function isOfKey(comparison: Comparison): comparison is KeyComparison {
+  return !("fence" in comparison);
+}
+
+/** The shard that all keys of a transaction lie in, and the locks that it compares; 0 for one without any. Throws `cross_shard` (rule TX4). */
 export function transactionShard(transaction: Transaction, shards: number): number {
-  const [first, ...others] = new Set(transactionKeys(transaction).map((key) => shardOf(key, shards)));
+  const [first, ...others] = new Set(transactionNames(transaction).map((name) => shardOf(name, shards)));
   if (others.length === 0) return first ?? 0;
   throw new WarpError(
     "cross_shard",
-    "the transaction's keys lie in several shards; a common {tag} in their names puts keys together",
+    "what the transaction names lies in several shards; a common {tag} puts keys and locks together",
     { details: { shards: others.length + 1 } },
   );
 }
@@ -105,7 +116,7 @@ export function transactionPrint({ compare, success, failure }: Transaction): st
 
 /** Whether a comparison holds for a key as the storage has it (undefined: absent). The value is asked for only where it matters. */
 export function comparisonHolds(
-  comparison: Comparison,
+  comparison: KeyComparison,
   present: { readonly version: number } | undefined,
   bytesOf: (key: string) => Uint8Array | undefined,
   epoch: string,
@@ -136,13 +147,19 @@ const kinds: ReadonlySet<unknown> = new Set(["get", "set", "merge", "delete"]);
 const relations: ReadonlySet<unknown> = new Set([undefined, "equal", "notEqual", "less", "greater"]);
 
 function checkComparison(comparison: Comparison): void {
-  checkKey(comparison.key);
-  const wants = ["version", "exists", "value", "when"].filter((name) => name in comparison);
+  const wants = ["version", "exists", "value", "when", "fence"].filter((name) => name in comparison);
   if (wants.length !== 1 || ("version" in comparison && !relations.has(comparison.is))) {
-    throw new WarpError("invalid_argument", "a comparison has one of version (is), exists, value and when", {
-      details: { field: "compare" },
-    });
+    throw new WarpError(
+      "invalid_argument",
+      "a comparison has one of version (is), exists, value, when and fence",
+      { details: { field: "compare" } },
+    );
   }
+  if (!isOfKey(comparison)) {
+    checkFence({ lock: comparison.key, fence: comparison.fence });
+    return;
+  }
+  checkKey(comparison.key);
   if ("version" in comparison && !(Number.isSafeInteger(comparison.version) && comparison.version >= 0)) {
     throw new WarpError("invalid_version", "a version to compare with is a whole number from 0 (absent) on", {
       details: { field: "compare", min: 0, max: Number.MAX_SAFE_INTEGER },

@@ -3,13 +3,22 @@ import type { Mutation, Precondition } from "./operation.ts";
 import type { Payload } from "./payload.ts";
 import type { StoredEntry } from "./stored.ts";
 
-/** One condition of a transaction, judged at the shard on committed state (rule TX2). */
-export type Comparison = { readonly key: string } & (
+/** One condition of a transaction on a key, judged at the shard on committed state (rule TX2). */
+export type KeyComparison = { readonly key: string } & (
   | { readonly version: number; readonly is?: "equal" | "notEqual" | "less" | "greater" }
   | { readonly exists: boolean }
   | { readonly value: Payload["bytes"] }
   | { readonly when: Precondition }
 );
+
+/** The lock of this name is held under this fence. The name takes part in the choice of the shard as a key does, but is none. */
+export interface LockComparison {
+  readonly key: string;
+  readonly fence: number;
+}
+
+/** One condition of a transaction. */
+export type Comparison = KeyComparison | LockComparison;
 
 /** A part of a mutation that stands in a transaction: the op id is the transaction's. */
 type Part<Kind extends Mutation["kind"]> = Omit<Extract<Mutation, { kind: Kind }>, "opId">;

@@ -1,5 +1,6 @@
 import type { NewValue, Plan } from "../protocol/plan.ts";
 import type { ChangeLog, LogEntry } from "./change-log.ts";
+import type { Fences } from "./fences.ts";
 import type { History } from "./history.ts";
 import type { KeyState, KeyTable } from "./key-table.ts";
 
@@ -11,17 +12,21 @@ export class KeyChanges {
   readonly #keys: KeyTable;
   readonly #log: ChangeLog;
   readonly #history: History;
+  readonly #fences: Fences;
 
-  constructor(keys: KeyTable, log: ChangeLog, history: History) {
+  constructor(keys: KeyTable, log: ChangeLog, history: History, fences: Fences) {
     this.#keys = keys;
     this.#log = log;
     this.#history = history;
+    this.#fences = fences;
   }
 
   /** Carries out a plan that was made in the same stretch. Gives the revision; 0 for a plan to do nothing. */
   carryOut(plan: Plan<KeyState>, note: Note): number {
-    if (plan.act === "nothing") return 0;
     const { key } = plan;
+    // A delete of an absent key, too: what an older holder writes after it must be refused.
+    if ("guard" in plan && plan.guard !== undefined) this.#fences.remember(key, plan.guard, note.atMs);
+    if (plan.act === "nothing") return 0;
     if (plan.act === "put") return this.#put(key, plan.value, plan.before, note);
     if (plan.act === "delete")
       return this.#end("delete", key, plan.before, note, this.#log.timeOf(note.atMs));

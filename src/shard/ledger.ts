@@ -1,5 +1,6 @@
 import type { ErrorData } from "../errors.ts";
 import { MergeRules } from "../merge/merge-rules.ts";
+import type { HeldLocks } from "../protocol/fence.ts";
 import type { StoredRegistration } from "../protocol/registration.ts";
 import type { ShardStamp } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
@@ -8,6 +9,8 @@ import { housekeepingChunk, opIdSkewMs, opIdWindowMs } from "../runtime/limits.t
 import type { Sql } from "../runtime/sql.ts";
 import { type AlarmPort, Alarms, type DueSource } from "./alarms.ts";
 import { ChangeLog, type Retention } from "./change-log.ts";
+import { FenceTable } from "./fence-table.ts";
+import { Fences } from "./fences.ts";
 import { History } from "./history.ts";
 import { HistoryTable } from "./history-table.ts";
 import { KeyChanges } from "./key-changes.ts";
@@ -35,6 +38,8 @@ export interface LedgerOptions {
   readonly due?: readonly DueSource[];
   /** Default: the built-in ones. */
   readonly merges?: MergeRules;
+  /** The locks of this shard, for guards. Default: none is held. */
+  readonly locks?: HeldLocks;
 }
 
 /**
@@ -82,7 +87,9 @@ export class Ledger {
       options.clock.now(),
       space.createdAtMs,
     );
-    this.#changes = new KeyChanges(keys, log, this.history);
+    const locks = options.locks ?? { isHeld: () => false };
+    const fences = new Fences({ table: new FenceTable(sql), locks, shards: space.shards });
+    this.#changes = new KeyChanges(keys, log, this.history, fences);
     this.merges = options.merges ?? new MergeRules();
     const parts = {
       epoch: this.epoch,
@@ -92,6 +99,7 @@ export class Ledger {
       log,
       history: this.history,
       changes: this.#changes,
+      fences,
       verdicts: this.#verdicts,
       registrations,
       merges: this.merges,

@@ -29,11 +29,13 @@ export class Mutator {
     if ("verdict" in known) return known.verdict;
     const { print } = known;
     const planned = this.#plan(mutation, new StateView(this.#parts, nowMs, true));
-    if ("act" in planned && planned.act !== "nothing") {
-      const revision = changes.carryOut(planned, { atMs: nowMs, opId: mutation.opId, fingerprint: print });
-      return verdictOf(planned, revision);
-    }
-    const verdict = "act" in planned ? verdictOf(planned, 0) : planned;
+    let verdict: Verdict;
+    if ("act" in planned) {
+      const note = { atMs: nowMs, opId: mutation.opId, fingerprint: print };
+      verdict = verdictOf(planned, changes.carryOut(planned, note));
+      // The log entry tells it.
+      if (planned.act !== "nothing") return verdict;
+    } else verdict = planned;
     verdicts.keep(mutation.opId, nowMs, { print, verdict });
     return verdict;
   }

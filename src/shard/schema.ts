@@ -43,6 +43,12 @@ export const migrations: readonly Migration[] = [
       "CREATE TABLE intents (revision INTEGER PRIMARY KEY, at INTEGER NOT NULL, operations TEXT NOT NULL)",
     );
   },
+  (sql) => {
+    // The highest fence that a key has seen of a lock of another shard.
+    sql.run(
+      "CREATE TABLE fences (key BLOB NOT NULL, lock TEXT NOT NULL, fence INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (key, lock)) WITHOUT ROWID",
+    );
+  },
 ];
 
 /** The schema version of a database; 0 where nothing was ever written. Reads only. */
@@ -76,7 +82,16 @@ export function migrate(sql: Sql, steps: readonly Migration[] = migrations): voi
 /** Removes everything, so that the database is as before its first write. */
 export function dropAll(sql: Sql): void {
   sql.transaction(() => {
-    for (const table of ["keys", "history", "log", "verdicts", "registrations", "intents", "meta"]) {
+    for (const table of [
+      "keys",
+      "history",
+      "log",
+      "verdicts",
+      "registrations",
+      "intents",
+      "fences",
+      "meta",
+    ]) {
       sql.run(`DROP TABLE IF EXISTS ${table}`);
     }
   });

@@ -1,8 +1,10 @@
 import type { MergeRules } from "../merge/merge-rules.ts";
+import type { FenceGuard } from "../protocol/operation.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { PlanView } from "../protocol/plan.ts";
 import type { RegistrationSettings } from "../protocol/registration.ts";
 import type { StoredEntry } from "../protocol/stored.ts";
+import type { Fences } from "./fences.ts";
 import type { History } from "./history.ts";
 import type { KeyChanges } from "./key-changes.ts";
 import type { KeyState, KeyTable } from "./key-table.ts";
@@ -16,6 +18,7 @@ export interface StateParts {
   readonly keys: KeyTable;
   readonly history: History;
   readonly changes: KeyChanges;
+  readonly fences: Fences;
   readonly registrations: RegistrationTable;
   readonly merges: MergeRules;
 }
@@ -62,6 +65,14 @@ export class StateView implements PlanView<KeyState> {
 
   kept(key: string, version: number): ReturnType<PlanView<KeyState>["kept"]> {
     return this.#parts.history.read(key, { version }, this.nowMs);
+  }
+
+  isHeld(lock: string, fence: number): boolean {
+    return this.#parts.fences.isHeld(lock, fence);
+  }
+
+  checkGuard(key: string, guard: FenceGuard): void {
+    this.#parts.fences.check(key, guard);
   }
 
   merge(settings: RegistrationSettings, stored: Payload | undefined, operand: Payload): Payload {

@@ -14,7 +14,7 @@ import {
   type TransactRequest,
 } from "../protocol/shard-api.ts";
 import type { Transaction } from "../protocol/transaction.ts";
-import { checkTransactionShape, transactionKeys, transactionShard } from "../protocol/transaction-rules.ts";
+import { checkTransactionShape, transactionNames, transactionShard } from "../protocol/transaction-rules.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Admission } from "./admission.ts";
 import type { GroupCommit } from "./group-commit.ts";
@@ -132,6 +132,6 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
 
 /** Whoever sent it has another picture of the space, or none. */
 function checkShard(transaction: Transaction, shards: number, shard: number): void {
-  if (transactionKeys(transaction).length === 0 || transactionShard(transaction, shards) === shard) return;
+  if (transactionNames(transaction).length === 0 || transactionShard(transaction, shards) === shard) return;
   throw new WarpError("cross_shard", "the transaction's keys lie in another shard");
 }

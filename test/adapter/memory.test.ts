@@ -20,6 +20,7 @@ adapterContract({
     merge: true,
     quorum: false,
     leases: false,
+    fences: false,
   },
   firstWriteCreates: false,
   run: async (work, options = {}) => {

@@ -17,6 +17,7 @@ adapterContract({
     merge: false,
     quorum: false,
     leases: false,
+    fences: false,
   },
   firstWriteCreates: false,
   run: async (work) => {

@@ -22,6 +22,7 @@ adapterContract({
     merge: true,
     quorum: true,
     leases: true,
+    fences: true,
   },
   firstWriteCreates: true,
   run: (work, { strict = false, merges, ...options } = {}) =>

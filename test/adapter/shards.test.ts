@@ -26,6 +26,7 @@ contract({
     merge: true,
     quorum: true,
     leases: true,
+    fences: true,
   },
   firstWriteCreates: false,
   run: async (work, { merges, ...options } = {}) => {

@@ -177,8 +177,11 @@ describe("kept versions", () => {
     host.withSql(async (sql) => {
       const bed = await new ShardBed(sql).create();
       await bed.set("h", "old");
-      sql.run("DROP TABLE history");
-      sql.run("DROP TABLE intents");
+      const first = ["keys", "log", "verdicts", "registrations", "meta"];
+      const tables = sql.all<{ name: string }>(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf_*'",
+      );
+      for (const { name } of tables) if (!first.includes(name)) sql.run(`DROP TABLE ${name}`);
       sql.run("ALTER TABLE keys DROP COLUMN tags");
       sql.run("DELETE FROM meta WHERE name = 'history_since'");
       sql.run("UPDATE meta SET value = 1 WHERE name = 'schema'");

@@ -1,5 +1,6 @@
 import type { Mutation } from "../../src/protocol/operation.ts";
-import type { Comparison, Transaction, TransactionOperation } from "../../src/protocol/transaction.ts";
+import type { KeyComparison, Transaction, TransactionOperation } from "../../src/protocol/transaction.ts";
+import { isOfKey } from "../../src/protocol/transaction-rules.ts";
 import { fromUtf8 } from "../../src/runtime/bytes.ts";
 
 interface ModelKey {
@@ -52,7 +53,7 @@ export class ShardModel {
   }
 
   #carryOut({ compare, success, failure }: Transaction, nowMs: number): Told {
-    const succeeded = compare.every((comparison) => this.#holds(comparison));
+    const succeeded = compare.filter(isOfKey).every((comparison) => this.#holds(comparison));
     const after = new Map(this.keys);
     const entries: [kind: string, key: string][] = [];
     const results: (string | null | readonly [number, boolean])[] = [];
@@ -92,7 +93,7 @@ export class ShardModel {
     this.versions.set(key, [...(this.versions.get(key) ?? []), `${revision} ${kind}`]);
   }
 
-  #holds(comparison: Comparison): boolean {
+  #holds(comparison: KeyComparison): boolean {
     const held = this.keys.get(comparison.key);
     const version = held?.version ?? 0;
     if ("version" in comparison) {

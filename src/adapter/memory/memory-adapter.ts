@@ -30,7 +30,7 @@ import { checkSupported } from "../supported.ts";
 import { MemoryPushes } from "./memory-pushes.ts";
 import { MemoryStorage, type MemoryStorageOptions } from "./memory-storage.ts";
 
-const supports: AdapterSupports = Object.freeze({
+const supports: Omit<AdapterSupports, "fences"> = Object.freeze({
   storage: true,
   atomicBatch: true,
   changes: true,
@@ -59,7 +59,7 @@ export function memoryAdapter(
 }
 
 class MemoryAdapter implements Adapter {
-  readonly supports = supports;
+  readonly supports: AdapterSupports;
   readonly #storage: MemoryStorage;
   readonly life = 0;
   readonly pushes?: MemoryPushes;
@@ -68,6 +68,7 @@ class MemoryAdapter implements Adapter {
 
   constructor(storage: MemoryStorage, pushes: boolean) {
     this.#storage = storage;
+    this.supports = Object.freeze({ ...supports, fences: storage.hasLocks });
     if (pushes) this.pushes = new MemoryPushes(storage.feed);
   }
 

@@ -1,6 +1,7 @@
 import { type ErrorData, WarpError } from "../../errors.ts";
 import type { MergeFunctions } from "../../merge/merge-function.ts";
 import { MergeRules } from "../../merge/merge-rules.ts";
+import { type HeldLocks, notHeld } from "../../protocol/fence.ts";
 import { type Claiming, LoadClaims } from "../../protocol/load-claims.ts";
 import { checkMutation, endsClaims, mutationPrint } from "../../protocol/mutation.ts";
 import { keptVerdict } from "../../protocol/outcomes.ts";
@@ -50,6 +51,8 @@ export interface MemoryStorageOptions {
   readonly merges?: MergeFunctions;
   /** Registrations of the configuration: what they say about history and merge holds here too. Default none. */
   readonly statics?: readonly StoredRegistration[];
+  /** The locks that guards are judged by. Default none: guards are `unsupported`. */
+  readonly locks?: HeldLocks;
 }
 
 /**
@@ -59,6 +62,8 @@ export interface MemoryStorageOptions {
 export class MemoryStorage {
   readonly space: SpaceSettings;
   readonly feed: MemoryFeed;
+  /** Whether guards can be judged. */
+  readonly hasLocks: boolean;
   readonly #clock: Clock;
   readonly #epoch: string;
   readonly #maxValueBytes: number;
@@ -69,6 +74,7 @@ export class MemoryStorage {
   readonly #registrations: MemoryRegistrations;
   readonly #claims: LoadClaims;
   readonly #waits: boolean;
+  readonly #locks: HeldLocks;
   #registrationVersion = 0;
 
   constructor(options: MemoryStorageOptions) {
@@ -92,6 +98,8 @@ export class MemoryStorage {
       this.space.createdAtMs,
     );
     this.#merges = new MergeRules(options.merges);
+    this.hasLocks = options.locks !== undefined;
+    this.#locks = options.locks ?? noLocks;
     const { timers } = options;
     this.#waits = timers !== undefined;
     this.#claims = new LoadClaims(clock, timers ?? { after: () => () => {} });
@@ -246,10 +254,20 @@ export class MemoryStorage {
       entry: (key) => this.#values.keys.entry(key, nowMs),
       settings: (key) => this.#registrations.match(key)?.settings,
       kept: (key, version) => this.#values.history.read(key, { version }, this.#values.timeOf(nowMs)),
+      isHeld: (lock, fence) => this.#locks.isHeld(lock, fence),
+      checkGuard: (_key, guard) => {
+        if (!this.#locks.isHeld(guard.lock, guard.fence)) throw notHeld(guard);
+      },
       merge: (settings, stored, operand) => this.#merges.merge(settings, stored, operand),
     };
   }
 }
+
+const noLocks: HeldLocks = {
+  isHeld: () => {
+    throw new WarpError("unsupported", "this storage has no locks beside it: it judges no fences");
+  },
+};
 
 /** What `work` gives; what it refuses becomes a verdict. */
 function judged<V>(work: () => V): V | { readonly outcome: "fail"; readonly error: ErrorData } {

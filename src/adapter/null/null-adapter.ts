@@ -49,6 +49,7 @@ const supports: AdapterSupports = Object.freeze({
   merge: false,
   quorum: false,
   leases: false,
+  fences: false,
 });
 
 /**
@@ -185,6 +186,9 @@ class NullAdapter implements Adapter {
   #carryOut(mutation: Mutation): Verdict {
     if (mutation.kind === "restore") return { outcome: "fail", error: unsupported("versions").toData() };
     if (mutation.kind === "merge") return { outcome: "fail", error: unsupported("values to merge").toData() };
+    if ("guard" in mutation && mutation.guard !== undefined) {
+      return { outcome: "fail", error: unsupported("locks").toData() };
+    }
     if ("when" in mutation && mutation.when !== undefined && !preconditionHolds(mutation.when, undefined)) {
       const error = new WarpError("precondition_failed", "the key does not exist", {
         details: { version: 0 },

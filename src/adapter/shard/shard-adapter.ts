@@ -44,6 +44,7 @@ const supports: AdapterSupports = Object.freeze({
   merge: true,
   quorum: true,
   leases: true,
+  fences: true,
 });
 
 /**

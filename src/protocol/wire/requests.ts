@@ -10,7 +10,7 @@ import {
   maxTransactionOperations,
 } from "../../runtime/limits.ts";
 import type { LockCommand } from "../lock.ts";
-import type { Mutation, Precondition } from "../operation.ts";
+import type { FenceGuard, Mutation, Precondition } from "../operation.ts";
 import type { Payload } from "../payload.ts";
 import type { RegistrationSettings } from "../registration.ts";
 import type { ShardApi } from "../shard-api.ts";
@@ -60,12 +60,15 @@ const precondition: Reader<Precondition> = (value, at) => {
 const tags = list(text, maxBatchOperations);
 const when = optional(precondition);
 const expiresInMs = optional(number);
+const fenceGuard: Reader<FenceGuard> = record({ lock: text, fence: number });
+const guard = optional(fenceGuard);
 const setParts = {
   key: text,
   payload,
   expiresInMs,
   tags: optional(tags),
   when,
+  guard,
   replace: optional(mark),
   lease: optional(text),
 };
@@ -75,6 +78,7 @@ const mergeParts = {
   expiresInMs,
   tags: optional(tags),
   when,
+  guard,
   lease: optional(text),
 };
 const kinds = {
@@ -92,8 +96,8 @@ const opId = text;
 const mutation: Reader<Mutation> = variants<Mutation>("kind", {
   set: record({ kind: kinds.set, opId, ...setParts }),
   merge: record({ kind: kinds.merge, opId, ...mergeParts }),
-  restore: record({ kind: kinds.restore, opId, key: text, version: number, when }),
-  delete: record({ kind: kinds.delete, opId, key: text, when }),
+  restore: record({ kind: kinds.restore, opId, key: text, version: number, when, guard }),
+  delete: record({ kind: kinds.delete, opId, key: text, when, guard }),
   invalidate: record({ kind: kinds.invalidate, opId, key: text }),
   invalidatePrefix: record({ kind: kinds.invalidatePrefix, opId, prefix: text }),
   invalidateTag: record({ kind: kinds.invalidateTag, opId, tag: text }),
@@ -102,7 +106,7 @@ const mutation: Reader<Mutation> = variants<Mutation>("kind", {
 const operation: Reader<TransactionOperation> = variants<TransactionOperation>("kind", {
   set: record({ kind: kinds.set, ...setParts }),
   merge: record({ kind: kinds.merge, ...mergeParts }),
-  delete: record({ kind: kinds.delete, key: text, when }),
+  delete: record({ kind: kinds.delete, key: text, when, guard }),
   get: record({ kind: kinds.get, key: text }),
 });
 
@@ -114,6 +118,7 @@ const versionComparison = record({
 const existsComparison = record({ key: text, exists: truth });
 const valueComparison = record({ key: text, value: bytes });
 const whenComparison = record({ key: text, when: precondition });
+const fenceComparison = record({ key: text, fence: number });
 
 const comparison: Reader<Comparison> = (value, at) => {
   if (isPlain(value)) {
@@ -121,8 +126,9 @@ const comparison: Reader<Comparison> = (value, at) => {
     if (value.exists !== undefined) return existsComparison(value, at);
     if (value.value !== undefined) return valueComparison(value, at);
     if (value.when !== undefined) return whenComparison(value, at);
+    if (value.fence !== undefined) return fenceComparison(value, at);
   }
-  throw wrongAt(at, "an object with key and one of version, exists, value, when");
+  throw wrongAt(at, "an object with key and one of version, exists, value, when, fence");
 };
 
 // A little above the limits of transactions, which are the shard's to refuse with a code of their own.

@@ -1,6 +1,6 @@
 import type { ErrorData } from "../../errors.ts";
 import type { Transaction, TransactionVerdict } from "../../protocol/transaction.ts";
-import { transactionPrint } from "../../protocol/transaction-rules.ts";
+import { isOfKey, transactionPrint } from "../../protocol/transaction-rules.ts";
 import type { Ledger } from "../ledger.ts";
 import { nothing, type Operation, type Touch } from "./operation.ts";
 
@@ -16,9 +16,12 @@ export class TransactionOperation implements Operation<TransactionVerdict> {
     return this.#transaction.opId;
   }
 
-  /** What is compared must not change either, else the other branch could be taken at the commit. */
+  /**
+   * Keys that are compared must not change either, else the other branch could be taken at the commit. Locks may: they never wait for a write, so what
+   * is said of them is judged again at the commit.
+   */
   get claims(): readonly string[] {
-    return [...this.#transaction.compare.map(({ key }) => key), ...this.reach.keys];
+    return [...this.#transaction.compare.filter(isOfKey).map(({ key }) => key), ...this.reach.keys];
   }
 
   /** What either branch writes. */
