@@ -1,0 +1,93 @@
+import { WarpError } from "../errors.ts";
+import { randomHex } from "../runtime/ids.ts";
+import { Acquisition, type Wanted } from "./acquisition.ts";
+import type { HandleHost, ToldEnd } from "./handle-host.ts";
+import { Holding } from "./holding.ts";
+import type { ResolvedLock } from "./lock-options.ts";
+
+/** The grants that one node holds or asks for: tells each of its end, and ends all with the node (rule CO10). */
+export class Holdings {
+  readonly #host: HandleHost;
+  /** By fence: one of several names of different shards may have the same, and one re-entrant grant has several handles. */
+  readonly #held = new Map<number, Set<Holding>>();
+  readonly #asking = new Set<AbortController>();
+  #deaf: (() => void) | undefined;
+  #closed = false;
+
+  constructor(host: HandleHost) {
+    this.#host = host;
+  }
+
+  /** Grants that are held now. */
+  get size(): number {
+    let size = 0;
+    for (const holdings of this.#held.values()) size += holdings.size;
+    return size;
+  }
+
+  /** Acquires: see `Acquisition.run` for what it throws. */
+  async acquire(name: string, options: ResolvedLock): Promise<Holding> {
+    const { as, ttlMs, waitMs, permits, take, delayMs, value, endsWithSession, timeoutMs } = options;
+    const owner = options.owner ?? randomHex(this.#host.random, 12);
+    const wanted: Wanted = {
+      name,
+      owner,
+      as,
+      ttlMs,
+      ...(permits === undefined ? {} : { permits }),
+      ...(take === undefined ? {} : { take }),
+      ...(delayMs === undefined ? {} : { delayMs }),
+      ...(value === undefined ? {} : { value }),
+      ...(endsWithSession === true ? { endsWithSession } : {}),
+    };
+    this.#listen();
+    const asking = new AbortController();
+    const { signal } = options;
+    const onAbort = (): void => asking.abort(signal?.reason);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#asking.add(asking);
+    try {
+      const limits = { waitMs, timeoutMs, signal: asking.signal };
+      const grant = await new Acquisition(this.#host, wanted, limits).run();
+      const { autoRenew, maxLifeMs } = options;
+      const holding = new Holding(this.#host, grant, { name, owner, ttlMs, autoRenew, maxLifeMs });
+      this.#keep(holding);
+      return holding;
+    } finally {
+      this.#asking.delete(asking);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Ends what is under way with `warp_closed` and all that is held with a signal; nothing is released: work may still be going on under it. */
+  close(): void {
+    this.#closed = true;
+    this.#deaf?.();
+    for (const asking of this.#asking) asking.abort(new WarpError("warp_closed", "this Warp is closed"));
+    for (const holdings of [...this.#held.values()]) {
+      for (const { term } of [...holdings]) term.lose("closed");
+    }
+  }
+
+  #keep(holding: Holding): void {
+    const { fence, term } = holding;
+    const same = this.#held.get(fence) ?? new Set();
+    this.#held.set(fence, same.add(holding));
+    term.onEnd(() => {
+      same.delete(holding);
+      if (same.size === 0 && this.#held.get(fence) === same) this.#held.delete(fence);
+    });
+    if (this.#closed) term.lose("closed");
+  }
+
+  /** Ends are listened for from the first acquisition on. */
+  #listen(): void {
+    this.#deaf ??= this.#host.calls.onEnd?.((ended) => this.#told(ended));
+  }
+
+  #told({ name, fence, reason }: ToldEnd): void {
+    for (const holding of [...(this.#held.get(fence) ?? [])]) {
+      if (holding.name === name) holding.told(reason);
+    }
+  }
+}

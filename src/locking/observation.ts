@@ -1,0 +1,84 @@
+import type { ElectionEvent } from "../protocol/lock.ts";
+import type { CallLimits } from "../runtime/call-limits.ts";
+import type { Timers } from "../runtime/clock.ts";
+import type { Codec } from "../runtime/codec.ts";
+import { defaultTimeoutMs, maxLockPollMs } from "../runtime/limits.ts";
+import type { Random } from "../runtime/random.ts";
+import { isPassing } from "./handle-attempt.ts";
+import { valueOf } from "./leadership.ts";
+import { hasGivenUp, pause, retryWaitMs } from "./patience.ts";
+
+/** One step of an election as an observer gets it. */
+export interface ElectionStep<T> extends Omit<ElectionEvent, "value"> {
+  readonly value: T | undefined;
+  /**
+   * To go on from later. Steps that came in one answer share the cursor from before them, save the last: whoever resumes may get some of them again (of the same
+   * `revision`), and misses none.
+   */
+  readonly cursor: string;
+  /** Steps before this one were not kept any more: this is the present leader, or what came after it. */
+  readonly gap: boolean;
+}
+
+/** Options of an observation. */
+export interface ObserveOptions<T> {
+  /** Go on after this; default: with the present leader. */
+  readonly cursor?: string;
+  /** Ends it: the iteration is over then, without an error. */
+  readonly signal?: AbortSignal;
+  /** Default `jsonCodec`. */
+  readonly codec?: Codec<T>;
+}
+
+/** What an observation asks of its host. */
+export interface ObserveHost {
+  readonly observe: (
+    name: string,
+    options: CallLimits & { readonly cursor?: string; readonly waitMs: number },
+  ) => Promise<{ readonly events: readonly ElectionEvent[]; readonly cursor: string; readonly gap: boolean }>;
+  readonly timers: Timers;
+  readonly random: Random;
+}
+
+/** The steps of an election, in order, for as long as it is iterated over; goes on by itself after troubles of the way. Throws what does not pass. */
+export async function* observe<T>(
+  host: ObserveHost,
+  name: string,
+  codec: Codec<T>,
+  { cursor: from, signal }: Pick<ObserveOptions<T>, "cursor" | "signal">,
+): AsyncGenerator<ElectionStep<T>, void, void> {
+  let cursor = from;
+  for (let failures = 0; !hasGivenUp(signal); ) {
+    let page: Awaited<ReturnType<ObserveHost["observe"]>>;
+    try {
+      page = await host.observe(name, {
+        waitMs: maxLockPollMs,
+        timeoutMs: maxLockPollMs + defaultTimeoutMs,
+        ...(cursor === undefined ? {} : { cursor }),
+        ...(signal === undefined ? {} : { signal }),
+      });
+    } catch (error) {
+      if (hasGivenUp(signal)) return;
+      if (!isPassing(error)) throw error;
+      try {
+        await pause(host.timers, retryWaitMs(failures++, host.random), signal);
+      } catch {
+        // The signal: the iteration is over.
+        return;
+      }
+      continue;
+    }
+    failures = 0;
+    for (const [at, { value, ...event }] of page.events.entries()) {
+      const isLast = at === page.events.length - 1;
+      yield {
+        ...event,
+        value: valueOf(value, codec),
+        cursor: isLast ? page.cursor : (cursor ?? ""),
+        gap: page.gap && at === 0,
+      };
+      if (hasGivenUp(signal)) return;
+    }
+    cursor = page.cursor;
+  }
+}
