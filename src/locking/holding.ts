@@ -1,5 +1,6 @@
 import { isWarpError, WarpError } from "../errors.ts";
 import type { LockCommand, LockEnd } from "../protocol/lock.ts";
+import { checkLockTtl } from "../protocol/lock-rules.ts";
 import type { Payload } from "../protocol/payload.ts";
 import { defaultTimeoutMs, minLockTtlMs } from "../runtime/limits.ts";
 import type { Grant } from "./acquisition.ts";
@@ -69,6 +70,7 @@ export class Holding {
 
   /** Lengthens it by its time to live, or by another that it has from now on. Throws `lock_lost`. */
   async renew(ttlMs: number | undefined, limits: HandleLimits): Promise<void> {
+    if (ttlMs !== undefined) checkLockTtl(ttlMs);
     const before = this.#renewing;
     const renewal = before.then(() => this.#renew(ttlMs, limits));
     this.#renewing = renewal.catch(() => undefined);

@@ -1,4 +1,5 @@
 import { WarpError } from "../errors.ts";
+import { checkLockCommand } from "../protocol/lock-rules.ts";
 import { randomHex } from "../runtime/ids.ts";
 import { Acquisition, type Wanted } from "./acquisition.ts";
 import type { HandleHost, ToldEnd } from "./handle-host.ts";
@@ -40,6 +41,8 @@ export class Holdings {
       ...(value === undefined ? {} : { value }),
       ...(endsWithSession === true ? { endsWithSession } : {}),
     };
+    const wrong = checkLockCommand({ ...wanted, kind: "acquire", opId: this.#host.opId() });
+    if (wrong !== undefined) throw wrong;
     this.#listen();
     const asking = new AbortController();
     const { signal } = options;

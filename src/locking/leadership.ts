@@ -26,6 +26,6 @@ export class Leadership<T = unknown> extends Lock {
 }
 
 /** What a leader stands for, or undefined where it said nothing. */
-export function valueOf<T>(value: Payload | undefined, codec: Codec<T>): T | undefined {
+export function decodedValue<T>(value: Payload | undefined, codec: Codec<T>): T | undefined {
   return value === undefined ? undefined : codec.decode(value);
 }

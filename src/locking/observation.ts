@@ -5,7 +5,7 @@ import type { Codec } from "../runtime/codec.ts";
 import { defaultTimeoutMs, maxLockPollMs } from "../runtime/limits.ts";
 import type { Random } from "../runtime/random.ts";
 import { isPassing } from "./handle-attempt.ts";
-import { valueOf } from "./leadership.ts";
+import { decodedValue } from "./leadership.ts";
 import { hasGivenUp, pause, retryWaitMs } from "./patience.ts";
 
 /** One step of an election as an observer gets it. */
@@ -73,7 +73,7 @@ export async function* observe<T>(
       const isLast = at === page.events.length - 1;
       yield {
         ...event,
-        value: valueOf(value, codec),
+        value: decodedValue(value, codec),
         cursor: isLast ? page.cursor : (cursor ?? ""),
         gap: page.gap && at === 0,
       };
