@@ -1,5 +1,6 @@
 import { WarpError } from "../errors.ts";
 import { maxBatchOperations, maxKeptResultBytes } from "../runtime/limits.ts";
+import type { LeaseVerdict } from "./lease.ts";
 import type { LockVerdict } from "./lock.ts";
 import { checkOpId } from "./mutation.ts";
 import type { Verdict } from "./operation.ts";
@@ -7,7 +8,7 @@ import type { Resolution } from "./shard-api.ts";
 import type { TransactionVerdict } from "./transaction.ts";
 
 /** How an operation of any kind ended. */
-export type Outcome = Verdict | TransactionVerdict | LockVerdict;
+export type Outcome = Verdict | TransactionVerdict | LockVerdict | LeaseVerdict;
 
 /** What a storage remembers under an op id. */
 export interface KnownOutcome {
@@ -67,8 +68,9 @@ export function resolutionOf(opId: string, known: KnownOutcome | undefined, nowM
   const { verdict, part } = known;
   if (verdict.outcome === "fail") return { state: "fail", error: verdict.error };
   if ("state" in verdict) return ofLock(verdict);
-  const { revision } = verdict;
-  const version = "results" in verdict ? revision : verdict.version;
+  // A command about a lease has neither: it changes no key.
+  const revision = "revision" in verdict ? verdict.revision : 0;
+  const version = "version" in verdict ? verdict.version : revision;
   return { state: "ok", version, revision, ...(part === true && { part }) };
 }
 

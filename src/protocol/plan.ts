@@ -44,6 +44,8 @@ export interface PlanView<P extends PresentKey> {
   checkGuard(key: string, guard: FenceGuard): void;
   /** The value that a merge rule makes. Throws `merge_rule_missing`, `merge_rule_unknown`, `merge_failed`. */
   merge(settings: RegistrationSettings, stored: Payload | undefined, operand: Payload): Payload;
+  /** Throws where a key may not be attached to a lease: `lease_not_found`, `overloaded`; `unsupported` where there are none. */
+  checkLease(lease: string, key: string): void;
 }
 
 /** What a mutation will do, made without doing it. A `guard` has been judged; carrying the plan out makes the key remember its fence. */
@@ -55,6 +57,8 @@ export type Plan<P extends PresentKey> =
       readonly before: P | undefined;
       readonly merged?: true;
       readonly guard?: FenceGuard;
+      /** The lease that the key is attached to in the same stretch. */
+      readonly lease?: string;
     }
   | { readonly act: "delete"; readonly key: string; readonly before: P; readonly guard?: FenceGuard }
   /** A log entry alone. */
@@ -140,11 +144,13 @@ function planWrite<P extends PresentKey>(
   before: P | undefined,
   view: PlanView<P>,
 ): Put<P> {
-  const { key, tags, expiresInMs } = mutation;
+  const { key, tags, expiresInMs, lease } = mutation;
+  if (lease !== undefined) view.checkLease(lease, key);
+  const attached = lease === undefined ? {} : { lease };
   const operand = payloadOf(mutation);
   const expiresAtMs = expiresInMs === undefined ? undefined : Math.floor(view.nowMs) + expiresInMs;
   if (mutation.kind === "set" && (settings?.merge === undefined || mutation.replace === true)) {
-    return { act: "put", key, value: { payload: operand, tags, expiresAtMs }, before };
+    return { act: "put", key, value: { payload: operand, tags, expiresAtMs }, before, ...attached };
   }
   if (settings?.merge === undefined) {
     throw new WarpError("merge_rule_missing", "the key's registration names no merge rule");
@@ -159,7 +165,7 @@ function planWrite<P extends PresentKey>(
     tags: tags ?? stored?.tags,
     expiresAtMs: expiresAtMs ?? before?.expiresAtMs,
   };
-  return { act: "put", key, value, before, merged: true };
+  return { act: "put", key, value, before, merged: true, ...attached };
 }
 
 function planRestore<P extends PresentKey>(

@@ -237,5 +237,10 @@ export const maxLeases = 100_000;
 export const leaseEndChunk = 256;
 export const leaseRetryBaseMs = 200;
 export const leaseRetryCapMs = 30_000;
+/** How long a shard waits for another's answer about a lease: before keys are attached, and for the end of its keys. */
+export const leaseJoinTimeoutMs = 5_000;
+export const leaseEndTimeoutMs = 30_000;
+/** How long an ended lease's id stays closed: longer than any call about it can be under way. */
+export const leaseTombstoneMs = 600_000;
 /** Longest life that a lease's `maxLifeMs` may name: 30 days. */
 export const maxLeaseLifeMs = 2_592_000_000;

@@ -1,3 +1,4 @@
+import { WarpError } from "../errors.ts";
 import type { MergeRules } from "../merge/merge-rules.ts";
 import type { FenceGuard } from "../protocol/operation.ts";
 import type { Payload } from "../protocol/payload.ts";
@@ -73,6 +74,10 @@ export class StateView implements PlanView<KeyState> {
 
   checkGuard(key: string, guard: FenceGuard): void {
     this.#parts.fences.check(key, guard);
+  }
+
+  checkLease(): void {
+    throw new WarpError("unsupported", "leases are not there yet");
   }
 
   merge(settings: RegistrationSettings, stored: Payload | undefined, operand: Payload): Payload {

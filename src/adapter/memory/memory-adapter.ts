@@ -30,7 +30,7 @@ import { checkSupported } from "../supported.ts";
 import { MemoryPushes } from "./memory-pushes.ts";
 import { MemoryStorage, type MemoryStorageOptions } from "./memory-storage.ts";
 
-const supports: Omit<AdapterSupports, "fences"> = Object.freeze({
+const supports: Omit<AdapterSupports, keyof MemoryStorage["supports"]> = Object.freeze({
   storage: true,
   atomicBatch: true,
   changes: true,
@@ -41,7 +41,6 @@ const supports: Omit<AdapterSupports, "fences"> = Object.freeze({
   transactions: true,
   merge: true,
   quorum: false,
-  leases: false,
 });
 
 /**
@@ -68,7 +67,7 @@ class MemoryAdapter implements Adapter {
 
   constructor(storage: MemoryStorage, pushes: boolean) {
     this.#storage = storage;
-    this.supports = Object.freeze({ ...supports, fences: storage.hasLocks });
+    this.supports = Object.freeze({ ...supports, ...storage.supports });
     if (pushes) this.pushes = new MemoryPushes(storage.feed);
   }
 
@@ -183,7 +182,7 @@ class MemoryAdapter implements Adapter {
     options: CallOptions & { readonly ifVersion?: number } = {},
   ): Promise<{ readonly registration: StoredRegistration; readonly created: boolean }> {
     this.#begin(options);
-    checkSupported(settings, supports);
+    checkSupported(settings, this.supports);
     const answer = this.#storage.register(pattern, settings, options.ifVersion);
     this.#position();
     return answer;

@@ -1,4 +1,4 @@
-import { type ErrorData, WarpError } from "../../errors.ts";
+import { WarpError } from "../../errors.ts";
 import type { MergeFunctions } from "../../merge/merge-function.ts";
 import { MergeRules } from "../../merge/merge-rules.ts";
 import { type HeldLocks, notHeld } from "../../protocol/fence.ts";
@@ -17,6 +17,7 @@ import { randomHex } from "../../runtime/ids.ts";
 import { defaultLogMaxEntries, defaultMaxValueBytes } from "../../runtime/limits.ts";
 import type { Random } from "../../runtime/random.ts";
 import type {
+  AdapterSupports,
   ChangesAnswer,
   ListedKey,
   Mutation,
@@ -27,11 +28,14 @@ import type {
 } from "../adapter.ts";
 import type { ResolvedList } from "../list-page.ts";
 import { VerdictMemory } from "../verdict-memory.ts";
+import { judged } from "./judged.ts";
 import { MemoryFeed } from "./memory-feed.ts";
 import type { MemoryHistory } from "./memory-history.ts";
+import { leasedStorage, type MemoryLeasing } from "./memory-leasing.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { MemoryRegistrations } from "./memory-registrations.ts";
 import { MemoryValues } from "./memory-values.ts";
+import { noLocks } from "./no-locks.ts";
 
 /** What a {@link MemoryStorage} is made of. */
 export interface MemoryStorageOptions {
@@ -49,6 +53,8 @@ export interface MemoryStorageOptions {
   readonly logMaxEntries?: number;
   /** Merge rules beside the built-in ones, by name. Default none. */
   readonly merges?: MergeFunctions;
+  /** Leases that keys may be attached to. Default: none, `lease` is `unsupported`. */
+  readonly leases?: MemoryLeasing;
   /** Registrations of the configuration: what they say about history and merge holds here too. Default none. */
   readonly statics?: readonly StoredRegistration[];
   /** The locks that guards are judged by. Default none: guards are `unsupported`. */
@@ -62,8 +68,8 @@ export interface MemoryStorageOptions {
 export class MemoryStorage {
   readonly space: SpaceSettings;
   readonly feed: MemoryFeed;
-  /** Whether guards can be judged. */
-  readonly hasLocks: boolean;
+  /** What it can do only with what it was given. */
+  readonly supports: Pick<AdapterSupports, "fences" | "leases">;
   readonly #clock: Clock;
   readonly #epoch: string;
   readonly #maxValueBytes: number;
@@ -75,6 +81,7 @@ export class MemoryStorage {
   readonly #claims: LoadClaims;
   readonly #waits: boolean;
   readonly #locks: HeldLocks;
+  readonly #leases: MemoryLeasing | undefined;
   #registrationVersion = 0;
 
   constructor(options: MemoryStorageOptions) {
@@ -98,11 +105,23 @@ export class MemoryStorage {
       this.space.createdAtMs,
     );
     this.#merges = new MergeRules(options.merges);
-    this.hasLocks = options.locks !== undefined;
+    this.supports = { fences: options.locks !== undefined, leases: options.leases !== undefined };
     this.#locks = options.locks ?? noLocks;
     const { timers } = options;
     this.#waits = timers !== undefined;
     this.#claims = new LoadClaims(clock, timers ?? { after: () => () => {} });
+    this.#leases = options.leases;
+    this.#leases?.serve(
+      leasedStorage({
+        clock,
+        space: this.space,
+        verdicts: this.#verdicts,
+        registrations: this.#registrations,
+        log: this.#log,
+        values: this.#values,
+        feed: this.feed,
+      }),
+    );
   }
 
   /** The head of the log. */
@@ -132,7 +151,7 @@ export class MemoryStorage {
       if (known !== undefined) return known;
       const verdict = judged((): Verdict => {
         const plan = planMutation(mutation, this.#view(nowMs));
-        return verdictOf(plan, this.#values.carryOut(plan, nowMs));
+        return verdictOf(plan, this.#carryOut(plan, nowMs));
       });
       this.#verdicts.keep(opId, { print, verdict, part: !("key" in mutation) }, nowMs);
       if (verdict.outcome === "ok" && endsClaims(mutation)) this.#claims.end(mutation.key);
@@ -154,7 +173,7 @@ export class MemoryStorage {
     const verdict = judged((): TransactionVerdict => {
       const view = this.#view(nowMs);
       const plan = planTransaction(transaction, view);
-      const act = (part: Plan<PresentKey>): number => this.#values.carryOut(part, nowMs);
+      const act = (part: Plan<PresentKey>): number => this.#carryOut(part, nowMs);
       return this.#log.together(() => carryOutSteps(plan, view, act));
     });
     this.#verdicts.keep(opId, { print, verdict: keptVerdict(verdict) }, nowMs);
@@ -239,8 +258,14 @@ export class MemoryStorage {
   #expireDue(): number {
     const nowMs = this.#clock.now();
     this.#values.expire(nowMs);
+    this.#leases?.expire();
     this.feed.tell();
     return nowMs;
+  }
+
+  #carryOut(plan: Plan<PresentKey>, nowMs: number): number {
+    if (plan.act === "put" && plan.lease !== undefined) this.#leases?.attach(plan.lease, plan.key);
+    return this.#values.carryOut(plan, nowMs);
   }
 
   /** The state as plans see it: what was due is gone. */
@@ -259,22 +284,10 @@ export class MemoryStorage {
         if (!this.#locks.isHeld(guard.lock, guard.fence)) throw notHeld(guard);
       },
       merge: (settings, stored, operand) => this.#merges.merge(settings, stored, operand),
+      checkLease: (lease, key) => {
+        if (this.#leases === undefined) throw new WarpError("unsupported", "this storage has no leases");
+        this.#leases.check(lease, key);
+      },
     };
-  }
-}
-
-const noLocks: HeldLocks = {
-  isHeld: () => {
-    throw new WarpError("unsupported", "this storage has no locks beside it: it judges no fences");
-  },
-};
-
-/** What `work` gives; what it refuses becomes a verdict. */
-function judged<V>(work: () => V): V | { readonly outcome: "fail"; readonly error: ErrorData } {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof WarpError) return { outcome: "fail", error: error.toData() };
-    throw error;
   }
 }

@@ -1,3 +1,4 @@
+import type { LeaseEndAction } from "../../protocol/lease.ts";
 import type { Plan, PresentKey } from "../../protocol/plan.ts";
 import type { HistoryPolicy } from "../../protocol/registration.ts";
 import { DueQueue } from "./due-queue.ts";
@@ -39,6 +40,12 @@ export class MemoryValues {
     if (plan.act === "put") return this.#put(plan, nowMs);
     if (plan.act === "delete") return this.#end("delete", plan.key, this.timeOf(nowMs));
     return this.#log.append(plan.act, plan.key);
+  }
+
+  /** A lease that the key is attached to has ended. */
+  endOfLease(key: string, onEnd: LeaseEndAction, nowMs: number): void {
+    if (onEnd === "invalidate") this.#log.append("invalidate", key);
+    else if (this.keys.get(key) !== undefined) this.#end("delete", key, this.timeOf(nowMs));
   }
 
   /** What is due is gone, and the log says so. */

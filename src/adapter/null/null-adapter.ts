@@ -189,6 +189,9 @@ class NullAdapter implements Adapter {
     if ("guard" in mutation && mutation.guard !== undefined) {
       return { outcome: "fail", error: unsupported("locks").toData() };
     }
+    if (mutation.kind === "set" && mutation.lease !== undefined) {
+      return { outcome: "fail", error: unsupported("leases").toData() };
+    }
     if ("when" in mutation && mutation.when !== undefined && !preconditionHolds(mutation.when, undefined)) {
       const error = new WarpError("precondition_failed", "the key does not exist", {
         details: { version: 0 },
