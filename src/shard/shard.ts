@@ -1,48 +1,6 @@
 import { WarpError } from "../errors.ts";
 import { LoadClaims } from "../protocol/load-claims.ts";
-import type {
-  LockInfoReply,
-  LockInfoRequest,
-  LockListReply,
-  LockListRequest,
-  LockReply,
-  LockRequest,
-  LockWaitReply,
-  LockWaitRequest,
-  ObserveReply,
-  ObserveRequest,
-} from "../protocol/lock.ts";
-import {
-  type CallScope,
-  type ChangesReply,
-  type ChangesRequest,
-  type ClaimReply,
-  type ClaimRequest,
-  type HistoryReply,
-  type HistoryRequest,
-  isRefusal,
-  type ListReply,
-  type ListRequest,
-  type MutateReply,
-  type MutateRequest,
-  type ReadReply,
-  type ReadRequest,
-  type Refusal,
-  type RegisterReply,
-  type RegisterRequest,
-  type RegistrationsReply,
-  type ResolveReply,
-  type ResolveRequest,
-  type ShardApi,
-  type SpaceOptionsData,
-  type SpaceReply,
-  type TransactReply,
-  type TransactRequest,
-  type UnregisterRequest,
-  type UsageReply,
-  type VersionReply,
-  type VersionRequest,
-} from "../protocol/shard-api.ts";
+import { isRefusal, type ShardApi } from "../protocol/shard-api.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
 import { maxGroupMutations } from "../runtime/limits.ts";
 import { steadyClock } from "../runtime/steady-clock.ts";
@@ -60,6 +18,10 @@ import { Authority } from "./strong/authority.ts";
 import { Strong } from "./strong/strong.ts";
 import { WriteCalls } from "./write-calls.ts";
 import { WritePath } from "./write-path.ts";
+
+/** What a call takes, and what it gives. */
+type Asked<M extends keyof ShardApi> = Parameters<ShardApi[M]>[0];
+type Answered<M extends keyof ShardApi> = ReturnType<ShardApi[M]>;
 
 /** What a shard is made of. */
 export interface ShardOptions extends ResidenceOptions {
@@ -164,45 +126,45 @@ export class Shard implements ShardApi {
   }
 
   /** `session`: the one that asks, for calls over a socket only. */
-  read(request: ReadRequest, session?: string): Promise<ReadReply | Refusal> {
+  read(request: Asked<"read">, session?: string): Answered<"read"> {
     return this.#reads.read(request, session);
   }
 
-  list(request: ListRequest): Promise<ListReply | Refusal> {
+  list(request: Asked<"list">): Answered<"list"> {
     return this.#reads.list(request);
   }
 
-  changes(request: ChangesRequest): Promise<ChangesReply | Refusal> {
+  changes(request: Asked<"changes">): Answered<"changes"> {
     return this.#reads.changes(request);
   }
 
-  usage(request: CallScope): Promise<UsageReply | Refusal> {
+  usage(request: Asked<"usage">): Answered<"usage"> {
     return this.#reads.usage(request);
   }
 
-  readVersion(request: VersionRequest): Promise<VersionReply | Refusal> {
+  readVersion(request: Asked<"readVersion">): Answered<"readVersion"> {
     return this.#reads.readVersion(request);
   }
 
-  history(request: HistoryRequest): Promise<HistoryReply | Refusal> {
+  history(request: Asked<"history">): Answered<"history"> {
     return this.#reads.history(request);
   }
 
   /** `session`: the writer's, whose node does not count for a quorum. */
-  mutate(request: MutateRequest, session?: string): Promise<MutateReply | Refusal> {
+  mutate(request: Asked<"mutate">, session?: string): Answered<"mutate"> {
     return this.#writes.mutate(request, session);
   }
 
   /** `session` as for {@link mutate}. */
-  transact(request: TransactRequest, session?: string): Promise<TransactReply | Refusal> {
+  transact(request: Asked<"transact">, session?: string): Answered<"transact"> {
     return this.#writes.transact(request, session);
   }
 
-  resolve(request: ResolveRequest): Promise<ResolveReply | Refusal> {
+  resolve(request: Asked<"resolve">): Answered<"resolve"> {
     return this.#writes.resolve(request);
   }
 
-  async claimLoad(request: ClaimRequest): Promise<ClaimReply | Refusal> {
+  async claimLoad(request: Asked<"claimLoad">): Answered<"claimLoad"> {
     const ledger = await this.#admission.admit(request, "read");
     if (ledger !== undefined && isRefusal(ledger)) return ledger;
     try {
@@ -214,23 +176,17 @@ export class Shard implements ShardApi {
     }
   }
 
-  getSpace(space: string): Promise<SpaceReply | Refusal> {
+  getSpace(space: string): Answered<"getSpace"> {
     return this.#space.getSpace(space);
   }
 
-  createSpace(
-    space: string,
-    options: Partial<SpaceOptionsData>,
-  ): Promise<(SpaceReply & { created: boolean }) | Refusal> {
-    return this.#space.createSpace(space, options);
+  createSpace(...options: Parameters<ShardApi["createSpace"]>): Answered<"createSpace"> {
+    return this.#space.createSpace(...options);
   }
 
-  async deleteSpace(
-    space: string,
-    step: "begin" | "finish",
-    spaceId?: string,
-  ): ReturnType<ShardApi["deleteSpace"]> {
-    const reply = await this.#space.deleteSpace(space, step, spaceId);
+  async deleteSpace(...how: Parameters<ShardApi["deleteSpace"]>): Answered<"deleteSpace"> {
+    const reply = await this.#space.deleteSpace(...how);
+    const [, step] = how;
     if (step === "finish") {
       this.#claims.clear();
       // Behind the reply, which may have to leave over one of the sockets that this ends.
@@ -241,37 +197,37 @@ export class Shard implements ShardApi {
     return reply;
   }
 
-  getRegistrations(request: CallScope): Promise<RegistrationsReply | Refusal> {
+  getRegistrations(request: Asked<"getRegistrations">): Answered<"getRegistrations"> {
     return this.#space.getRegistrations(request);
   }
 
-  register(request: RegisterRequest): Promise<RegisterReply | Refusal> {
+  register(request: Asked<"register">): Answered<"register"> {
     return this.#space.register(request);
   }
 
-  unregister(request: UnregisterRequest): ReturnType<ShardApi["unregister"]> {
+  unregister(request: Asked<"unregister">): Answered<"unregister"> {
     return this.#space.unregister(request);
   }
 
   /** `session`: the one that asks, for calls over a socket only. */
-  lock(request: LockRequest, session?: string): Promise<LockReply | Refusal> {
+  lock(request: Asked<"lock">, session?: string): Answered<"lock"> {
     return this.#locks.lock(request, session);
   }
 
   /** `session` as for {@link lock}. */
-  waitLock(request: LockWaitRequest, session?: string): Promise<LockWaitReply | Refusal> {
+  waitLock(request: Asked<"waitLock">, session?: string): Answered<"waitLock"> {
     return this.#locks.waitLock(request, session);
   }
 
-  lockInfo(request: LockInfoRequest): Promise<LockInfoReply | Refusal> {
+  lockInfo(request: Asked<"lockInfo">): Answered<"lockInfo"> {
     return this.#locks.lockInfo(request);
   }
 
-  listLocks(request: LockListRequest): Promise<LockListReply | Refusal> {
+  listLocks(request: Asked<"listLocks">): Answered<"listLocks"> {
     return this.#locks.listLocks(request);
   }
 
-  observe(request: ObserveRequest): Promise<ObserveReply | Refusal> {
+  observe(request: Asked<"observe">): Answered<"observe"> {
     return this.#locks.observe(request);
   }
 
