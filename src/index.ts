@@ -19,6 +19,7 @@ export {
   type VersionedCacheOptions,
   versionedCache,
 } from "./cache/versioned/versioned-cache.ts";
+export type { Election } from "./core/election.ts";
 export type { KeyScope } from "./core/key-scope.ts";
 export type { LeaseDirectory } from "./core/lease-directory.ts";
 export type { LockDirectory } from "./core/lock-directory.ts";
@@ -31,6 +32,7 @@ export type {
   BatchOptions,
   BatchResult,
   CacheOutcome,
+  CampaignOptions,
   CasOptions,
   CommitOptions,
   Comparand,
@@ -44,6 +46,7 @@ export type {
   InvalidateResult,
   InvalidateTarget,
   KeptEntry,
+  Leader,
   LeaseListOptions,
   ListPage,
   LockListOptions,
@@ -71,6 +74,7 @@ export type {
   WarmupOptions,
   WarmupProgress,
   WarpEvents,
+  WarpLockOptions,
   WarpOptions,
   WarpStats,
   WriteOptions,
@@ -88,6 +92,13 @@ export {
 } from "./errors.ts";
 export type { LeaseKeysPage, LeasePage, Leases, LeasesSupports } from "./lease/lease.ts";
 export type { EndedGrant, LockPage, Locks, LocksSupports, ObservedElection } from "./lock/lock.ts";
+export type { HandleLimits } from "./locking/holding.ts";
+export type { Leadership } from "./locking/leadership.ts";
+export type { Lease, LeaseOptions } from "./locking/lease-handle.ts";
+export type { Lock, RenewOptions } from "./locking/lock-handle.ts";
+export type { HoldOptions, LockOptions } from "./locking/lock-options.ts";
+export type { ElectionStep } from "./locking/observation.ts";
+export type { LossReason } from "./locking/term.ts";
 export type { MergeFunction, MergeFunctions } from "./merge/merge-function.ts";
 export { type StandaloneOptions, standalone } from "./presets/standalone.ts";
 export type { LeaseCommand, LeaseEndAction, LeaseInfo, LeaseVerdict } from "./protocol/lease.ts";

@@ -1,4 +1,6 @@
 import type { CallOptions } from "../adapter/adapter.ts";
+import type { HoldOptions, LockOptions } from "../locking/lock-options.ts";
+import type { Codec } from "../runtime/codec.ts";
 import type { MutationOptions } from "./mutation-types.ts";
 
 /** Options of `warp.locks.list`. */
@@ -25,4 +27,28 @@ export interface LeaseListOptions extends CallOptions {
   readonly limit?: number;
   /** Of the page before. */
   readonly cursor?: string;
+}
+
+/** Options of `warp.lock`, `warp.tryLock` and `warp.withLock`. */
+export interface WarpLockOptions<T = unknown> extends Omit<LockOptions, "value"> {
+  /** What others can read of the grant, at most 16 KiB. */
+  readonly value?: T;
+  /** Default `jsonCodec`. */
+  readonly codec?: Codec<T>;
+}
+
+/** Options of `election.campaign`. */
+export interface CampaignOptions extends HoldOptions {
+  /** Campaign for so long, 0 to 3,600,000 ms. Default: until it is elected. */
+  readonly waitMs?: number;
+}
+
+/** Who leads an election. */
+export interface Leader<T = unknown> {
+  readonly owner: string;
+  readonly fence: number;
+  /** What it stands for; undefined: it did not say. */
+  readonly value: T | undefined;
+  /** What was left of its time, in ms. */
+  readonly remainingMs: number;
 }

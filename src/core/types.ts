@@ -16,7 +16,14 @@ import type { MutationOptions, MutationResult, WriteOptions } from "./mutation-t
 import type { RegistrationOptions } from "./registration-options.ts";
 
 export type { AdaptiveTtl, FrequencyTtl, HistoryPolicy } from "../protocol/registration.ts";
-export type { ForceOptions, LeaseListOptions, LockListOptions } from "./lock-types.ts";
+export type {
+  CampaignOptions,
+  ForceOptions,
+  Leader,
+  LeaseListOptions,
+  LockListOptions,
+  WarpLockOptions,
+} from "./lock-types.ts";
 export type {
   DeleteOptions,
   MergeOptions,
@@ -76,6 +83,8 @@ export interface WarpOptions {
   readonly locks?: Locks;
   /** Leases: this node's own driver, closed with it. Default none: they are `unsupported`. */
   readonly leases?: Leases;
+  /** Whether handles of leases keep them alive unless told otherwise. Default true; false where timers end with a request. */
+  readonly renewLeases?: boolean;
   /** Measures elapsed time, for what holds until some time has passed; never goes back. Default: `clock`, which stands still where that is set back. */
   readonly elapsed?: Clock;
 }

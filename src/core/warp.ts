@@ -37,7 +37,7 @@ export class Warp extends WarpLocks {
   /** Throws what is wrong with the options: `invalid_argument`, `invalid_pattern`, `invalid_registration`, `invalid_ttl`. */
   constructor(options: WarpOptions) {
     const core = new Core(options);
-    super(core, options.locks, options.leases);
+    super(core, options);
     this.#core = core;
     this.#drivers = [options.locks, options.leases];
     this.#wanted = new WantedPolicies(this.#core.registry);

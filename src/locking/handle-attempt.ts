@@ -1,6 +1,8 @@
 import { isWarpError, WarpError } from "../errors.ts";
 import type { LockCommand, LockVerdict } from "../protocol/lock.ts";
-import type { HandleHost } from "./handle-host.ts";
+import type { CallLimits } from "../runtime/call-limits.ts";
+import type { Random } from "../runtime/random.ts";
+import type { HandleHost, TermHost } from "./handle-host.ts";
 import { aborted, hasGivenUp, pause, retryWaitMs } from "./patience.ts";
 
 /** One request of several waits at most so long for its answer before it is repeated, in ms. */
@@ -8,20 +10,35 @@ const longestTryMs = 5_000;
 const shortestTryMs = 250;
 
 /** A verdict, and when its command had left for the first time: it may have been carried out as early as that. */
-export interface Answered {
-  readonly verdict: LockVerdict;
+export interface Answered<V> {
+  readonly verdict: V;
   readonly sentAtMs: number;
 }
 
-/**
- * Sends one command until it has a verdict, always under its one op id: however often it arrives, it is carried out once (rule OU2). Gives up at `untilMs` (elapsed
- * clock) or at the signal. Throws the last error, with the outcome `unknown` if any request may have arrived.
- */
-export async function sendUntil(
+/** Until when it is tried (elapsed clock), and for whom. */
+export interface AttemptLimits {
+  readonly untilMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Sends one command about a lock until it has a verdict: see {@link persist}. */
+export function sendUntil(
   host: HandleHost,
   command: LockCommand,
-  { untilMs, signal }: { readonly untilMs: number; readonly signal?: AbortSignal | undefined },
-): Promise<Answered> {
+  limits: AttemptLimits,
+): Promise<Answered<LockVerdict>> {
+  return persist(host, (options) => host.calls.run([command], options), limits);
+}
+
+/**
+ * Calls `send`, which sends one command always under the same op id, until it has a verdict: however often it arrives, it is carried out once (rule OU2). Gives up at
+ * `untilMs` or at the signal. Throws the last error, with the outcome `unknown` if any request may have arrived.
+ */
+export async function persist<V>(
+  host: TermHost & { readonly random: Random },
+  send: (options: CallLimits) => Promise<readonly V[]>,
+  { untilMs, signal }: AttemptLimits,
+): Promise<Answered<V>> {
   const { elapsed } = host;
   const sentAtMs = elapsed.now();
   let unknown = false;
@@ -29,15 +46,10 @@ export async function sendUntil(
     if (hasGivenUp(signal)) throw withDoubt(aborted(signal), unknown);
     try {
       const restMs = untilMs - elapsed.now();
-      const timeoutMs = Math.max(
-        1,
-        Math.min(restMs, Math.max(shortestTryMs, Math.min(longestTryMs, restMs / 3))),
-      );
-      const [verdict] = await host.calls.run([command], {
-        timeoutMs,
-        ...(signal === undefined ? {} : { signal }),
-      });
-      if (verdict === undefined) throw new WarpError("internal", "a lock command was left unanswered");
+      const tryMs = Math.max(shortestTryMs, Math.min(longestTryMs, restMs / 3));
+      const timeoutMs = Math.max(1, Math.min(restMs, tryMs));
+      const [verdict] = await send({ timeoutMs, ...(signal === undefined ? {} : { signal }) });
+      if (verdict === undefined) throw new WarpError("internal", "a command was left unanswered");
       return { verdict, sentAtMs };
     } catch (error) {
       if (isWarpError(error) && error.outcome === "unknown") unknown = true;
@@ -57,8 +69,8 @@ export function isPassing(error: unknown): boolean {
   return isWarpError(error) && (error.retryable || error.outcome === "unknown") && error.code !== "aborted";
 }
 
+/** What may have been done is not undone by a later refusal of the whole call. */
 function withDoubt(error: unknown, unknown: boolean): unknown {
-  // What may have been done is not undone by a later refusal of the whole call.
   if (!unknown || !isWarpError(error) || error.outcome === "unknown") return error;
   return new WarpError(error.code, error.message, { ...error.toData(), outcome: "unknown", cause: error });
 }

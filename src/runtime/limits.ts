@@ -242,5 +242,7 @@ export const leaseJoinTimeoutMs = 5_000;
 export const leaseEndTimeoutMs = 30_000;
 /** How long an ended lease's id stays closed: longer than any call about it can be under way. */
 export const leaseTombstoneMs = 600_000;
+/** Time to live of a lease unless its handle says otherwise. */
+export const defaultLeaseTtlMs = 60_000;
 /** Longest life that a lease's `maxLifeMs` may name: 30 days. */
 export const maxLeaseLifeMs = 2_592_000_000;
