@@ -7,7 +7,7 @@ import { maxControlBytes, maxTimeoutMs, minTimeoutMs } from "../runtime/limits.t
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { Grant } from "./auth/grant.ts";
 import { readJson } from "./body.ts";
-import { check } from "./check.ts";
+import { check, type FieldCodes } from "./check.ts";
 import type { Deployment, SpaceWarp } from "./deployment.ts";
 import type { Guard } from "./guard.ts";
 import { decodePart, parseQuery, type Target } from "./target.ts";
@@ -120,6 +120,11 @@ export class Call {
     return this.#opId;
   }
 
+  /** The op id of {@link takeOpId}, once more. */
+  get takenOpId(): string {
+    return this.#opId ?? this.takeOpId();
+  }
+
   /** `Warp-Timeout-Ms` as call options: 100 to 120,000 ms. */
   get callOptions(): { readonly timeoutMs?: number } {
     const text = this.request.headers.get("Warp-Timeout-Ms");
@@ -150,10 +155,10 @@ export class Call {
   /** The JSON body as `schema` has it. An empty body counts as `whenEmpty`, if that is given. */
   async body<const S extends v.GenericSchema>(
     schema: S,
-    options: { readonly maxBytes?: number; readonly whenEmpty?: unknown } = {},
+    options: { readonly maxBytes?: number; readonly whenEmpty?: unknown; readonly codes?: FieldCodes } = {},
   ): Promise<v.InferOutput<S>> {
     const body = await readJson(this.request, options.maxBytes ?? maxControlBytes);
-    return check(schema, body === undefined ? options.whenEmpty : body, "body");
+    return check(schema, body === undefined ? options.whenEmpty : body, "body", options.codes);
   }
 }
 

@@ -11,6 +11,9 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   cursor: "invalid_cursor",
   expiresInMs: "invalid_ttl",
   opId: "invalid_op_id",
+  ttlMs: "invalid_ttl",
+  owner: "invalid_lock",
+  after: "invalid_cursor",
   mode: "invalid_registration",
   cacheTtlMs: "invalid_ttl",
   maxStalenessMs: "invalid_registration",
@@ -25,7 +28,12 @@ const policyFields: ReadonlySet<string> = new Set([
   ...["merge", "mergeMaxElements", "quorum", "minZones"],
 ]);
 
-function codeOf(path: readonly string[], where: "query" | "body"): ErrorCode {
+/** Codes of fields that have another one in some bodies. */
+export type FieldCodes = Readonly<Record<string, ErrorCode>>;
+
+function codeOf(path: readonly string[], where: "query" | "body", own: FieldCodes): ErrorCode {
+  const special = own[path.at(-1) ?? ""];
+  if (special !== undefined) return special;
   if (where === "body" && policyFields.has(path[0] ?? "")) return "invalid_registration";
   const last = path.at(-1) ?? "";
   // Of pages; the limit of a warmup is another matter.
@@ -41,6 +49,7 @@ export function check<const S extends v.GenericSchema>(
   schema: S,
   input: unknown,
   where: "query" | "body",
+  own: FieldCodes = {},
 ): v.InferOutput<S> {
   // Schemas of objects take arrays for objects.
   if (!isObject(input)) {
@@ -58,7 +67,7 @@ export function check<const S extends v.GenericSchema>(
     });
   }
   throw new WarpError(
-    codeOf(path, where),
+    codeOf(path, where, own),
     `${field === "" ? `the ${where}` : shown(field)} ${fault(issue)}`,
     { details: field === "" ? { where } : { field: field.slice(0, 64), ...rangeOf(issue) } },
   );

@@ -4,6 +4,8 @@ import type { CallOptions } from "../core/types.ts";
 import type { Warp } from "../core/warp.ts";
 import type { AnsweredRequest } from "../metrics/isolate-metrics.ts";
 import type { Format } from "../metrics/report.ts";
+import type { Leases } from "../lease/lease.ts";
+import type { Locks } from "../lock/lock.ts";
 import type { UsageReply } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { Caller } from "../protocol/wire/caller.ts";
@@ -32,7 +34,14 @@ export type SpaceWarp = Pick<
   | "register"
   | "unregister"
   | "registrations"
->;
+> &
+  SpaceCoordination;
+
+/** The drivers under a space's locks, elections and leases. Where there is none, `driver` throws `unsupported`. */
+export interface SpaceCoordination {
+  readonly locks: { readonly driver: Locks };
+  readonly leases: { readonly driver: Leases };
+}
 
 /** What all shards of a space hold. */
 export interface SpaceUsage {

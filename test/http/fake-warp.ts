@@ -35,6 +35,13 @@ interface Kept {
 
 /** A space in memory with what HTTP needs of it: a stand-in where a test wants faults, or nothing but HTTP. */
 export class FakeWarp implements SpaceWarp {
+  readonly locks = {
+    get driver(): never {
+      throw new WarpError("unsupported", "no locks here");
+    },
+  };
+  readonly leases = this.locks;
+
   readonly entries = new Map<
     string,
     {

@@ -2,12 +2,15 @@ import type { Route } from "../route.ts";
 import { aboutRoutes } from "./about.ts";
 import { batchRoutes } from "./batch.ts";
 import { connectRoutes } from "./connect.ts";
+import { electionRoutes } from "./elections.ts";
 import { exportRoutes } from "./export.ts";
 import { healthRoutes } from "./health.ts";
 import { importRoutes } from "./import.ts";
 import { invalidateRoutes } from "./invalidate.ts";
 import { keyRoutes } from "./keys.ts";
+import { leaseRoutes } from "./leases.ts";
 import { listRoutes } from "./list.ts";
+import { lockRoutes } from "./locks.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { operationRoutes } from "./operations.ts";
 import { referenceRoutes } from "./reference.ts";
@@ -30,6 +33,9 @@ const described: readonly Route[] = [
   ...warmupRoutes,
   ...importRoutes,
   ...exportRoutes,
+  ...lockRoutes,
+  ...electionRoutes,
+  ...leaseRoutes,
   ...registrationRoutes,
   ...spaceRoutes,
   ...connectRoutes,

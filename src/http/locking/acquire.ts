@@ -1,0 +1,113 @@
+import { WarpError } from "../../errors.ts";
+import type { Locks } from "../../lock/lock.ts";
+import type { LockCommand, LockVerdict } from "../../protocol/lock.ts";
+import { scopeOpId } from "../../protocol/operation.ts";
+import type { CallLimits } from "../../runtime/call-limits.ts";
+import { uuidv7 } from "../../runtime/ids.ts";
+import { maxLockPollMs } from "../../runtime/limits.ts";
+import type { Call } from "../call.ts";
+import { json } from "../route.ts";
+import { patienceMs, waitLimits } from "./ports.ts";
+
+/** A grant that is the caller's. */
+export type Held = Extract<LockVerdict, { readonly state: "held" }>;
+
+type Success = Exclude<LockVerdict, { readonly outcome: "fail" }>;
+
+/** Who stands in the queue, or wants to. */
+interface Place {
+  readonly name: string;
+  readonly owner: string;
+}
+
+/** The one verdict of one command. Throws the error of a refusal. */
+export async function runCommand(locks: Locks, command: LockCommand, limits: CallLimits): Promise<Success> {
+  const [verdict] = await locks.run([command], limits);
+  if (verdict === undefined) throw new WarpError("internal", "a command got no verdict");
+  return succeeded(verdict);
+}
+
+function succeeded(verdict: LockVerdict): Success {
+  if (verdict.outcome === "fail") throw WarpError.fromData(verdict.error);
+  return verdict;
+}
+
+/** Throws `internal` for a verdict that can't be one of a command that ends in a grant. */
+export function heldOf(verdict: Success): Held {
+  if (verdict.state !== "held") throw new WarpError("internal", `a grant was said to be ${verdict.state}`);
+  return verdict;
+}
+
+/** Acquires, and waits for a part of what the command wants to wait. Throws `lock_held`, `lock_waiting` and all else that is against it. */
+export async function acquire(
+  call: Call,
+  command: Extract<LockCommand, { readonly kind: "acquire" }>,
+): Promise<Held> {
+  const untilMs = call.deployment.clock.now() + patienceMs(call, command.waitMs ?? 0);
+  const locks = call.warp.locks.driver;
+  return await settle(call, command, await runCommand(locks, command, call.callOptions), untilMs);
+}
+
+/** Goes on waiting under a ticket. */
+export async function resume(call: Call, place: Place & { readonly ticket: string }, waitMs: number): Promise<Held> {
+  const { name, owner, ticket } = place;
+  const partMs = patienceMs(call, waitMs);
+  const untilMs = call.deployment.clock.now() + partMs;
+  return await settle(call, place, await poll(call, { name, owner, ticket, waitMs: partMs }), untilMs);
+}
+
+async function poll(call: Call, place: Parameters<Locks["wait"]>[0]): Promise<Success> {
+  return succeeded(await call.warp.locks.driver.wait(place, waitLimits(call, place.waitMs)));
+}
+
+/**
+ * Follows a place in the queue until it holds the lock, or the call's time is over: `lock_waiting` then. What is offered is claimed here, since the offer
+ * would have passed by the time that an answer has reached the caller.
+ */
+async function settle(call: Call, { name, owner }: Place, first: Success, untilMs: number): Promise<Held> {
+  const { clock, random } = call.deployment;
+  let verdict = first;
+  for (;;) {
+    if (verdict.state === "held") return first.replayed === true ? { ...verdict, replayed: true } : verdict;
+    if (verdict.state === "ended") throw new WarpError("internal", "a waiter was told of an end");
+    const { ticket } = verdict;
+    if (verdict.state === "offered") {
+      // Nobody is left to have it: who comes next gets the offer.
+      if ((call.request.signal as AbortSignal | undefined)?.aborted === true) {
+        throw new WarpError("aborted", "the caller gave up while it waited");
+      }
+      const opId = scopeOpId(call.grant.subject, uuidv7(clock, random));
+      verdict = await runCommand(call.warp.locks.driver, { kind: "claim", opId, name, owner, ticket }, call.callOptions);
+      continue;
+    }
+    const leftMs = Math.floor(untilMs - clock.now());
+    if (leftMs <= 0) throw stillWaiting(ticket, verdict.position);
+    verdict = await poll(call, { name, owner, ticket, waitMs: Math.min(leftMs, maxLockPollMs) });
+  }
+}
+
+function stillWaiting(ticket: string, position: number): WarpError {
+  return new WarpError("lock_waiting", "another has the lock; call again with the ticket to go on waiting", {
+    details: { ticket, position },
+  });
+}
+
+/** The answer about a grant. */
+export function heldAnswer(
+  place: { readonly name: string; readonly owner: string },
+  held: Held,
+  status: number,
+  opId?: string,
+): Response {
+  const { fence, ttlMs, remainingMs, count } = held;
+  const replayed = held.replayed === true;
+  const body = {
+    ...place,
+    fence,
+    ttlMs,
+    remainingMs: Math.max(0, Math.floor(remainingMs)),
+    count,
+    ...(opId === undefined ? {} : { opId, replayed }),
+  };
+  return json(body, status, replayed ? { "Warp-Replayed": "true" } : {});
+}
