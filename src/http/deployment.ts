@@ -2,10 +2,10 @@
 
 import type { CallOptions } from "../core/types.ts";
 import type { Warp } from "../core/warp.ts";
-import type { AnsweredRequest } from "../metrics/isolate-metrics.ts";
-import type { Format } from "../metrics/report.ts";
 import type { Leases } from "../lease/lease.ts";
 import type { Locks } from "../lock/lock.ts";
+import type { AnsweredRequest } from "../metrics/isolate-metrics.ts";
+import type { Format } from "../metrics/report.ts";
 import type { UsageReply } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { Caller } from "../protocol/wire/caller.ts";

@@ -1,13 +1,11 @@
 import { WarpError } from "../../errors.ts";
 import type { Locks } from "../../lock/lock.ts";
 import type { LockCommand, LockVerdict } from "../../protocol/lock.ts";
-import { scopeOpId } from "../../protocol/operation.ts";
 import type { CallLimits } from "../../runtime/call-limits.ts";
-import { uuidv7 } from "../../runtime/ids.ts";
 import { maxLockPollMs } from "../../runtime/limits.ts";
 import type { Call } from "../call.ts";
 import { json } from "../route.ts";
-import { patienceMs, waitLimits } from "./ports.ts";
+import { freshOpId, patienceMs, waitLimits } from "./ports.ts";
 
 /** A grant that is the caller's. */
 export type Held = Extract<LockVerdict, { readonly state: "held" }>;
@@ -49,7 +47,11 @@ export async function acquire(
 }
 
 /** Goes on waiting under a ticket. */
-export async function resume(call: Call, place: Place & { readonly ticket: string }, waitMs: number): Promise<Held> {
+export async function resume(
+  call: Call,
+  place: Place & { readonly ticket: string },
+  waitMs: number,
+): Promise<Held> {
   const { name, owner, ticket } = place;
   const partMs = patienceMs(call, waitMs);
   const untilMs = call.deployment.clock.now() + partMs;
@@ -65,7 +67,7 @@ async function poll(call: Call, place: Parameters<Locks["wait"]>[0]): Promise<Su
  * would have passed by the time that an answer has reached the caller.
  */
 async function settle(call: Call, { name, owner }: Place, first: Success, untilMs: number): Promise<Held> {
-  const { clock, random } = call.deployment;
+  const { clock } = call.deployment;
   let verdict = first;
   for (;;) {
     if (verdict.state === "held") return first.replayed === true ? { ...verdict, replayed: true } : verdict;
@@ -76,8 +78,12 @@ async function settle(call: Call, { name, owner }: Place, first: Success, untilM
       if ((call.request.signal as AbortSignal | undefined)?.aborted === true) {
         throw new WarpError("aborted", "the caller gave up while it waited");
       }
-      const opId = scopeOpId(call.grant.subject, uuidv7(clock, random));
-      verdict = await runCommand(call.warp.locks.driver, { kind: "claim", opId, name, owner, ticket }, call.callOptions);
+      const opId = freshOpId(call);
+      verdict = await runCommand(
+        call.warp.locks.driver,
+        { kind: "claim", opId, name, owner, ticket },
+        call.callOptions,
+      );
       continue;
     }
     const leftMs = Math.floor(untilMs - clock.now());

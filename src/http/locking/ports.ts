@@ -1,11 +1,18 @@
 import { scopeOpId } from "../../protocol/operation.ts";
 import type { CallLimits } from "../../runtime/call-limits.ts";
+import { uuidv7 } from "../../runtime/ids.ts";
 import { defaultTimeoutMs, maxLockPollMs, maxTimeoutMs } from "../../runtime/limits.ts";
 import type { Call } from "../call.ts";
 
 /** The op id of a command, scoped to whose it is. It stands on the answer. */
 export function commandOpId(call: Call): string {
   return scopeOpId(call.grant.subject, call.takeOpId());
+}
+
+/** An op id for a command that the caller did not ask for in so many words. */
+export function freshOpId(call: Call): string {
+  const { clock, random } = call.deployment;
+  return scopeOpId(call.grant.subject, uuidv7(clock, random));
 }
 
 /** Time that a call which waits keeps to give its answer in, out of the deadline that it was given. */

@@ -23,7 +23,13 @@ export async function endGrant(call: Call): Promise<Response> {
   if (force === true) {
     if (owner !== undefined || ticket !== undefined) throw together("force");
     const by = call.grant.subject;
-    const { count, headers } = await run({ kind: "force", opId, name, by, ...(fence === undefined ? {} : { fence }) });
+    const { count, headers } = await run({
+      kind: "force",
+      opId,
+      name,
+      by,
+      ...(fence === undefined ? {} : { fence }),
+    });
     return json({ name, forced: count }, 200, headers);
   }
   if (ticket !== undefined) {

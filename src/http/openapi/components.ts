@@ -42,6 +42,21 @@ export const components = {
       description: "An op id that the caller gave, or that an answer or error named.",
       schema: { type: "string", format: "uuid" },
     },
+    name: {
+      name: "name",
+      in: "path",
+      required: true,
+      description:
+        "Any UTF-8 of 1 to 512 bytes, percent-encoded; slashes may stand as they are. A `{tag}` puts it beside its keys.",
+      schema: { type: "string", minLength: 1 },
+    },
+    id: {
+      name: "id",
+      in: "path",
+      required: true,
+      description: "A lease, as its grant named it.",
+      schema: { type: "string", pattern: "^[a-z0-9]{16,64}$" },
+    },
     "Warp-Op-Id": header(
       "Warp-Op-Id",
       "The idempotency token: a UUIDv7 in lower case, at most 5 minutes old. Made if absent.",

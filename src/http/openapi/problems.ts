@@ -12,6 +12,10 @@ const byMember: Readonly<Record<string, readonly ErrorCode[]>> = {
   version: ["invalid_version"],
   before: ["invalid_version"],
   expiresInMs: ["invalid_ttl"],
+  ttlMs: ["invalid_ttl"],
+  maxLifeMs: ["invalid_ttl"],
+  owner: ["invalid_lock"],
+  after: ["invalid_cursor"],
 };
 
 const everywhere: readonly ErrorCode[] = ["host_forbidden", "origin_forbidden", "internal"];
@@ -39,6 +43,7 @@ export function problemsOf(route: Route, doc: RouteDoc, members: readonly string
   if (route.access !== "public") add(withToken);
   if (route.path.includes("{space}")) add(withSpace);
   if (route.path.includes("{key+}")) add(["invalid_key"]);
+  if (route.path.includes("{name+}")) add(["invalid_lock"]);
   if (route.path.includes("{pattern+}")) add(["invalid_pattern"]);
   if (route.body !== undefined) add(["invalid_json", "unsupported_media_type", "body_too_large"]);
   if (doc.takes === "bytes") add(["value_too_large", "unsupported_media_type"]);

@@ -38,9 +38,15 @@ async function leader(call: Call): Promise<Response> {
   const facts = JSON.stringify({ name }).slice(0, -1);
   if (after !== undefined) {
     const partMs = waitMs === 0 ? 0 : patienceMs(call, waitMs);
-    const observed = await locks.observe(name, { ...waitLimits(call, partMs), cursor: after, waitMs: partMs });
+    const observed = await locks.observe(name, {
+      ...waitLimits(call, partMs),
+      cursor: after,
+      waitMs: partMs,
+    });
     const { events, cursor, gap } = observed;
-    return jsonText(`${facts},"events":[${events.map(eventText).join(",")}],"cursor":${JSON.stringify(cursor)},"gap":${gap}}`);
+    return jsonText(
+      `${facts},"events":[${events.map(eventText).join(",")}],"cursor":${JSON.stringify(cursor)},"gap":${gap}}`,
+    );
   }
   if (waitMs !== 0) {
     throw new WarpError("invalid_argument", '"waitMs" goes with "after": the leader is told at once', {

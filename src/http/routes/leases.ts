@@ -1,6 +1,6 @@
 import { WarpError } from "../../errors.ts";
-import type { LeaseCommand, LeaseVerdict } from "../../protocol/lease.ts";
 import { checkKey } from "../../protocol/key.ts";
+import type { LeaseCommand, LeaseVerdict } from "../../protocol/lease.ts";
 import { scopeOpId } from "../../protocol/operation.ts";
 import { maxBatchBytes, maxListLimit } from "../../runtime/limits.ts";
 import { allowsKey, requireKey, requireVerb } from "../auth/grant.ts";
@@ -32,7 +32,11 @@ function answer(call: Call, facts: object, { replayed }: Success, status = 200):
 
 async function grantLease(call: Call): Promise<Response> {
   const opId = commandOpId(call);
-  const { ttlMs, onEnd = "invalidate", maxLifeMs } = await call.body(grantBody, {
+  const {
+    ttlMs,
+    onEnd = "invalidate",
+    maxLifeMs,
+  } = await call.body(grantBody, {
     codes: { maxLifeMs: "invalid_ttl" },
   });
   // Random as the op id is, and the same where the call is repeated.

@@ -7,12 +7,19 @@ import { requireKey, requireVerb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { acquire, type Held, heldAnswer, heldOf, resume, runCommand } from "../locking/acquire.ts";
 import { given, grantOf, lockNameOf } from "../locking/names.ts";
-import { commandOpId } from "../locking/ports.ts";
+import { commandOpId, freshOpId } from "../locking/ports.ts";
 import { endGrant } from "../locking/release.ts";
 import { infoText } from "../locking/shown.ts";
 import { type JsonObject, readValue } from "../record.ts";
 import { jsonText, type Route } from "../route.ts";
-import { acquireBody, type campaignBody, lockListQuery, releaseQuery, renewBody, statusQuery } from "../schemas/locks.ts";
+import {
+  acquireBody,
+  type campaignBody,
+  lockListQuery,
+  releaseQuery,
+  renewBody,
+  statusQuery,
+} from "../schemas/locks.ts";
 
 type Wanted = v.InferOutput<typeof campaignBody>;
 type Permits = Pick<v.InferOutput<typeof acquireBody>, "permits" | "take">;
@@ -32,9 +39,13 @@ export async function grantAnswer(call: Call, as: LockKind, body: Wanted & Permi
   if (ticket !== undefined) {
     const other = Object.keys(body).find((member) => !resuming.has(member));
     if (other !== undefined) {
-      throw new WarpError("invalid_argument", `"${other}" was said when the wait began; it does not go with a ticket`, {
-        details: { field: other },
-      });
+      throw new WarpError(
+        "invalid_argument",
+        `"${other}" was said when the wait began; it does not go with a ticket`,
+        {
+          details: { field: other },
+        },
+      );
     }
     const owner = given(body.owner, "owner");
     const held = await resume(call, { name, owner, ticket }, body.waitMs ?? maxLockPollMs);
@@ -62,10 +73,21 @@ export async function grantAnswer(call: Call, as: LockKind, body: Wanted & Permi
 }
 
 /** The time to live of a grant begins anew. */
-export async function renewAnswer(call: Call, name: string, body: v.InferOutput<typeof renewBody>): Promise<Response> {
+export async function renewAnswer(
+  call: Call,
+  name: string,
+  body: v.InferOutput<typeof renewBody>,
+): Promise<Response> {
   const { owner, fence, ttlMs } = body;
   const opId = commandOpId(call);
-  const command = { kind: "renew", opId, name, owner, fence, ...(ttlMs === undefined ? {} : { ttlMs }) } as const;
+  const command = {
+    kind: "renew",
+    opId,
+    name,
+    owner,
+    fence,
+    ...(ttlMs === undefined ? {} : { ttlMs }),
+  } as const;
   const held = heldOf(await runCommand(call.warp.locks.driver, command, call.callOptions));
   return heldAnswer({ name, owner }, held, 200, call.takenOpId);
 }
@@ -89,7 +111,7 @@ async function showLock(call: Call): Promise<Response> {
   // Only the authority's own commit proves that a grant is live: this is no read of what was so a moment ago.
   requireVerb(call.grant, "lock");
   const { owner, fence } = grantOf(query);
-  const command = { kind: "confirm", opId: commandOpId(call), name, owner, fence } as const;
+  const command = { kind: "confirm", opId: freshOpId(call), name, owner, fence } as const;
   const held = heldOf(await runCommand(call.warp.locks.driver, command, call.callOptions));
   return heldAnswer({ name, owner }, held, 200);
 }

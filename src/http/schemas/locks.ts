@@ -24,7 +24,10 @@ export const valueMembers = {
 /** Members of what asks for a grant, and may wait for it. */
 export const wanted = {
   owner: v.optional(
-    v.pipe(v.string(), v.description("Who acquires, 1 to 128 characters. Made if absent; the answer has it.")),
+    v.pipe(
+      v.string(),
+      v.description("Who acquires, 1 to 128 characters. Made if absent; the answer has it."),
+    ),
   ),
   ttlMs: v.optional(
     v.pipe(
@@ -58,13 +61,17 @@ export const acquireBody = v.strictObject({
   kind: v.optional(
     v.pipe(
       v.picklist(["mutex", "reentrant", "read", "write", "semaphore"]),
-      v.description("All who hold or want a name at a time use one kind; `read` and `write` count as one. Default `mutex`."),
+      v.description(
+        "All who hold or want a name at a time use one kind; `read` and `write` count as one. Default `mutex`.",
+      ),
     ),
   ),
   permits: v.optional(
     v.pipe(integer(1, maxPermits), v.description("Semaphore: how many there are, the same number for all.")),
   ),
-  take: v.optional(v.pipe(integer(1, maxPermits), v.description("Semaphore: how many of them to take. Default 1."))),
+  take: v.optional(
+    v.pipe(integer(1, maxPermits), v.description("Semaphore: how many of them to take. Default 1.")),
+  ),
 });
 
 /** The body of `PATCH /v1/{space}/locks/{name}`. */
@@ -88,7 +95,10 @@ export const releaseQuery = v.strictObject({
   fence,
   ticket: v.optional(v.pipe(v.string(), v.description("Leaves the queue instead."))),
   force: v.optional(
-    v.pipe(booleanText, v.description("Ends every grant of the name, or the one of `fence`, whosoever it is.")),
+    v.pipe(
+      booleanText,
+      v.description("Ends every grant of the name, or the one of `fence`, whosoever it is."),
+    ),
   ),
 });
 

@@ -3,6 +3,8 @@ import type { RouteDoc } from "../route-doc.ts";
 import { adminDocs } from "./admin.ts";
 import { connectDocs } from "./connect.ts";
 import { keyDocs } from "./keys.ts";
+import { leaseDocs } from "./leases.ts";
+import { lockDocs } from "./locks.ts";
 import { manyDocs } from "./many.ts";
 import { transactionDocs } from "./transactions.ts";
 import { versionDocs } from "./versions.ts";
@@ -13,6 +15,8 @@ export const routeDocs: Readonly<Record<string, RouteDoc>> = {
   ...versionDocs,
   ...manyDocs,
   ...transactionDocs,
+  ...lockDocs,
+  ...leaseDocs,
   ...adminDocs,
   ...connectDocs,
 };
