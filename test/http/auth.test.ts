@@ -35,6 +35,12 @@ const bodies: Record<string, string> = {
   "POST /v1/{space}/operations/{operation}/seal": '{"key":"in/a"}',
   "POST /v1/{space}/invalidate": '{"keys":["in/a"]}',
   "POST /v1/{space}/import": '{"key":"in/a","text":"v"}',
+  "PATCH /v1/{space}/locks/{name+}": '{"owner":"me","fence":7}',
+  "PATCH /v1/{space}/elections/{name+}": '{"owner":"me","fence":7}',
+  "POST /v1/{space}/leases": '{"ttlMs":1000}',
+  "POST /v1/{space}/leases/keepalive": '{"ids":["aaaaaaaaaaaaaaaa"]}',
+  "PUT /v1/{space}/leases/{id}/keys": '{"keys":["in/a"]}',
+  "DELETE /v1/{space}/leases/{id}/keys": '{"keys":["in/a"]}',
   "POST /v1/{space}/restore/{key+}": '{"version":1}',
   "POST /v1/{space}/warmup": '{"patterns":["in/*"]}',
   "POST /tokens": '{"subject":"x","spaces":["mine"],"prefixes":["in/"],"verbs":["read"],"expiresInMs":1000}',
@@ -43,12 +49,33 @@ const queries: Record<string, string> = {
   "GET /v1/{space}/keys": "?prefix=in/",
   "GET /v1/{space}/export": "?prefix=in/",
   "GET /v1/{space}/operations/{operation}": "?key=in/a",
+  "GET /v1/{space}/locks": "?prefix=in/",
+  "DELETE /v1/{space}/locks/{name+}": "?owner=me&fence=7",
+  "DELETE /v1/{space}/elections/{name+}": "?owner=me&fence=7",
 };
+/** Routes that look at verbs themselves: what each wants. */
+const wants: Record<string, readonly string[]> = {
+  "GET /v1/{space}/locks/{name+}": ["read"],
+  "DELETE /v1/{space}/locks/{name+}": ["lock"],
+  "DELETE /v1/{space}/elections/{name+}": ["lock"],
+  "DELETE /v1/{space}/leases/{id}": ["write", "delete"],
+  "PUT /v1/{space}/leases/{id}/keys": ["write", "delete"],
+  "DELETE /v1/{space}/leases/{id}/keys": ["write", "delete"],
+};
+/** Leases are nobody's prefix: who knows the id of one may look at it and keep it alive. */
+const byId = new Set([
+  "POST /v1/{space}/leases",
+  "POST /v1/{space}/leases/keepalive",
+  "GET /v1/{space}/leases/{id}",
+  "POST /v1/{space}/leases/{id}/keepalive",
+]);
 const table = routes.map((route) => {
   const name = `${route.method} ${route.path}`;
   const path = route.path
     .replace("{space}", "mine")
     .replace("{key+}", "in/a")
+    .replace("{name+}", "in/a")
+    .replace("{id}", "aaaaaaaaaaaaaaaa")
     .replace("{pattern+}", "in/*")
     .replace("{operation}", "01bc7ccd-b800-7000-8000-000000000001");
   return { name, route, path: path + (queries[name] ?? ""), body: bodies[name] };
@@ -132,8 +159,11 @@ describe("SE2 every route asks who calls", () => {
       expect((await problemOf(response)).code).toBe("forbidden");
     } else if (item.name.endsWith("/registrations")) expect(text).toBe(`{"registrations":[]}\n`);
     // Each operation, each line has its own verdict.
-    else expect(text).toMatch(/"forbidden"/);
+    else if (item.name.endsWith("/leases/{id}/keys")) expect(text).toBe(`{"items":[]}\n`);
+    else if (!byId.has(item.name)) expect(text).toMatch(/"forbidden"/);
+    if (byId.has(item.name)) return;
     expect(text).not.toMatch(/"ok":true|"imported":[1-9]/);
+    expect([...warp.locks.driver.commands, ...warp.leases.driver.commands]).toEqual([]);
     expect(warp.revision).toBe(before);
   });
 
@@ -149,7 +179,15 @@ describe("SE2 every route asks who calls", () => {
       : item.route.access === "caller"
         ? "admin"
         : item.route.access;
-    const others = ["read", "write", "delete", "invalidate"].filter((verb) => verb !== needed);
+    const ordinary = ["read", "write", "delete", "invalidate", "lock"];
+    const wanted = wants[item.name];
+    for (const verb of wanted ?? []) {
+      const bearer = await token({ verbs: ordinary.filter((other) => other !== verb) });
+      expect((await problemOf(await send(bed, item, bearer))).code).toBe("forbidden");
+      expect([...warp.locks.driver.commands, ...warp.leases.driver.commands]).toEqual([]);
+    }
+    if (wanted !== undefined) return;
+    const others = ordinary.filter((verb) => verb !== needed);
     const response = await send(bed, item, await token({ verbs: others }));
     if (item.route.path.includes("/operations/")) {
       const reading = await send(bed, item, await token({ verbs: ["read", "metrics"] }));
@@ -184,11 +222,17 @@ describe("SE2 every route asks who calls", () => {
 
   it.each(inSpace)("a token that fits may: $name", async (item) => {
     const bed = fakeBed();
+    const warp = bed.spaces.warp("mine");
     await bed.call("PUT", "/v1/mine/keys/in/a", { body: "v" });
     await bed.call("PUT", "/v1/mine/registrations/in/*");
-    const wholeSpace = item.route.path === "/v1/{space}" || isSocket(item.name);
+    const wholeSpace = ["/v1/{space}", "/v1/{space}/leases"].includes(item.route.path) || isSocket(item.name);
+    warp.leases.driver.attached = ["in/a"];
     const verb = item.route.access === "space" ? "admin" : item.route.access;
-    const fitting = await token({ spaces: ["mi*"], prefixes: wholeSpace ? [""] : ["in/"], verbs: [verb] });
+    const fitting = await token({
+      spaces: ["mi*"],
+      prefixes: wholeSpace ? [""] : ["in/"],
+      verbs: wants[item.name] ?? [verb],
+    });
     expect((await send(bed, item, fitting)).status).toBeLessThan(300);
   });
 

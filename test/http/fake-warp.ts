@@ -21,6 +21,7 @@ import type { SpaceAdministration, SpaceWarp } from "../../src/http/deployment.t
 import type { Payload } from "../../src/protocol/payload.ts";
 import type { StoredRegistration } from "../../src/protocol/registration.ts";
 import type { KeptVersion, ListedKey, Precondition, Resolution } from "../../src/protocol/shard-api.ts";
+import { FakeLeases, FakeLocks } from "./fake-coordination.ts";
 
 const epoch = "00000000000000aa";
 
@@ -35,12 +36,8 @@ interface Kept {
 
 /** A space in memory with what HTTP needs of it: a stand-in where a test wants faults, or nothing but HTTP. */
 export class FakeWarp implements SpaceWarp {
-  readonly locks = {
-    get driver(): never {
-      throw new WarpError("unsupported", "no locks here");
-    },
-  };
-  readonly leases = this.locks;
+  readonly locks = { driver: new FakeLocks() };
+  readonly leases = { driver: new FakeLeases() };
 
   readonly entries = new Map<
     string,

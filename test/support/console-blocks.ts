@@ -26,6 +26,10 @@ export function withPlaceholders(text: string): string {
       epoch.startsWith("0000000000000000") ? epoch : "<epoch>.",
     )
     .replace(/"requestId":"[^"]*"/g, '"requestId":"<request-id>"')
+    .replace(/"cursor":"[^"]*"/g, '"cursor":"<cursor>"')
+    .replace(/"id":"[0-9a-f]{32}"/g, '"id":"<lease>"')
+    .replace(/(?<="fence":)\d+/g, "<fence>")
+    .replace(/(?<="remainingMs":)\d+/g, "<ms>")
     .replace(/(?<="[a-z]+AtMs":)\d{13}/g, "<ms>")
     .replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b/g, "<op-id>");
 }

@@ -78,6 +78,8 @@ async function showLease(call: Call): Promise<Response> {
 }
 
 async function listLeases(call: Call): Promise<Response> {
+  // A lease is nobody's prefix; its id is known to whom it was told.
+  requireKey(call.grant, "", "space");
   const { limit, cursor } = call.query(leasePageQuery);
   const page = await call.warp.leases.driver.list({
     ...call.callOptions,
