@@ -12,6 +12,7 @@ import type { ClaimReply, Resolution, VersionReply, VersionRequest } from "../..
 import type { SpaceSettings } from "../../protocol/space.ts";
 import { carryOutSteps, planTransaction } from "../../protocol/transaction-plan.ts";
 import { checkTransaction, transactionPrint } from "../../protocol/transaction-rules.ts";
+import { VerdictMemory } from "../../protocol/verdict-memory.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import { randomHex } from "../../runtime/ids.ts";
 import { defaultLogMaxEntries, defaultMaxValueBytes } from "../../runtime/limits.ts";
@@ -27,7 +28,6 @@ import type {
   Verdict,
 } from "../adapter.ts";
 import type { ResolvedList } from "../list-page.ts";
-import { VerdictMemory } from "../verdict-memory.ts";
 import { judged } from "./judged.ts";
 import { MemoryFeed } from "./memory-feed.ts";
 import type { MemoryHistory } from "./memory-history.ts";

@@ -5,6 +5,7 @@ import type { Position } from "../../protocol/position.ts";
 import type { StoredRegistration } from "../../protocol/registration.ts";
 import type { ClaimReply, Resolution } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
+import { VerdictMemory } from "../../protocol/verdict-memory.ts";
 import { type CallLimits, checkCallLimits } from "../../runtime/call-limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { randomHex } from "../../runtime/ids.ts";
@@ -27,7 +28,6 @@ import type {
 } from "../adapter.ts";
 import { checkBatchSize, namedKey } from "../batch.ts";
 import { resolveList } from "../list-page.ts";
-import { VerdictMemory } from "../verdict-memory.ts";
 
 /** What a {@link nullAdapter} is made of. */
 export interface NullAdapterOptions {

@@ -1,4 +1,5 @@
-import { opIdTime } from "../protocol/mutation.ts";
+import { opIdWindowMs } from "../runtime/limits.ts";
+import { opIdTime } from "./mutation.ts";
 import {
   checkResolveCount,
   type KnownOutcome,
@@ -6,16 +7,15 @@ import {
   replayOf,
   resolutionOf,
   sealedOutcome,
-} from "../protocol/outcomes.ts";
-import type { Resolution } from "../protocol/shard-api.ts";
-import { opIdWindowMs } from "../runtime/limits.ts";
+} from "./outcomes.ts";
+import type { Resolution } from "./shard-api.ts";
 
 interface Remembered extends KnownOutcome {
   /** From here on its op id is refused for its age, so that it need not be known. */
   readonly untilMs: number;
 }
 
-/** Verdicts by op id for as long as an op id counts (rule OU2), for adapters that have no log to look into. */
+/** Verdicts by op id for as long as an op id counts (rule OU2), for storages that have no log to look into. */
 export class VerdictMemory {
   readonly #verdicts = new Map<string, Remembered>();
   #tidyAtMs = 0;
