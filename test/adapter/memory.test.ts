@@ -1,9 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { memoryAdapter } from "../../src/adapter/memory/memory-adapter.ts";
 import { MemoryStorage } from "../../src/adapter/memory/memory-storage.ts";
+import { MemoryLockSpace } from "../../src/lock/memory/memory-lock-space.ts";
+import { memoryLocks } from "../../src/lock/memory/memory-locks.ts";
 import { adapterContract } from "../contract/adapter.ts";
-import { Tester } from "../contract/adapter-bed.ts";
+import { codeOf, Tester } from "../contract/adapter-bed.ts";
+import { HeldByTest } from "../support/held-locks.ts";
 import { ManualTime } from "../support/manual-time.ts";
+import { lockCalls } from "../support/real-locks.ts";
 import { seeded } from "../support/seeded.ts";
 
 adapterContract({
@@ -20,18 +24,35 @@ adapterContract({
     merge: true,
     quorum: false,
     leases: false,
-    fences: false,
+    fences: true,
   },
   firstWriteCreates: false,
   run: async (work, options = {}) => {
     const time = new ManualTime();
     const random = seeded(1);
-    const storage = new MemoryStorage({ clock: time, timers: time, random, ...options });
-    await work({ time, random, open: () => memoryAdapter({ storage }) });
+    const space = new MemoryLockSpace({ clock: time, timers: time, random });
+    const storage = new MemoryStorage({ clock: time, timers: time, random, locks: space, ...options });
+    const node = memoryLocks({ space });
+    const locks = lockCalls(async (command) => (await node.run([command]))[0], time, random);
+    await work({ time, random, open: () => memoryAdapter({ storage }), locks });
   },
 });
 
 describe("memory adapter", () => {
+  it("LK14 says whether it has locks beside it, and judges no fence without", async () => {
+    const time = new ManualTime();
+    const random = seeded(3);
+    const open = (): ReturnType<typeof memoryAdapter> => memoryAdapter({ clock: time, random });
+    const t = new Tester({ time, random, open });
+    expect(t.adapter.supports.fences).toBe(false);
+    const guard = { lock: "l", fence: 1 };
+    expect(codeOf(await t.set("a", "v", { guard }))).toBe("unsupported");
+    expect(codeOf(await t.transact({ compare: [{ key: "l", fence: 1 }] }))).toBe("unsupported");
+    expect(await t.entry("a")).toBeUndefined();
+    const beside = memoryAdapter({ clock: time, random, locks: new HeldByTest() });
+    expect(beside.supports.fences).toBe(true);
+  });
+
   it("makes a storage of its own unless it is given one", async () => {
     const time = new ManualTime();
     const random = seeded(2);

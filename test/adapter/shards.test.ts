@@ -5,6 +5,7 @@ import { SpaceClient } from "../../src/connection/space-client.ts";
 import { MergeRules } from "../../src/merge/merge-rules.ts";
 import { adapterContract } from "../contract/adapter.ts";
 import { directConnection } from "../support/direct-connection.ts";
+import { HeldByTest } from "../support/held-locks.ts";
 import { ManualTime } from "../support/manual-time.ts";
 import { seeded } from "../support/seeded.ts";
 import { withShardSpace } from "../support/shard-space.ts";
@@ -31,15 +32,20 @@ contract({
   firstWriteCreates: false,
   run: async (work, { merges, ...options } = {}) => {
     const time = new ManualTime();
-    await withShardSpace(time, { shards: 3, merges: new MergeRules(merges), ...options }, async (shards) => {
-      const shard = (index: number) => {
-        const found = shards[index];
-        if (found === undefined) throw new Error(`no shard ${index}`);
-        return found;
-      };
-      const open = () =>
-        shardAdapter(new SpaceClient({ connection: directConnection("test", shard), timers: time }));
-      await work({ time, random: seeded(1), open });
-    });
+    const locks = new HeldByTest();
+    await withShardSpace(
+      time,
+      { shards: 3, merges: new MergeRules(merges), locks, ...options },
+      async (shards) => {
+        const shard = (index: number) => {
+          const found = shards[index];
+          if (found === undefined) throw new Error(`no shard ${index}`);
+          return found;
+        };
+        const open = () =>
+          shardAdapter(new SpaceClient({ connection: directConnection("test", shard), timers: time }));
+        await work({ time, random: seeded(1), open, locks: locks.calls });
+      },
+    );
   },
 });

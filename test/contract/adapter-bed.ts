@@ -32,6 +32,13 @@ export interface AdapterBed {
   readonly random: Seeded;
   /** A new adapter over the bed's one storage. */
   open(): Adapter;
+  /** Where guards can be judged: locks beside the keys. */
+  readonly locks?: {
+    /** Gives a lock to someone else, from whoever has it; gives the fence. */
+    grant(lock: string): Promise<number>;
+    /** Whoever has it has it no more. */
+    end(lock: string): Promise<void>;
+  };
 }
 
 /** How the suite gets at a driver. */

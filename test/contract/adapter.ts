@@ -4,6 +4,7 @@ import { callCases } from "./adapter-calls.ts";
 import { changesCases } from "./adapter-changes.ts";
 import { claimCases } from "./adapter-claims.ts";
 import { comparisonCases } from "./adapter-comparisons.ts";
+import { guardCases } from "./adapter-guards.ts";
 import { historyCases } from "./adapter-history.ts";
 import { listCases } from "./adapter-lists.ts";
 import { mergeCases } from "./adapter-merge.ts";
@@ -32,5 +33,6 @@ export function adapterContract(driver: AdapterUnderTest): void {
     comparisonCases(driver);
     transactionCases(driver);
     resolveCases(driver);
+    guardCases(driver);
   });
 }
