@@ -1,6 +1,8 @@
 import { type ErrorData, WarpError } from "../errors.ts";
+import type { FenceGuard } from "../protocol/operation.ts";
 import type { Payload } from "../protocol/payload.ts";
 import { parseCursor } from "../protocol/position.ts";
+import { fenceHeader } from "./fence.ts";
 import type { HttpAnswer, HttpClient } from "./http.ts";
 import { hasDotSegment, queryText, resourcePath, spacePath } from "./path.ts";
 import { payloadOf, recordOf, type ValueRecord } from "./record.ts";
@@ -37,6 +39,8 @@ export interface ChangeOptions {
   /** Default: a fresh one. */
   readonly opId?: string;
   readonly only?: Only;
+  /** Only under this lock; `stale_fence` else. */
+  readonly guard?: FenceGuard;
 }
 
 /** How a value is stored. */
@@ -105,18 +109,18 @@ async function write(
   op: "set" | "merge",
   options: SetOptions,
 ): Promise<KeyChange> {
-  const { expiresInMs, tags, replace } = options;
+  const { expiresInMs, tags, replace, guard } = options;
   const opId = options.opId ?? client.newOpId();
   const tag = await conditionOf(client, space, key, options.only);
   // A query separates tags by commas.
   if (hasDotSegment(key) || tags?.some((one) => one.includes(",")) === true) {
-    const more = { ...recordOf(payload), expiresInMs, tags, replace, ...tag };
+    const more = { ...recordOf(payload), expiresInMs, tags, replace, guard, ...tag };
     return (await inBatch(client, space, { op, key, opId, ...more })) as KeyChange;
   }
   const answer = await client.json<Omit<KeyChange, "existed"> & { readonly created: boolean }>({
     method: op === "set" ? "PUT" : "POST",
     path: resourcePath(space, "keys", key) + queryText({ expiresInMs, tags: tags?.join(","), replace }),
-    headers: { "Content-Type": payload.contentType, ...headersOf(tag) },
+    headers: { "Content-Type": payload.contentType, ...headersOf(tag), ...fenceHeader(guard) },
     body: new Uint8Array(payload.bytes),
     opId,
   });
@@ -131,15 +135,16 @@ export async function deleteKey(
   key: string,
   options: ChangeOptions = {},
 ): Promise<KeyChange> {
+  const { guard } = options;
   const opId = options.opId ?? client.newOpId();
   const tag = await conditionOf(client, space, key, options.only);
   if (hasDotSegment(key)) {
-    return (await inBatch(client, space, { op: "delete", key, opId, ...tag })) as KeyChange;
+    return (await inBatch(client, space, { op: "delete", key, opId, guard, ...tag })) as KeyChange;
   }
   return await client.json<KeyChange>({
     method: "DELETE",
     path: resourcePath(space, "keys", key),
-    headers: headersOf(tag),
+    headers: { ...headersOf(tag), ...fenceHeader(guard) },
     opId,
   });
 }

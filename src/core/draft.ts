@@ -1,6 +1,6 @@
 import type { Adapter, FenceGuard } from "../adapter/adapter.ts";
 import { WarpError } from "../errors.ts";
-import { checkFence } from "../protocol/fence.ts";
+import { checkGuard } from "../protocol/fence.ts";
 import { checkKey } from "../protocol/key.ts";
 import type { Payload } from "../protocol/payload.ts";
 import { formatETag } from "../protocol/position.ts";
@@ -143,7 +143,7 @@ export function toMutation(wish: Wish, scopedOpId: string): Mutation {
 function guardOf(guard: FenceGuard | undefined): { readonly guard?: FenceGuard } {
   if (guard === undefined) return {};
   const { lock, fence } = guard;
-  checkFence({ lock, fence });
+  checkGuard({ lock, fence });
   return { guard: { lock, fence } };
 }
 

@@ -1,6 +1,6 @@
 import type { Comparison } from "../adapter/adapter.ts";
 import { WarpError } from "../errors.ts";
-import { checkFence } from "../protocol/fence.ts";
+import { checkGuard } from "../protocol/fence.ts";
 import { checkKey } from "../protocol/key.ts";
 import type { Codec } from "../runtime/codec.ts";
 import { checkCondition } from "./draft.ts";
@@ -154,7 +154,7 @@ function comparisonOf<T>(key: string, comparand: Comparand<T>): Comparison {
   }
   if ("fence" in comparand) {
     const { fence } = comparand;
-    checkFence({ lock: key, fence });
+    checkGuard({ lock: key, fence });
     return { key, fence };
   }
   checkKey(key);

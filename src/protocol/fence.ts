@@ -1,5 +1,5 @@
 import { WarpError } from "../errors.ts";
-import { checkLockName } from "./lock-name.ts";
+import { checkFence, checkLockName } from "./lock-name.ts";
 import type { FenceGuard } from "./operation.ts";
 
 /** Whom to ask about the locks of one shard. */
@@ -9,12 +9,9 @@ export interface HeldLocks {
 }
 
 /** Throws `invalid_lock`, or `invalid_argument` for a fence that no grant can have. */
-export function checkFence({ lock, fence }: FenceGuard): void {
+export function checkGuard({ lock, fence }: FenceGuard): void {
   checkLockName(lock);
-  if (Number.isSafeInteger(fence) && fence >= 1) return;
-  throw new WarpError("invalid_argument", "a fence is a whole number from 1 on", {
-    details: { field: "fence", min: 1, max: Number.MAX_SAFE_INTEGER },
-  });
+  checkFence(fence);
 }
 
 /** The refusal of a write whose lock is not held under its fence (rule LK14). */

@@ -9,3 +9,11 @@ export function checkLockName(name: string): void {
     details: { field: "name", min: 1, max: maxLockNameBytes },
   });
 }
+
+/** Throws `invalid_argument` unless `fence` is a positive whole number. */
+export function checkFence(fence: number): void {
+  if (Number.isSafeInteger(fence) && fence >= 1) return;
+  throw new WarpError("invalid_argument", "a fence is a whole number from 1 on", {
+    details: { field: "fence", min: 1, max: Number.MAX_SAFE_INTEGER },
+  });
+}

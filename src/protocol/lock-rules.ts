@@ -16,19 +16,14 @@ import {
   minLockTtlMs,
 } from "../runtime/limits.ts";
 import type { LockCommand, LockKind } from "./lock.ts";
+import { checkFence, checkLockName } from "./lock-name.ts";
 import { checkOpId } from "./mutation.ts";
 import type { Payload } from "./payload.ts";
 
+export { checkFence, checkLockName } from "./lock-name.ts";
+
 /** All kinds of locks. */
 export const lockKinds = ["mutex", "reentrant", "read", "write", "semaphore", "election"] as const;
-
-/** Throws `invalid_lock` unless `name` is 1 to 512 bytes of UTF-8. */
-export function checkLockName(name: string): void {
-  if (name !== "" && utf8Length(name) <= maxLockNameBytes && isWellFormed(name)) return;
-  throw new WarpError("invalid_lock", `a lock's name has 1 to ${maxLockNameBytes} bytes of UTF-8`, {
-    details: { field: "name", min: 1, max: maxLockNameBytes },
-  });
-}
 
 /** Throws `invalid_lock` unless `owner` is 1 to 128 characters. */
 export function checkLockOwner(owner: string): void {
@@ -56,11 +51,6 @@ export function checkLockTtl(ttlMs: number): void {
 /** Throws `invalid_argument` unless `waitMs` is 0 to 25,000: how long one call may wait in a queue, or for a step of an election. */
 export function checkLockPoll(waitMs: number): void {
   checkRange(waitMs, "waitMs", 0, maxLockPollMs);
-}
-
-/** Throws `invalid_argument` unless `fence` is a positive whole number. */
-export function checkFence(fence: number): void {
-  checkRange(fence, "fence", 1, Number.MAX_SAFE_INTEGER);
 }
 
 /** Throws `batch_too_large` for more than 128 commands in one call, `invalid_argument` for none. */

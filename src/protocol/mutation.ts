@@ -11,7 +11,7 @@ import {
   opIdSkewMs,
   opIdWindowMs,
 } from "../runtime/limits.ts";
-import { checkFence } from "./fence.ts";
+import { checkGuard } from "./fence.ts";
 import { checkKey, checkLeaseId } from "./key.ts";
 import type { Payload } from "./payload.ts";
 import type { Mutation, Precondition } from "./shard-api.ts";
@@ -35,7 +35,7 @@ export function checkMutation(
     if (mutation.kind === "restore") checkVersion(mutation.version);
     if (writes(mutation) && mutation.tags !== undefined) checkTags(mutation.tags, "tags");
     if (writes(mutation) && mutation.lease !== undefined) checkLeaseId(mutation.lease);
-    if (endsClaims(mutation) && mutation.guard !== undefined) checkFence(mutation.guard);
+    if (endsClaims(mutation) && mutation.guard !== undefined) checkGuard(mutation.guard);
   } catch (error) {
     if (error instanceof WarpError) return error;
     throw error;

@@ -2,7 +2,7 @@ import { WarpError } from "../errors.ts";
 import { equalBytes, utf8 } from "../runtime/bytes.ts";
 import { fingerprint } from "../runtime/hash.ts";
 import { maxComparisons, maxMutateBytes, maxTransactionOperations } from "../runtime/limits.ts";
-import { checkFence } from "./fence.ts";
+import { checkGuard } from "./fence.ts";
 import { checkKey, shardOf } from "./key.ts";
 import { checkMutation, checkOpId, mutationPrint, preconditionHolds, valueBytesOf } from "./mutation.ts";
 import type { Mutation } from "./operation.ts";
@@ -156,7 +156,7 @@ function checkComparison(comparison: Comparison): void {
     );
   }
   if (!isOfKey(comparison)) {
-    checkFence({ lock: comparison.key, fence: comparison.fence });
+    checkGuard({ lock: comparison.key, fence: comparison.fence });
     return;
   }
   checkKey(comparison.key);

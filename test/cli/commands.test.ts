@@ -3,6 +3,7 @@ import { OutputClosed } from "../../src/cli/host.ts";
 import { type ErrorCode, errorCodes } from "../../src/errors.ts";
 import { answering, appClient, failing } from "../client/bed.ts";
 import { secret } from "../http/bed.ts";
+import { HeldByTest } from "../support/held-locks.ts";
 import { recorder, warp } from "./bed.ts";
 
 describe("over the real routes", () => {
@@ -46,6 +47,37 @@ describe("over the real routes", () => {
     const ended = await warp(["--json", "get", "nothing"], open());
     expect(ended.code).toBe(3);
     expect(JSON.parse(ended.stderr)).toMatchObject({ code: "not_found", status: 404 });
+  });
+
+  test("LK14 --fence guards every change: exit code 4 once the lock is another's", async () => {
+    const locks = new HeldByTest();
+    const bed = { fetch: appClient(locks).fetch, env: { WARP_TOKEN: secret } };
+    const lock = "a=b/c";
+    const flag = ["--fence", `${lock}=${locks.grant(lock)}`];
+    await warp(["register", "*", "--merge", "sum", "--set", 'history={"versions":3}'], bed);
+    const set = '{"success":[{"op":"set","key":"t","json":1},{"op":"get","key":"t"}]}';
+    const lines: readonly (readonly [argv: readonly string[], stdin?: string])[] = [
+      [["set", "k", "1", "--type", "json"]],
+      [["merge", "k", "1"]],
+      [["restore", "k", "2"]],
+      [["txn"], set],
+      [["del", "k"]],
+    ];
+    const run = async () => {
+      const codes: number[] = [];
+      for (const [argv, stdin] of lines) {
+        const ended = await warp([...argv, ...flag], { ...bed, ...(stdin && { stdin }) });
+        if (ended.code !== 0) expect(ended.stderr).toContain("stale_fence");
+        codes.push(ended.code);
+      }
+      return codes;
+    };
+    expect(await run()).toEqual([0, 0, 0, 0, 0]);
+    locks.grant(lock);
+    expect(await run()).toEqual([4, 4, 4, 4, 4]);
+    for (const wrong of ["", "=1", "lock", "lock=", "lock=0", "lock=x"]) {
+      expect((await warp(["set", "k", "1", "--fence", wrong], bed)).code).toBe(2);
+    }
   });
 
   test("--if-absent and --if-version that don't hold are exit code 4", async () => {

@@ -1,5 +1,6 @@
 import type { Fetch, WebRequest } from "../../src/client/fetch.ts";
 import { HttpClient, type HttpClientOptions } from "../../src/client/http.ts";
+import type { HeldLocks } from "../../src/protocol/fence.ts";
 import { utf8 } from "../../src/runtime/bytes.ts";
 import { coreBed, secret } from "../http/bed.ts";
 import { virtualClock } from "../support/virtual-clock.ts";
@@ -13,8 +14,8 @@ export function clientOf(fetch: Fetch, changes: Partial<HttpClientOptions> = {})
 }
 
 /** A client of the real routes over the real core, and every request that it made. */
-export function appClient() {
-  const { app } = coreBed();
+export function appClient(locks?: HeldLocks) {
+  const { app } = coreBed({}, locks);
   const sent: { url: string; request: WebRequest }[] = [];
   const fetch: Fetch = async (url, request) => {
     sent.push({ url, request });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { deleteKey, getKey, setKey } from "../../src/client/keys.ts";
+import { deleteKey, getKey, mergeKey, setKey } from "../../src/client/keys.ts";
 import { fromUtf8, utf8 } from "../../src/runtime/bytes.ts";
+import { HeldByTest } from "../support/held-locks.ts";
 import { appClient } from "./bed.ts";
 
 const text = (value: string) => ({ bytes: utf8(value), contentType: "text/plain" });
@@ -89,6 +90,24 @@ describe("keys", () => {
     expect(sent.at(-1)?.url).toContain("?tags=one%2Ctwo%20words");
     await setKey(client, "app", "a", text("1"), { tags: ["one,two"] });
     expect(fromUtf8(sent.at(-1)?.request.body as Uint8Array)).toContain('"tags":["one,two"]');
+  });
+
+  test.each([["a"], ["../a"]])("LK14 a guard goes along, under %j", async (key) => {
+    const locks = new HeldByTest();
+    const { client } = appClient(locks);
+    const lock = "ключ=/%";
+    const guard = { lock, fence: locks.grant(lock) };
+    await setKey(client, "app", key, text("1"), { guard });
+    await deleteKey(client, "app", key, { guard });
+    locks.grant(lock);
+    const stale = { code: "stale_fence", outcome: "fail" };
+    await expect(setKey(client, "app", key, text("1"), { guard })).rejects.toMatchObject(stale);
+    await expect(mergeKey(client, "app", key, text("1"), { guard })).rejects.toMatchObject(stale);
+    await expect(deleteKey(client, "app", key, { guard })).rejects.toMatchObject(stale);
+    const wrong = { lock: "\ud800", fence: 1 };
+    await expect(setKey(client, "app", key, text("1"), { guard: wrong })).rejects.toMatchObject({
+      code: "invalid_lock",
+    });
   });
 
   test("a name that no URL can carry is refused where there is no other way", async () => {

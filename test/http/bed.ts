@@ -4,6 +4,7 @@ import { Warp } from "../../src/core/warp.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HttpConfig } from "../../src/http/config.ts";
 import type { Deployment, SpaceAdministration, SpaceWarp } from "../../src/http/deployment.ts";
+import type { HeldLocks } from "../../src/protocol/fence.ts";
 import { fromUtf8 } from "../../src/runtime/bytes.ts";
 import { FakeSpaces } from "./fake-warp.ts";
 
@@ -27,15 +28,15 @@ export function fakeBed(changes: Partial<HttpConfig> = {}) {
   return { ...bed(changes, spaces, (space) => spaces.warp(space)), spaces };
 }
 
-/** An app over the real core: each space a node with its L1 over storage in memory. */
-export function coreBed(changes: Partial<HttpConfig> = {}) {
+/** An app over the real core: each space a node with its L1 over storage in memory, whose guards ask `locks`. */
+export function coreBed(changes: Partial<HttpConfig> = {}, locks?: HeldLocks) {
   const warps = new Map<string, Warp>();
   const made = bed(changes, new FakeSpaces(), (space) => {
     let warp = warps.get(space);
     if (warp === undefined) {
       const { clock, random } = made.deployment;
       warp = new Warp({
-        adapter: memoryAdapter({ clock, random }),
+        adapter: memoryAdapter({ clock, random, ...(locks && { locks }) }),
         cache: memoryCache({}),
         clock,
         random,

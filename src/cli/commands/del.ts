@@ -1,13 +1,13 @@
 import { deleteKey } from "../../client/keys.ts";
 import type { Command } from "../command.ts";
-import { changeOptions, ifVersionFlag, opIdFlag } from "../flags.ts";
+import { changeOptions, fenceFlag, ifVersionFlag, opIdFlag } from "../flags.ts";
 import { shownName } from "../text.ts";
 
 export const del: Command = {
   name: "del",
   summary: "delete a key from storage and every cache",
   arguments: [{ name: "KEY", help: "the key" }],
-  flags: [ifVersionFlag, opIdFlag],
+  flags: [ifVersionFlag, fenceFlag, opIdFlag],
   notes: ["A key that is not there is no error."],
   examples: [
     { line: "warp del user:2", prints: ["user:2 is deleted"] },

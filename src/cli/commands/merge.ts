@@ -1,6 +1,6 @@
 import { mergeKey } from "../../client/keys.ts";
 import type { Command } from "../command.ts";
-import { changeOptions, ifVersionFlag, opIdFlag } from "../flags.ts";
+import { changeOptions, fenceFlag, ifVersionFlag, opIdFlag } from "../flags.ts";
 import { shownName } from "../text.ts";
 import { readPayload } from "../value.ts";
 
@@ -21,6 +21,7 @@ export const merge: Command = {
       help: "a tag of the value; several times; default: as they are",
     },
     ifVersionFlag,
+    fenceFlag,
     opIdFlag,
   ],
   notes: ["An operand that begins with a dash goes after --, one that begins with @ through stdin."],

@@ -1,7 +1,8 @@
+import { fenceHeader } from "../../client/fence.ts";
 import { resourcePath } from "../../client/path.ts";
 import { wholeNumber } from "../arguments.ts";
 import type { Command } from "../command.ts";
-import { opIdFlag, opIdOf } from "../flags.ts";
+import { fenceFlag, guardOf, opIdFlag, opIdOf } from "../flags.ts";
 import { shownName } from "../text.ts";
 
 export const restore: Command = {
@@ -11,7 +12,7 @@ export const restore: Command = {
     { name: "KEY", help: "the key" },
     { name: "VERSION", help: "its number, as warp history prints it" },
   ],
-  flags: [opIdFlag],
+  flags: [fenceFlag, opIdFlag],
   examples: [{ line: "warp restore config 1", prints: ["config is at version <n>"] }],
   async run({ client, space, host, json }, args) {
     const version = wholeNumber("VERSION", args.at(1), 1);
@@ -19,6 +20,7 @@ export const restore: Command = {
       method: "POST",
       path: resourcePath(space, "restore", args.at(0)),
       json: { version },
+      headers: fenceHeader(guardOf(args).guard),
       opId: opIdOf(args) ?? client.newOpId(),
     });
     await host.stdout.write(

@@ -1,6 +1,6 @@
 import { setKey } from "../../client/keys.ts";
 import type { Command } from "../command.ts";
-import { changeOptions, ifVersionFlag, opIdFlag } from "../flags.ts";
+import { changeOptions, fenceFlag, ifVersionFlag, opIdFlag } from "../flags.ts";
 import { shownName } from "../text.ts";
 import { readPayload } from "../value.ts";
 
@@ -22,6 +22,7 @@ export const set: Command = {
     { name: "replace", help: "store it as it stands, also where the key has a merge rule" },
     ifVersionFlag,
     { name: "if-absent", help: "only if there is no such key yet; else exit code 4" },
+    fenceFlag,
     opIdFlag,
   ],
   notes: ["A VALUE that begins with a dash goes after --, one that begins with @ through stdin."],

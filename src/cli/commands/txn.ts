@@ -1,10 +1,11 @@
 import { payloadOf } from "../../client/record.ts";
 import { type OperationRecord, transact } from "../../client/transactions.ts";
+import type { FenceGuard } from "../../protocol/operation.ts";
 import { fromUtf8 } from "../../runtime/bytes.ts";
 import { maxBatchBytes } from "../../runtime/limits.ts";
 import { usageError } from "../arguments.ts";
 import type { Command } from "../command.ts";
-import { opIdFlag, opIdOf } from "../flags.ts";
+import { fenceFlag, guardOf, opIdFlag, opIdOf } from "../flags.ts";
 import type { CliHost } from "../host.ts";
 import { openSource, readAll } from "../input.ts";
 import { shownName, shownValue } from "../text.ts";
@@ -19,6 +20,20 @@ async function bodyOf(path: string, host: CliHost): Promise<unknown> {
   } catch {
     throw usageError("the transaction is not valid JSON");
   }
+}
+
+/** The transaction with the guard on all that changes a key and has none of its own. What is malformed is left to the server to tell. */
+function under(guard: FenceGuard | undefined, body: unknown): unknown {
+  if (guard === undefined || !isObject(body)) return body;
+  const branches = Object.entries(body).map(([name, part]) => {
+    if ((name !== "success" && name !== "failure") || !Array.isArray(part)) return [name, part];
+    return [name, part.map((one) => (isObject(one) && one.op !== "get" ? { guard, ...one } : one))];
+  });
+  return Object.fromEntries(branches);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function lineOf(result: OperationRecord): string {
@@ -36,9 +51,10 @@ export const txn: Command = {
   name: "txn",
   summary: "change several keys together, or none of them",
   arguments: [{ name: "FILE", optional: true, help: "the transaction as JSON; - or nothing for stdin" }],
-  flags: [opIdFlag],
+  flags: [fenceFlag, opIdFlag],
   notes: [
     'The JSON has lists "compare", "success" and "failure", as in docs/http.md. All keys lie in one shard: those with the same {tag} do.',
+    'Comparisons may ask for a lock: {"key":"LOCK","fence":N}. --fence guards every change in it.',
     "If a comparison does not hold the exit code is 4; what stands in failure is done then.",
   ],
   examples: [
@@ -50,7 +66,7 @@ export const txn: Command = {
     { line: "warp txn swap.json", prints: ["did not succeed", "config\tred"], exit: 4 },
   ],
   async run({ client, space, host, json }, args) {
-    const body = await bodyOf(args.positionals[0] ?? "-", host);
+    const body = under(guardOf(args).guard, await bodyOf(args.positionals[0] ?? "-", host));
     const answer = await transact(client, space, body, opIdOf(args));
     const head = answer.succeeded ? "succeeded" : "did not succeed";
     const lines = [head, ...answer.results.map(lineOf)].join("\n");

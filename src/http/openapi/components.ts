@@ -72,6 +72,11 @@ export const components = {
     "If-None-Match": header("If-None-Match", "Only if it has none of them; `*`: if there is none.", {
       type: "string",
     }),
+    "Warp-Fence": header(
+      "Warp-Fence",
+      "Only under this lock: its percent-encoded name, `=`, and the fence. One of the key's shard must be held under the fence; of one elsewhere the key must have seen no higher fence.",
+      { type: "string", pattern: "^[^=\\s]+=[0-9]{1,16}$" },
+    ),
     "Content-Type": header("Content-Type", "Kept with the bytes. Default `application/octet-stream`.", {
       type: "string",
       maxLength: 255,

@@ -43,7 +43,7 @@ export interface RouteDoc {
   /** Statuses of success and of conditions, each with its meaning. The first is the usual one. */
   readonly statuses: Readonly<Record<number, string>>;
   /** Request headers beyond those of every call. `Warp-Op-Id` stands for a mutation. */
-  readonly headers?: readonly ("If-Match" | "If-None-Match" | "Warp-Op-Id" | "Content-Type")[];
+  readonly headers?: readonly ("If-Match" | "If-None-Match" | "Warp-Fence" | "Warp-Op-Id" | "Content-Type")[];
   /** Codes of its own, beyond those that follow from its checks. */
   readonly problems: readonly ErrorCode[];
   readonly example: RouteExample;

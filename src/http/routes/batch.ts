@@ -7,6 +7,7 @@ import { maxBatchBytes, maxBatchOperations } from "../../runtime/limits.ts";
 import { type Grant, requireKey, requireVerb, type Verb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { check } from "../check.ts";
+import { guardOf, refuseFence } from "../fence.ts";
 import { type JsonObject, readCondition, readExpiry, readValue, remaining, writeValue } from "../record.ts";
 import { jsonText, type Route } from "../route.ts";
 import { batchBody, batchOperation } from "../schemas/batch.ts";
@@ -36,7 +37,8 @@ function operationOf(item: Item, grant: Grant, maxValueBytes: number): BatchOper
   const named = opId === undefined ? {} : { opId };
   if (op === "invalidate") return { op, key, ...named };
   const when = readCondition(item as JsonObject);
-  const conditional = { ...named, ...(when === undefined ? {} : { when }) };
+  const guard = guardOf(item.guard, grant);
+  const conditional = { ...named, ...(when === undefined ? {} : { when }), ...guard };
   if (op === "delete") return { op, key, ...conditional };
   const expiresInMs = readExpiry(item as JsonObject);
   const payload = readValue(item as JsonObject, maxValueBytes);
@@ -109,6 +111,7 @@ async function itemsOf(call: Call): Promise<Item[]> {
 
 async function runBatch(call: Call): Promise<Response> {
   const options = call.mutationOptions();
+  refuseFence(call.request.headers);
   const items = await itemsOf(call);
   const { maxValueBytes } = call.deployment.config;
   const written: string[] = [];

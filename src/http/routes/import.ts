@@ -4,6 +4,7 @@ import { uuidv7 } from "../../runtime/ids.ts";
 import { importBatchRecords } from "../../runtime/limits.ts";
 import { checkNdjson } from "../body.ts";
 import type { Call } from "../call.ts";
+import { refuseFence } from "../fence.ts";
 import { Import, lineOpId } from "../importer.ts";
 import { ndjsonHeaders, type Route } from "../route.ts";
 
@@ -27,6 +28,7 @@ function opIds(call: Call): (line: number) => string {
 
 function runImport(call: Call): Response {
   checkNdjson(call.request);
+  refuseFence(call.request.headers);
   const { clock, config, log } = call.deployment;
   const options = { ...call.callOptions, opIdOf: opIds(call) };
   const body = call.request.body as ReadableStream<Uint8Array> | null;

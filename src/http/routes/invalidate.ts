@@ -4,6 +4,7 @@ import { checkKey, checkPrefix } from "../../protocol/key.ts";
 import { maxBatchBytes, maxBatchOperations } from "../../runtime/limits.ts";
 import { type Grant, requireKey } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
+import { refuseFence } from "../fence.ts";
 import { json, type Route } from "../route.ts";
 import { invalidateBody } from "../schemas/invalidate.ts";
 
@@ -45,6 +46,7 @@ function targetOf(
 
 async function invalidate(call: Call): Promise<Response> {
   const options = call.mutationOptions();
+  refuseFence(call.request.headers);
   const body = await call.body(invalidateBody, { maxBytes: maxBatchBytes });
   const target = targetOf(body, call.grant);
   if (body.scope === "local") {

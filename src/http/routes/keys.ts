@@ -8,6 +8,7 @@ import { readBody } from "../body.ts";
 import type { Call } from "../call.ts";
 import { mutationCondition, readCondition } from "../conditions.ts";
 import { checkContentType } from "../content-type.ts";
+import { fenceOf } from "../fence.ts";
 import { problemResponse } from "../problem.ts";
 import { remaining } from "../record.ts";
 import { jsonHeaders, type Route } from "../route.ts";
@@ -108,6 +109,7 @@ function writeOptions(call: Call, queried: () => Written) {
     ...(expiresInMs === undefined ? {} : { expiresInMs }),
     ...(tags === undefined ? {} : { tags }),
     ...(when === undefined ? {} : { when }),
+    ...fenceOf(call.request.headers, call.grant),
     ...(replace === undefined ? {} : { replace }),
   };
 }
@@ -139,7 +141,12 @@ async function deleteKey(call: Call): Promise<Response> {
   const key = keyOf(call);
   const options = call.mutationOptions();
   const when = mutationCondition(call.request.headers);
-  const result = await call.warp.delete(key, { ...options, ...(when === undefined ? {} : { when }) });
+  const guard = fenceOf(call.request.headers, call.grant);
+  const result = await call.warp.delete(key, {
+    ...options,
+    ...(when === undefined ? {} : { when }),
+    ...guard,
+  });
   return mutated(call, result, 200, { existed: result.existed });
 }
 

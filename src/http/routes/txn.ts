@@ -1,14 +1,16 @@
 import type * as v from "valibot";
 import type { Comparand, TransactionStep } from "../../core/types.ts";
 import { WarpError } from "../../errors.ts";
+import { checkGuard } from "../../protocol/fence.ts";
 import { checkKey } from "../../protocol/key.ts";
 import type { Payload } from "../../protocol/payload.ts";
 import { within } from "../../protocol/transaction-rules.ts";
 import { payloadCodec } from "../../runtime/codec.ts";
 import { maxBatchBytes, maxComparisons, maxTransactionOperations } from "../../runtime/limits.ts";
-import { requireKey, requireVerb, type Verb } from "../auth/grant.ts";
+import { type Grant, requireKey, requireVerb, type Verb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import type { SpaceWarp } from "../deployment.ts";
+import { guardOf, refuseFence } from "../fence.ts";
 import { type JsonObject, readCondition, readExpiry, readValue, remaining, writeValue } from "../record.ts";
 import { jsonText, type Route } from "../route.ts";
 import { type comparison, transactionBody, type transactionOperation } from "../schemas/batch.ts";
@@ -25,21 +27,32 @@ const verbOf: Readonly<Record<Operation["op"], Verb>> = {
   delete: "delete",
 };
 
-/** Who compares learns about the key, so that it is a read. */
-function checkAccess(call: Call, key: string, verb: Verb): void {
-  requireVerb(call.grant, verb);
+function checkAccess({ grant }: Call, key: string, verb: Verb): void {
+  requireVerb(grant, verb);
   checkKey(key);
-  requireKey(call.grant, key, "key");
+  requireKey(grant, key, "key");
+}
+
+/** Who compares learns about the key, or about the lock, so that it is a read. */
+function checkCompared(call: Call, { key, fence }: Compared): void {
+  if (fence === undefined) {
+    checkAccess(call, key, "read");
+    return;
+  }
+  requireVerb(call.grant, "read");
+  checkGuard({ lock: key, fence });
+  requireKey(call.grant, key, "lock");
 }
 
 function comparandOf(item: Compared, maxValueBytes: number): Comparand<Payload> {
-  const { version, is, exists, json, text, base64, ifMatch, ifNoneMatch } = item;
+  const { version, is, exists, fence, json, text, base64, ifMatch, ifNoneMatch } = item;
   const hasValue = json !== undefined || text !== undefined || base64 !== undefined;
   const when = ifMatch !== undefined || ifNoneMatch !== undefined;
-  if (Number(version !== undefined) + Number(exists !== undefined) + Number(hasValue) + Number(when) !== 1) {
+  const wants = [version !== undefined, exists !== undefined, fence !== undefined, hasValue, when];
+  if (wants.filter(Boolean).length !== 1) {
     throw new WarpError(
       "invalid_argument",
-      'a comparison has exactly one of "version", "exists", a value, "ifMatch" and "ifNoneMatch"',
+      'a comparison has exactly one of "version", "exists", a value, "ifMatch", "ifNoneMatch" and "fence"',
     );
   }
   if (is !== undefined && version === undefined) {
@@ -47,22 +60,26 @@ function comparandOf(item: Compared, maxValueBytes: number): Comparand<Payload> 
   }
   if (version !== undefined) return is === undefined ? { version } : { version, is };
   if (exists !== undefined) return { exists };
+  if (fence !== undefined) return { fence };
   if (hasValue) return { value: readValue(item as JsonObject, maxValueBytes), codec: payloadCodec };
   const condition = readCondition(item as JsonObject);
   if (condition === undefined) throw new WarpError("internal", "a comparison without a condition");
   return { when: condition };
 }
 
-function addOperation(builder: Builder, item: Operation, maxValueBytes: number): void {
+function addOperation(builder: Builder, item: Operation, grant: Grant, maxValueBytes: number): void {
   const { key } = item;
   if (item.op === "get") {
     builder.get(key, { codec: payloadCodec });
     return;
   }
   const condition = readCondition(item as JsonObject);
-  const when = condition === undefined ? {} : { when: condition };
+  const only = {
+    ...(condition === undefined ? {} : { when: condition }),
+    ...guardOf(item.guard, grant),
+  };
   if (item.op === "delete") {
-    builder.delete(key, when);
+    builder.delete(key, only);
     return;
   }
   const payload = readValue(item as JsonObject, maxValueBytes);
@@ -71,7 +88,7 @@ function addOperation(builder: Builder, item: Operation, maxValueBytes: number):
     codec: payloadCodec,
     ...readTags(item as JsonObject),
     ...(expiresInMs === undefined ? {} : { expiresInMs }),
-    ...when,
+    ...only,
   };
   if (item.op === "merge") builder.merge(key, payload, options);
   else
@@ -118,6 +135,7 @@ function writeStep(step: TransactionStep, room: number): { readonly text: string
 
 async function runTransaction(call: Call): Promise<Response> {
   const options = call.mutationOptions();
+  refuseFence(call.request.headers);
   const {
     compare = [],
     success = [],
@@ -132,13 +150,13 @@ async function runTransaction(call: Call): Promise<Response> {
     for (const [index, item] of operations.entries()) {
       at(part, index, () => {
         checkAccess(call, item.key, verbOf[item.op]);
-        addOperation(builder, item, maxValueBytes);
+        addOperation(builder, item, call.grant, maxValueBytes);
       });
     }
   };
   for (const [index, item] of compare.entries()) {
     at("compare", index, () => {
-      checkAccess(call, item.key, "read");
+      checkCompared(call, item);
       builder.compare(item.key, comparandOf(item, maxValueBytes));
     });
   }

@@ -1,6 +1,7 @@
 import { formatETag, parseCursor } from "../../protocol/position.ts";
 import type { Call } from "../call.ts";
 import { mutationCondition } from "../conditions.ts";
+import { fenceOf } from "../fence.ts";
 import { json, type Route } from "../route.ts";
 import { historyQuery, restoreBody } from "../schemas/versions.ts";
 import { keyOf, mutated } from "./keys.ts";
@@ -33,10 +34,12 @@ async function restoreKey(call: Call): Promise<Response> {
   const key = keyOf(call);
   const options = call.mutationOptions();
   const when = mutationCondition(call.request.headers);
+  const guard = fenceOf(call.request.headers, call.grant);
   const { version } = await call.body(restoreBody);
   const result = await call.warp.restore(key, version, {
     ...options,
     ...(when === undefined ? {} : { when }),
+    ...guard,
   });
   return mutated(call, result, 200, { restored: version });
 }

@@ -6,6 +6,8 @@ const conditions = {
   ifNoneMatch: v.optional(v.unknown()),
 };
 const opId = v.optional(v.string());
+/** Under which lock: one of the key's shard must be held under this fence, of one elsewhere the key must have seen no higher one. */
+const guard = v.optional(v.strictObject({ lock: v.string(), fence: v.number() }));
 
 const value = {
   json: v.optional(v.unknown()),
@@ -20,13 +22,14 @@ const written = {
   expiresInMs: v.optional(v.number()),
   tags: v.optional(v.array(v.string())),
   ...conditions,
+  guard,
 };
 
 const get = { op: v.literal("get"), key: v.string() };
 const set = { op: v.literal("set"), ...written, replace: v.optional(v.boolean()) };
 /** The value members hold the operand. */
 const merge = { op: v.literal("merge"), ...written };
-const remove = { op: v.literal("delete"), key: v.string(), ...conditions };
+const remove = { op: v.literal("delete"), key: v.string(), ...conditions, guard };
 
 /** One operation. What its members mean is looked at one by one, so that each operation gets its own verdict. */
 export const batchOperation = v.variant("op", [
@@ -48,12 +51,13 @@ export const transactionOperation = v.variant("op", [
   v.strictObject(remove),
 ]);
 
-/** One comparison: exactly one of `version`, `exists`, a value, `ifMatch` and `ifNoneMatch`. */
+/** One comparison: exactly one of `version`, `exists`, a value, `ifMatch` and `ifNoneMatch` of a key, or the `fence` of a lock, whose name is then the `key`. */
 export const comparison = v.strictObject({
   key: v.string(),
   version: v.optional(integer(0, Number.MAX_SAFE_INTEGER)),
   is: v.optional(v.picklist(["equal", "notEqual", "less", "greater"])),
   exists: v.optional(v.boolean()),
+  fence: v.optional(v.number()),
   ...value,
   ...conditions,
 });

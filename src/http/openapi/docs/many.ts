@@ -10,7 +10,7 @@ const opId = "01930f6e-7a00-7000-8000-000000000000";
 export const manyDocs: Readonly<Record<string, RouteDoc>> = {
   "POST /v1/{space}/batch": {
     group: "Many keys",
-    text: "Operations as if done in order, each with its own verdict; not atomic. A value is exactly one of `json`, `text` and `base64`; of a `merge` it is the operand. A malformed body refuses the whole batch before anything is done.",
+    text: "Operations as if done in order, each with its own verdict; not atomic. A value is exactly one of `json`, `text` and `base64`; of a `merge` it is the operand. `guard`, of a set, merge or delete, names a lock and the fence under which it must be held. A malformed body refuses the whole batch before anything is done.",
     body: v.strictObject({
       operations: v.pipe(v.array(batchOperation), v.minLength(1), v.maxLength(maxBatchOperations)),
     }),

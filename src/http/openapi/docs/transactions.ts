@@ -8,7 +8,7 @@ const example = { path: `/v1/shop/operations/${opId}?key=user:1` };
 export const transactionDocs: Readonly<Record<string, RouteDoc>> = {
   "POST /v1/{space}/txn": {
     group: "Transactions",
-    text: "If every comparison holds, `success` is carried out, else `failure`: all of it at one revision, or nothing. A comparison has exactly one of `version` (0: absent; `is` says `equal`, `notEqual`, `less` or `greater`), `exists`, a value (`json`, `text` or `base64`: the very bytes), `ifMatch` and `ifNoneMatch`. It is judged at the authority, never on a copy. Comparisons that do not hold are no error: `succeeded` is false. An operation's own `ifMatch` or `ifNoneMatch` that fails refuses the whole. All keys lie in one shard (keys with the same `{tag}` do), and a branch changes a key once. Values of gets beyond 8 MiB in all are left out, marked `omitted`.",
+    text: "If every comparison holds, `success` is carried out, else `failure`: all of it at one revision, or nothing. A comparison has exactly one of `version` (0: absent; `is` says `equal`, `notEqual`, `less` or `greater`), `exists`, a value (`json`, `text` or `base64`: the very bytes), `ifMatch` and `ifNoneMatch` of a key, or the `fence` of a lock whose name is the `key`: it is held under it. It is judged at the authority, never on a copy. Comparisons that do not hold are no error: `succeeded` is false. An operation's own `ifMatch`, `ifNoneMatch` or `guard` that fails refuses the whole. All keys and compared locks lie in one shard (keys with the same `{tag}` do), and a branch changes a key once. Values of gets beyond 8 MiB in all are left out, marked `omitted`.",
     gives: "json",
     statuses: { 200: "Which branch was taken, and one result for each of its operations, in order." },
     headers: ["Warp-Op-Id"],
@@ -21,6 +21,7 @@ export const transactionDocs: Readonly<Record<string, RouteDoc>> = {
       "duplicate_key",
       "cross_shard",
       "precondition_failed",
+      "stale_fence",
       "unregistered",
       "merge_rule_missing",
       "merge_failed",

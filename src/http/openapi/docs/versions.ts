@@ -37,8 +37,8 @@ export const versionDocs: Readonly<Record<string, RouteDoc>> = {
     text: "Makes a kept version the present value, as a new version with the old bytes, content type and tags.",
     gives: "json",
     statuses: { 200: "Restored." },
-    headers: ["If-Match", "If-None-Match", "Warp-Op-Id"],
-    problems: ["not_found", "version_compacted", "unsupported", "unregistered"],
+    headers: ["If-Match", "If-None-Match", "Warp-Fence", "Warp-Op-Id"],
+    problems: ["stale_fence", "not_found", "version_compacted", "unsupported", "unregistered"],
     example: {
       path: "/v1/shop/restore/user:1",
       body: { version: 2 },
