@@ -39,7 +39,7 @@ export interface LockPage {
 /** Steps of an election. */
 export interface ObservedElection {
   readonly events: readonly ElectionEvent[];
-  /** To go on from; opaque. */
+  /** To go on from: `epoch.revision`, so that each event's own revision makes one, too. */
   readonly cursor: string;
   /** Steps before these were not kept: the events begin with the present leader. */
   readonly gap: boolean;

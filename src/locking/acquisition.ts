@@ -148,7 +148,7 @@ export class Acquisition {
     const opId = this.#host.opId();
     const { verdict, sentAtMs } = await this.#send({ kind: "claim", opId, name, owner, ticket });
     if (verdict.outcome === "fail") {
-      if (verdict.error.code === "lock_lost") return "missed";
+      if (verdict.error.code === "lock_lost" || verdict.error.code === "lock_waiting") return "missed";
       if (verdict.error.code === "ticket_not_found") return undefined;
       throw WarpError.fromData(verdict.error);
     }

@@ -106,11 +106,6 @@ export class Holding {
   async #renew(ttlMs: number | undefined, limits: HandleLimits): Promise<void> {
     const { name, owner, fence } = this;
     this.#check();
-    // From its arrival on it has the shorter time, whether or not the answer comes.
-    if (ttlMs !== undefined && ttlMs < this.#ttlMs) {
-      this.term.shorten(ttlMs);
-      this.#ttlMs = ttlMs;
-    }
     const sent = { kind: "renew", opId: this.#host.opId(), name, owner, fence } as const;
     const sentAtMs = await this.#exchange(ttlMs === undefined ? sent : { ...sent, ttlMs }, limits);
     this.#renewLater(sentAtMs);

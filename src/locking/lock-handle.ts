@@ -4,7 +4,7 @@ import type { HandleLimits, Holding } from "./holding.ts";
 
 /** Options of a renewal. */
 export interface RenewOptions extends HandleLimits {
-  /** Another time to live from now on, 100 ms to 24 h. Default: the present one. */
+  /** Another time to live from now on, 100 ms to 24 h; a shorter one takes nothing away from what is left. Default: the present one. */
   readonly ttlMs?: number;
 }
 

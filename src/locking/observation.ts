@@ -1,4 +1,6 @@
+import { isWarpError } from "../errors.ts";
 import type { ElectionEvent } from "../protocol/lock.ts";
+import { formatCursor, parseCursor } from "../protocol/position.ts";
 import type { CallLimits } from "../runtime/call-limits.ts";
 import type { Timers } from "../runtime/clock.ts";
 import type { Codec } from "../runtime/codec.ts";
@@ -11,10 +13,7 @@ import { hasGivenUp, pause, retryWaitMs } from "./patience.ts";
 /** One step of an election as an observer gets it. */
 export interface ElectionStep<T> extends Omit<ElectionEvent, "value"> {
   readonly value: T | undefined;
-  /**
-   * To go on from later. Steps that came in one answer share the cursor from before them, save the last: whoever resumes may get some of them again (of the same
-   * `revision`), and misses none.
-   */
+  /** To go on after this step later. */
   readonly cursor: string;
   /** Steps before this one were not kept any more: this is the present leader, or what came after it. */
   readonly gap: boolean;
@@ -59,7 +58,8 @@ export async function* observe<T>(
       });
     } catch (error) {
       if (hasGivenUp(signal)) return;
-      if (!isPassing(error)) throw error;
+      // A space comes into being with its first change.
+      if (!isPassing(error) && !isWarpError(error, "space_not_found")) throw error;
       try {
         await pause(host.timers, retryWaitMs(failures++, host.random), signal);
       } catch {
@@ -69,12 +69,12 @@ export async function* observe<T>(
       continue;
     }
     failures = 0;
+    const { epoch } = parseCursor(page.cursor);
     for (const [at, { value, ...event }] of page.events.entries()) {
-      const isLast = at === page.events.length - 1;
       yield {
         ...event,
         value: decodedValue(value, codec),
-        cursor: isLast ? page.cursor : (cursor ?? ""),
+        cursor: formatCursor({ epoch, revision: event.revision }),
         gap: page.gap && at === 0,
       };
       if (hasGivenUp(signal)) return;

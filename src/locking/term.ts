@@ -65,15 +65,6 @@ export class Term {
     this.#arm();
   }
 
-  /** A request leaves now that makes it last only so long from its arrival on: nothing later may be counted on until an answer says more. */
-  shorten(remainingMs: number): void {
-    this.#look();
-    if (this.#over) return;
-    const sentAtMs = this.#host.elapsed.now();
-    this.#validUntilMs = Math.min(this.#validUntilMs, validityOf({ sentAtMs, remainingMs }));
-    this.#arm();
-  }
-
   /** Calls `renew` at `atMs`, unless it is over by then. One at a time: the last word counts. */
   renewAt(atMs: number, renew: () => void): void {
     this.#cancelRenewal?.();
