@@ -4,6 +4,7 @@ import { MemoryStorage } from "../../src/adapter/memory/memory-storage.ts";
 import { memoryCache } from "../../src/cache/memory/memory-cache.ts";
 import type { RegistrationOptions, WarpOptions } from "../../src/core/types.ts";
 import { Warp } from "../../src/core/warp.ts";
+import type { HeldLocks } from "../../src/protocol/fence.ts";
 import { ScriptedAdapter } from "./scripted-adapter.ts";
 import { seeded } from "./seeded.ts";
 import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
@@ -35,7 +36,12 @@ export interface CoreBed {
 }
 
 export function coreBed(
-  options: { readonly strict?: boolean; readonly logMaxEntries?: number; readonly seed?: number } = {},
+  options: {
+    readonly strict?: boolean;
+    readonly logMaxEntries?: number;
+    readonly seed?: number;
+    readonly locks?: HeldLocks;
+  } = {},
 ): CoreBed {
   const clock = virtualClock();
   const random = seeded(options.seed ?? 1);
@@ -45,6 +51,7 @@ export function coreBed(
       clock,
       timers: clock,
       random,
+      ...(options.locks === undefined ? {} : { locks: options.locks }),
       ...(options.strict === undefined ? {} : { strict: options.strict }),
       ...(options.logMaxEntries === undefined ? {} : { logMaxEntries: options.logMaxEntries }),
     });
