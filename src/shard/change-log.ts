@@ -26,33 +26,36 @@ export interface Retention {
 
 /**
  * The shard's log: every change, in order, at a revision of its own, those of one transaction at one. It is the source of revisions: they grow by one
- * with each entry or transaction and are never given twice, because the newest entry is never removed.
+ * with each entry, transaction or reservation and are never given twice, because the newest entry and the newest reservation are never removed.
  */
 export class ChangeLog {
   readonly #sql: Sql;
+  readonly #marks: LogMarks;
   #head = 0;
-  /** The revision before the oldest entry kept: `since` can't reach below it. */
+  /** The highest reserved revision that the database has. */
+  #reserved = 0;
+  /** Up to here entries may have been removed: `since` can't reach below it. */
   #floor = 0;
+  /** The oldest and the newest entry; 0: there is none. */
+  #oldest = 0;
+  #newest = 0;
   #newestAtMs = 0;
   #oldestAtMs = 0;
   /** Inside {@link together}: the place of the next entry in the revision that they share. */
   #shared: number | undefined;
 
-  constructor(sql: Sql) {
+  constructor(sql: Sql, marks: LogMarks) {
     this.#sql = sql;
-    this.reload();
-  }
-
-  /** Takes the state from the database again: after a start, and after a transaction that was undone. */
-  reload(): void {
-    const oldest = this.#oldest();
+    this.#marks = marks;
+    this.#measureOldest();
     const [newest] = this.#sql.all<{ revision: number; at: number }>(
       "SELECT revision, at FROM log ORDER BY revision DESC LIMIT 1",
     );
-    this.#head = newest?.revision ?? 0;
-    this.#floor = oldest === undefined ? 0 : oldest.revision - 1;
+    this.#newest = newest?.revision ?? 0;
     this.#newestAtMs = newest?.at ?? 0;
-    this.#oldestAtMs = oldest?.at ?? 0;
+    this.#reserved = marks.reserved;
+    this.#head = Math.max(this.#newest, this.#reserved);
+    this.#floor = marks.floor;
   }
 
   /** The newest revision; 0 before the first. */
@@ -69,7 +72,7 @@ export class ChangeLog {
     return this.#shared === undefined || this.#shared === 0 ? this.#head + 1 : this.#head;
   }
 
-  /** Revisions kept. */
+  /** Revisions from the oldest that is kept, reserved ones among them. */
   get entries(): number {
     return this.#head - this.#floor;
   }
@@ -87,6 +90,22 @@ export class ChangeLog {
     } finally {
       this.#shared = undefined;
     }
+  }
+
+  /**
+   * Takes the next revision without an entry: for what has a place in the shard's order and is no change of keys. {@link settle} must follow in the same
+   * transaction. Not inside {@link together}.
+   */
+  reserve(): number {
+    this.#head++;
+    return this.#head;
+  }
+
+  /** Writes down how far revisions were given, where no entry tells it: once for all that a transaction has reserved. */
+  settle(): void {
+    if (this.#head <= Math.max(this.#newest, this.#reserved)) return;
+    this.#marks.reserved = this.#head;
+    this.#reserved = this.#head;
   }
 
   /** Adds an entry at the next revision, which it gives. */
@@ -107,8 +126,12 @@ export class ChangeLog {
       entry.opId ?? null,
       entry.fingerprint ?? null,
     );
-    if (this.entries === 0) this.#oldestAtMs = at;
+    if (this.#newest === 0) {
+      this.#oldest = revision;
+      this.#oldestAtMs = at;
+    }
     this.#head = revision;
+    this.#newest = revision;
     this.#newestAtMs = at;
     if (this.#shared !== undefined) this.#shared++;
     return revision;
@@ -138,7 +161,7 @@ export class ChangeLog {
 
   /** When the oldest entry will have to go by age; undefined while there is nothing to remove. */
   trimDueMs(retention: Retention): number | undefined {
-    if (this.entries <= 1) return undefined;
+    if (this.#oldest === this.#newest) return undefined;
     return this.#oldestAtMs + Math.max(retention.maxAgeMs, retention.minAgeMs);
   }
 
@@ -147,6 +170,7 @@ export class ChangeLog {
    * newest.
    */
   trim(retention: Retention, nowMs: number, chunk: number): void {
+    if (nowMs - this.#oldestAtMs < retention.minAgeMs) return;
     const beyondCount = this.#head - retention.maxEntries;
     const old = this.#sql.all<{ revision: number; at: number }>(
       "SELECT revision, at FROM log ORDER BY revision LIMIT ?",
@@ -156,20 +180,31 @@ export class ChangeLog {
     for (const { revision, at } of old) {
       const age = nowMs - at;
       const goes = age >= retention.minAgeMs && (revision <= beyondCount || age >= retention.maxAgeMs);
-      if (!goes || revision >= this.#head) break;
+      if (!goes || revision >= this.#newest) break;
       upTo = revision;
     }
     if (upTo === this.#floor) return;
     this.#sql.run("DELETE FROM log WHERE revision <= ?", upTo);
     this.#floor = upTo;
-    this.#oldestAtMs = this.#oldest()?.at ?? 0;
+    this.#marks.floor = upTo;
+    this.#measureOldest();
   }
 
-  #oldest(): { revision: number; at: number } | undefined {
-    return this.#sql.all<{ revision: number; at: number }>(
+  #measureOldest(): void {
+    const [oldest] = this.#sql.all<{ revision: number; at: number }>(
       "SELECT revision, at FROM log ORDER BY revision LIMIT 1",
-    )[0];
+    );
+    this.#oldest = oldest?.revision ?? 0;
+    this.#oldestAtMs = oldest?.at ?? 0;
   }
+}
+
+/** What must be kept of a log beside its entries. */
+export interface LogMarks {
+  /** How far revisions were given, if no entry says more; 0: by entries alone. */
+  reserved: number;
+  /** Up to where entries were removed; 0: none was. */
+  floor: number;
 }
 
 type ChangeRow = SqlRow & { revision: number; seq: number; kind: ChangeKind };

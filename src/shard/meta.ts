@@ -79,6 +79,24 @@ export class Meta {
     else this.#write("held", JSON.stringify(value));
   }
 
+  /** How far revisions were given without a log entry; 0: never. */
+  get reserved(): number {
+    return Number(this.#read("reserved") ?? 0);
+  }
+
+  set reserved(value: number) {
+    this.#write("reserved", value);
+  }
+
+  /** Up to where log entries were removed; 0: none was. */
+  get floor(): number {
+    return Number(this.#read("floor") ?? 0);
+  }
+
+  set floor(value: number) {
+    this.#write("floor", value);
+  }
+
   /** A row that is written to prove that this instance can still commit; nobody reads it. */
   set barrierMs(value: number) {
     this.#write("barrier", Math.floor(value));
