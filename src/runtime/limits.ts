@@ -163,6 +163,8 @@ export const coalesceMs = 16;
 export const maxPushEntries = 1_000;
 /** How far a session may be behind with its pushes: beyond that they are left out. */
 export const maxPushLag = 10_000;
+/** Revisions without a log entry after which a session is told its position all the same. */
+export const maxSilentRevisions = 1_000;
 /** Bytes after which a session is asked whether it has them; bytes of pushes on their way from which on further ones wait. */
 export const markBytes = 65_536;
 export const slowBytes = 262_144;

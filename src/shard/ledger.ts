@@ -1,4 +1,5 @@
 import type { ErrorData } from "../errors.ts";
+import { LockTable } from "../locking/lock-table.ts";
 import { MergeRules } from "../merge/merge-rules.ts";
 import type { HeldLocks } from "../protocol/fence.ts";
 import type { StoredRegistration } from "../protocol/registration.ts";
@@ -15,6 +16,9 @@ import { History } from "./history.ts";
 import { HistoryTable } from "./history-table.ts";
 import { KeyChanges } from "./key-changes.ts";
 import { KeyTable } from "./key-table.ts";
+import { lockDue } from "./lock/lock-due.ts";
+import { LockInstance } from "./lock/lock-instance.ts";
+import { SqlLockStore } from "./lock/sql-lock-store.ts";
 import { Meta } from "./meta.ts";
 import { Mutator } from "./mutator.ts";
 import { RegistrationTable } from "./registration-table.ts";
@@ -38,8 +42,10 @@ export interface LedgerOptions {
   readonly due?: readonly DueSource[];
   /** Default: the built-in ones. */
   readonly merges?: MergeRules;
-  /** The locks of this shard, for guards. Default: none is held. */
+  /** What guards take for the locks of this shard. Default: those that it keeps. */
   readonly locks?: HeldLocks;
+  /** Default: one of its own. */
+  readonly lockInstance?: LockInstance;
 }
 
 /**
@@ -60,8 +66,11 @@ export class Ledger {
   readonly resolver: Resolver;
   readonly alarms: Alarms;
   readonly intents: Intents;
+  readonly locks: LockTable;
+  readonly verdicts: VerdictTable;
   readonly #changes: KeyChanges;
-  readonly #verdicts: VerdictTable;
+  readonly #lockInstance: LockInstance;
+  readonly #lockDue: DueSource;
   readonly #retention: Retention;
   readonly #clock: Clock;
   #registrationVersion: number;
@@ -76,8 +85,8 @@ export class Ledger {
     this.#registrationVersion = this.meta.registrations;
     this.#deleting = this.meta.deleting;
     this.keys = new KeyTable(sql);
-    this.log = new ChangeLog(sql);
-    this.#verdicts = new VerdictTable(sql, before === undefined ? undefined : before.#verdicts);
+    this.log = new ChangeLog(sql, this.meta);
+    this.verdicts = new VerdictTable(sql, before?.verdicts);
     this.intents = new Intents(sql);
     this.registrations = before?.registrations ?? new RegistrationTable(sql, options.statics);
     const { keys, log, registrations, meta } = this;
@@ -87,8 +96,14 @@ export class Ledger {
       options.clock.now(),
       space.createdAtMs,
     );
-    const locks = options.locks ?? { isHeld: () => false };
+    const instance = options.lockInstance ?? new LockInstance(options.clock, options.clock);
+    const { deadlines, polls, swept } = instance;
+    const store = new SqlLockStore({ sql, reserve: () => log.reserve(), floor: meta, deadlines });
+    this.locks = new LockTable({ store, isAwaited: (ticket) => polls.has(ticket) });
+    const locks = options.locks ?? this.locks;
     const fences = new Fences({ table: new FenceTable(sql), locks, shards: space.shards });
+    this.#lockInstance = instance;
+    this.#lockDue = lockDue(this.locks, store, swept);
     this.#changes = new KeyChanges(keys, log, this.history, fences);
     this.merges = options.merges ?? new MergeRules();
     const parts = {
@@ -100,13 +115,13 @@ export class Ledger {
       history: this.history,
       changes: this.#changes,
       fences,
-      verdicts: this.#verdicts,
+      verdicts: this.verdicts,
       registrations,
       merges: this.merges,
     };
     this.mutator = new Mutator(parts);
     this.transactor = new Transactor(parts);
-    this.resolver = new Resolver(this.#verdicts);
+    this.resolver = new Resolver(this.verdicts);
     this.#retention = {
       maxEntries: options.logMaxEntries,
       maxAgeMs: options.logMaxAgeMs,
@@ -140,12 +155,25 @@ export class Ledger {
 
   /** Whether the verdict of an operation is known. */
   knows(opId: string): boolean {
-    return this.#verdicts.find(opId) !== undefined;
+    return this.verdicts.find(opId) !== undefined;
   }
 
   /** Remembers the refusal of an operation. */
   keepRefusal(opId: string, print: string, error: ErrorData, nowMs: number): void {
-    this.#verdicts.keep(opId, nowMs, { print, verdict: { outcome: "fail", error } });
+    this.verdicts.keep(opId, nowMs, { print, verdict: { outcome: "fail", error } });
+  }
+
+  /** The first of each transaction: what is due comes before what is asked. */
+  enter(nowMs: number): void {
+    this.expireDue(nowMs);
+    this.#lockInstance.enter(this, nowMs);
+  }
+
+  /** The last of each transaction, and before another ledger takes this one's place: what was put off until then is written. */
+  settle(nowMs: number): void {
+    this.history.settle();
+    this.#lockInstance.leave(this, nowMs);
+    this.log.settle();
   }
 
   /** Ends keys whose end has come, a bounded number of them. */
@@ -177,16 +205,17 @@ export class Ledger {
     return [
       { nextMs: () => this.keys.nextExpiryMs, run: (nowMs) => this.expireDue(nowMs) },
       this.history,
+      this.#lockDue,
       {
         nextMs: () => this.log.trimDueMs(this.#retention),
         run: (nowMs) => this.log.trim(this.#retention, nowMs, housekeepingChunk),
       },
       {
         nextMs: () => {
-          const oldest = this.#verdicts.oldestAtMs;
+          const oldest = this.verdicts.oldestAtMs;
           return oldest === undefined ? undefined : oldest + verdictLifeMs + 1;
         },
-        run: (nowMs) => this.#verdicts.trim(nowMs - verdictLifeMs),
+        run: (nowMs) => this.verdicts.trim(nowMs - verdictLifeMs),
       },
     ];
   }

@@ -97,6 +97,15 @@ export class Meta {
     this.#write("floor", value);
   }
 
+  /** Up to which revision steps of elections were removed for their age; 0: none was. */
+  get stepFloor(): number {
+    return Number(this.#read("step_floor") ?? 0);
+  }
+
+  set stepFloor(value: number) {
+    this.#write("step_floor", value);
+  }
+
   /** A row that is written to prove that this instance can still commit; nobody reads it. */
   set barrierMs(value: number) {
     this.#write("barrier", Math.floor(value));

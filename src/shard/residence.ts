@@ -51,6 +51,7 @@ export class Residence {
 
   /** Begins a new epoch, inside a commit. */
   renew(): Ledger | undefined {
+    this.open()?.settle(this.#options.clock.now());
     new Meta(this.#options.sql).epoch = randomHex(this.#options.random, 8);
     this.forget();
     return this.open();
@@ -64,8 +65,8 @@ export class Residence {
   /** Does `work`, and undoes it unless `keep` says yes to what it gave. Only inside a transaction; as for {@link trial}. */
   attempt<T>(work: () => T, keep: (result: T) => boolean): { readonly result: T; readonly kept: boolean } {
     const { sql } = this.#options;
-    // What the history has not written yet would be lost with the ledger.
-    this.open()?.history.settle();
+    // What is not written yet would be lost with the ledger.
+    this.open()?.settle(this.#options.clock.now());
     const undone = { result: undefined as T };
     try {
       return sql.transaction(() => {
@@ -99,6 +100,7 @@ export class Residence {
     this.forget();
     await this.#options.wipe();
     this.forget();
+    this.#options.lockInstance?.wiped();
   }
 
   /** The ledger for a call that belongs here, or why it doesn't. Asked again inside the commit: a space may be deleted meanwhile. */
@@ -111,15 +113,23 @@ export class Residence {
 
   /** Every transaction first expires what is due, and last trims the log and sets the alarm. */
   transaction<T>(work: () => T): T {
-    return this.#options.sql.transaction(() => {
-      const nowMs = this.#options.clock.now();
-      this.open()?.expireDue(nowMs);
-      const result = work();
-      const ledger = this.#ledger;
-      ledger?.trimCount(nowMs);
-      ledger?.history.settle();
-      ledger?.alarms.arm();
+    const { sql, clock, lockInstance } = this.#options;
+    try {
+      const result = sql.transaction(() => {
+        const nowMs = clock.now();
+        this.open()?.enter(nowMs);
+        const result = work();
+        const ledger = this.#ledger;
+        ledger?.trimCount(nowMs);
+        ledger?.settle(nowMs);
+        ledger?.alarms.arm();
+        return result;
+      });
+      lockInstance?.committed();
       return result;
-    });
+    } catch (error) {
+      lockInstance?.undone();
+      throw error;
+    }
   }
 }

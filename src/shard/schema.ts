@@ -1,5 +1,6 @@
 import { WarpError } from "../errors.ts";
 import type { Sql } from "../runtime/sql.ts";
+import { createLockTables, lockTables } from "./lock/lock-schema.ts";
 
 /** One step of the schema: brings a database from version `i` to `i + 1`, `i` being its place in the list. */
 export type Migration = (sql: Sql) => void;
@@ -49,6 +50,13 @@ export const migrations: readonly Migration[] = [
       "CREATE TABLE fences (key BLOB NOT NULL, lock TEXT NOT NULL, fence INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (key, lock)) WITHOUT ROWID",
     );
   },
+  (sql) => {
+    createLockTables(sql);
+    // From now on revisions are given without entries, so the oldest entry does not tell any more how far others were removed.
+    sql.run(
+      "INSERT OR REPLACE INTO meta SELECT 'floor', min(revision) - 1 FROM log HAVING min(revision) IS NOT NULL",
+    );
+  },
 ];
 
 /** The schema version of a database; 0 where nothing was ever written. Reads only. */
@@ -90,6 +98,7 @@ export function dropAll(sql: Sql): void {
       "registrations",
       "intents",
       "fences",
+      ...lockTables,
       "meta",
     ]) {
       sql.run(`DROP TABLE IF EXISTS ${table}`);

@@ -8,6 +8,8 @@ import { Admission, type Home } from "./admission.ts";
 import type { DueSource } from "./alarms.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { LockCalls } from "./lock/lock-calls.ts";
+import { LockInstance, type LockSessions } from "./lock/lock-instance.ts";
+import { LockReads } from "./lock/lock-reads.ts";
 import type { LeaseGrants, Members } from "./members.ts";
 import { PublishedLog } from "./published-log.ts";
 import { ReadCalls, unwritten } from "./read-calls.ts";
@@ -55,7 +57,9 @@ export class Shard implements ShardApi {
   readonly #reads: ReadCalls;
   readonly #writes: WriteCalls;
   readonly #strong: Strong;
-  readonly #locks = new LockCalls();
+  readonly #lockInstance: LockInstance;
+  readonly #locks: LockCalls;
+  readonly #lockReads: LockReads;
   /** What of the log may be told. */
   readonly published: PublishedLog;
   readonly elapsed: Clock;
@@ -71,7 +75,9 @@ export class Shard implements ShardApi {
       nextMs: () => this.#strong?.due.nextMs(),
       run: (nowMs) => this.#strong.due.run(nowMs),
     };
-    const residence = new Residence({ ...options, due: [waker, notes] });
+    this.#lockInstance = new LockInstance(clock, elapsed);
+    const lockInstance = this.#lockInstance;
+    const residence = new Residence({ ...options, due: [waker, notes], lockInstance });
     this.#residence = residence;
     this.published = new PublishedLog(residence, options.durable);
     const authority = new Authority(elapsed);
@@ -82,7 +88,7 @@ export class Shard implements ShardApi {
             () => residence.transaction(work),
             () => residence.open()?.log.head,
           ),
-        durable: () => authority.confirm(() => this.published.settle()),
+        durable: () => lockInstance.saying(() => authority.confirm(() => this.published.settle())),
         undone: () => residence.forget(),
       },
       { grouping: options.groupCommit ?? true, maxWeight: maxGroupMutations },
@@ -92,7 +98,8 @@ export class Shard implements ShardApi {
     this.#admission = new Admission(residence, commit, options.home, this.#strong);
     this.#space = new SpaceCalls(options, residence, commit, this.#admission, this.#strong);
     this.#claims = new LoadClaims(options.clock, options.timers);
-    const expired = () => this.published.settleBehind();
+    // Where it fails nothing is told, and the host ends the instance, as it does for the read that wrote this.
+    const expired = () => void lockInstance.saying(() => this.published.settle()).catch(() => undefined);
     this.#reads = new ReadCalls({ ...options, expired }, residence, commit, this.#admission, this.#strong);
     const path = new WritePath(clock, commit, this.#strong);
     this.#writes = new WriteCalls(
@@ -104,6 +111,10 @@ export class Shard implements ShardApi {
       this.#strong,
       path,
     );
+    const admission = this.#admission;
+    const parts = { clock, timers, residence, commit, admission, authority, instance: lockInstance };
+    this.#locks = new LockCalls(parts);
+    this.#lockReads = new LockReads(parts);
   }
 
   /**
@@ -209,6 +220,12 @@ export class Shard implements ShardApi {
     return this.#space.unregister(request);
   }
 
+  /** Begins to end what is tied to sessions, and to tell them of ends. The answer is to be called when the socket of one has ended. */
+  serveLocks(sessions: LockSessions): (session: string) => void {
+    this.#lockInstance.serve(sessions);
+    return (session) => this.#locks.left(session);
+  }
+
   /** `session`: the one that asks, for calls over a socket only. */
   lock(request: Asked<"lock">, session?: string): Answered<"lock"> {
     return this.#locks.lock(request, session);
@@ -220,15 +237,15 @@ export class Shard implements ShardApi {
   }
 
   lockInfo(request: Asked<"lockInfo">): Answered<"lockInfo"> {
-    return this.#locks.lockInfo(request);
+    return this.#lockReads.lockInfo(request);
   }
 
   listLocks(request: Asked<"listLocks">): Answered<"listLocks"> {
-    return this.#locks.listLocks(request);
+    return this.#lockReads.listLocks(request);
   }
 
   observe(request: Asked<"observe">): Answered<"observe"> {
-    return this.#locks.observe(request);
+    return this.#lockReads.observe(request);
   }
 
   /** The host's alarm went off: does what is due and sets it again. */

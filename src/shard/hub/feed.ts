@@ -1,7 +1,7 @@
 import { encodeFrame } from "../../protocol/wire/codec.ts";
 import { closeCodes } from "../../protocol/wire/frames.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
-import { coalesceMs, maxPushLag, maxSlowMs } from "../../runtime/limits.ts";
+import { coalesceMs, maxPushLag, maxSilentRevisions, maxSlowMs } from "../../runtime/limits.ts";
 import type { LogPage, LogPosition, PublishedLog } from "../published-log.ts";
 import type { Session } from "./session.ts";
 
@@ -19,10 +19,10 @@ export interface FeedOptions {
   readonly report: (error: unknown) => void;
 }
 
-/** A page of the log, encoded once for all sessions. */
+/** A page of the log, encoded once for all sessions; without text where it has no entries. */
 interface Encoded {
   readonly to: number;
-  readonly text: string;
+  readonly text: string | undefined;
 }
 
 /**
@@ -93,18 +93,22 @@ export class Feed {
 
   #advance(session: Session, head: LogPosition, pages: Map<number, Encoded | undefined>): void {
     if (session.position.epoch !== head.epoch) this.#gap(session, head, "epoch");
-    if (head.revision - session.position.revision > maxPushLag) this.#gap(session, head, "slow");
+    if (head.revision - session.position.revision > maxPushLag && !this.#isQuiet(session, pages)) {
+      this.#gap(session, head, "slow");
+    }
     while (session.position.revision < head.revision) {
       if (session.isSlow) {
         session.slowSinceMs = this.#options.elapsed.now();
         this.#closeLater(maxSlowMs);
         return;
       }
-      const { revision } = session.position;
-      if (!pages.has(revision)) pages.set(revision, this.#encode(revision, head.epoch));
-      const page = pages.get(revision);
+      const page = this.#page(session.position, pages);
       if (page === undefined) {
         this.#gap(session, head, "compacted");
+        return;
+      }
+      if (page.text === undefined) {
+        this.#skip(session, { epoch: head.epoch, revision: page.to });
         return;
       }
       session.push(page.text);
@@ -135,9 +139,28 @@ export class Feed {
     session.position = head;
   }
 
+  /** Whether nothing has happened since that it would have to be told: revisions were taken without an entry. */
+  #isQuiet(session: Session, pages: Map<number, Encoded | undefined>): boolean {
+    const page = this.#page(session.position, pages);
+    return page !== undefined && page.text === undefined;
+  }
+
+  /** Revisions without an entry are passed over in silence: the next entry tells of them. Only now and then a position is said, so that it does not fall too far behind. */
+  #skip(session: Session, to: LogPosition): void {
+    if (to.revision - session.position.revision < maxSilentRevisions) return;
+    session.send({ t: "prog", epoch: to.epoch, to: to.revision });
+    session.position = to;
+  }
+
+  #page({ revision, epoch }: LogPosition, pages: Map<number, Encoded | undefined>): Encoded | undefined {
+    if (!pages.has(revision)) pages.set(revision, this.#encode(revision, epoch));
+    return pages.get(revision);
+  }
+
   #encode(after: number, epoch: string): Encoded | undefined {
     const page: LogPage | undefined = this.#options.log.page(after);
     if (page === undefined) return undefined;
+    if (page.changes.length === 0) return { to: page.to, text: undefined };
     const es = page.changes.map(({ revision, kind, key }) => [revision, kind, key] as const);
     return { to: page.to, text: encodeFrame({ t: "ev", epoch, after, to: page.to, es }) };
   }

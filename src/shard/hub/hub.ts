@@ -7,6 +7,7 @@ import { randomHex } from "../../runtime/ids.ts";
 import { helloTimeoutMs, maxSessions } from "../../runtime/limits.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { DueSource } from "../alarms.ts";
+import type { LockSessions } from "../lock/lock-instance.ts";
 import type { Invalidation, LeaseGrants, Member, MemberEvents, Members } from "../members.ts";
 import type { PublishedLog } from "../published-log.ts";
 import { Calls, type CheckSettings, type SessionCalls } from "./calls.ts";
@@ -22,6 +23,8 @@ export interface HubShard extends SessionCalls {
   readonly elapsed: Clock;
   /** Begins to work with members; gives the node leases. */
   serve(members: Members): LeaseGrants;
+  /** Begins to work with the sessions that locks belong to. The answer is to be called when the socket of one has ended. */
+  serveLocks(sessions: LockSessions): (session: string) => void;
   /** Has `source` run when it is due. The answer, called after its due time has changed, sets the alarm. */
   wakeFor(source: DueSource): () => void;
   /** Draws a new epoch: a node has seen what this log has never reached. */
@@ -52,6 +55,7 @@ export class Hub implements Members, DueSource {
   readonly #feed: Feed;
   readonly #conversation: Conversation;
   readonly #arm: () => void;
+  readonly #lockless: (session: string) => void;
   #events: MemberEvents | undefined;
   #isAwake: boolean;
 
@@ -78,6 +82,10 @@ export class Hub implements Members, DueSource {
       close: (session, code, reason) => this.#end(session, code, reason),
       clock,
       report: options.report,
+    });
+    this.#lockless = shard.serveLocks({
+      isOpen: (id) => this.get(id) !== undefined,
+      tell: (id, { name, fence, reason }) => this.#sessions.get(id)?.send({ t: "lost", name, fence, reason }),
     });
     this.#arm = shard.wakeFor(this);
     shard.published.listen({ grown: () => this.#grown(), ended: () => this.#spaceGone() });
@@ -238,7 +246,9 @@ export class Hub implements Members, DueSource {
 
   #forget(session: Session): void {
     this.#sessions.remove(session);
-    if (session.said !== undefined) this.#events?.left(session.id);
+    if (session.said === undefined) return;
+    this.#events?.left(session.id);
+    this.#lockless(session.id);
   }
 }
 
