@@ -91,7 +91,11 @@ export {
   type WarpErrorOptions,
 } from "./errors.ts";
 export type { LeaseKeysPage, LeasePage, Leases, LeasesSupports } from "./lease/lease.ts";
+export { MemoryLeaseSpace, type MemoryLeaseSpaceOptions } from "./lease/memory/memory-lease-space.ts";
+export { memoryLeases } from "./lease/memory/memory-leases.ts";
 export type { EndedGrant, LockPage, Locks, LocksSupports, ObservedElection } from "./lock/lock.ts";
+export { MemoryLockSpace, type MemoryLockSpaceOptions } from "./lock/memory/memory-lock-space.ts";
+export { memoryLocks } from "./lock/memory/memory-locks.ts";
 export type { HandleLimits } from "./locking/holding.ts";
 export type { Leadership } from "./locking/leadership.ts";
 export type { Lease, LeaseOptions } from "./locking/lease-handle.ts";

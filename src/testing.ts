@@ -10,6 +10,10 @@ import { resolveStatics } from "./core/static-registrations.ts";
 import type { WarpOptions } from "./core/types.ts";
 import { Warp } from "./core/warp.ts";
 import { WarpError } from "./errors.ts";
+import { MemoryLeaseSpace } from "./lease/memory/memory-lease-space.ts";
+import { memoryLeases } from "./lease/memory/memory-leases.ts";
+import { MemoryLockSpace } from "./lock/memory/memory-lock-space.ts";
+import { memoryLocks } from "./lock/memory/memory-locks.ts";
 import type { MergeFunctions } from "./merge/merge-function.ts";
 import type { Clock, Timers } from "./runtime/clock.ts";
 import type { Random } from "./runtime/random.ts";
@@ -46,7 +50,7 @@ export interface TestWarpOptions extends Pick<WarpOptions, "registrations" | "jo
 export interface TestWarp extends AsyncDisposable {
   /** The first node. */
   readonly warp: Warp;
-  /** All nodes, the first included. They share what is stored; each has a cache of its own. */
+  /** All nodes, the first included. They share what is stored, locks and leases; each has a cache of its own. */
   readonly nodes: readonly Warp[];
   readonly clock: TestClock;
   /** What failed behind answers, on any node: a test may want it empty. */
@@ -76,17 +80,23 @@ export function testWarp(options: TestWarpOptions = {}): TestWarp {
   const clock = new ManualClock(startMs);
   const random = seededRandom(seed);
   const errors: unknown[] = [];
+  const locks = new MemoryLockSpace({ clock, timers: clock, random });
+  const leases = new MemoryLeaseSpace({ clock, timers: clock });
   const storage = new MemoryStorage({
     clock,
     random,
     strict,
     merges,
+    locks,
+    leases,
     statics: resolveStatics(shared.registrations ?? []),
   });
   const nodes = Array.from({ length: count }, () => {
     const warp = new Warp({
       ...shared,
       adapter: memoryAdapter({ storage, pushes }),
+      locks: memoryLocks({ space: locks }),
+      leases: memoryLeases({ space: leases }),
       cache: memoryCache({}),
       clock,
       timers: clock,

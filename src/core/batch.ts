@@ -79,12 +79,12 @@ export async function runBatch(
 function toWish(operation: BatchOperation): Wish & { readonly opId?: string | undefined } {
   const { op } = operation;
   if (op === "set") {
-    const { key, payload, expiresInMs, tags, when, guard, replace, opId } = operation;
-    return { kind: "set", key, payload, expiresInMs, tags, when, guard, replace, opId };
+    const { key, payload, expiresInMs, tags, when, guard, lease, replace, opId } = operation;
+    return { kind: "set", key, payload, expiresInMs, tags, when, guard, lease, replace, opId };
   }
   if (op === "merge") {
-    const { key, operand, expiresInMs, tags, when, guard, opId } = operation;
-    return { kind: "merge", key, operand, expiresInMs, tags, when, guard, opId };
+    const { key, operand, expiresInMs, tags, when, guard, lease, opId } = operation;
+    return { kind: "merge", key, operand, expiresInMs, tags, when, guard, lease, opId };
   }
   if (op === "delete") {
     const { key, when, guard, opId } = operation;

@@ -1,7 +1,7 @@
 import type { Adapter, FenceGuard } from "../adapter/adapter.ts";
 import { WarpError } from "../errors.ts";
 import { checkGuard } from "../protocol/fence.ts";
-import { checkKey } from "../protocol/key.ts";
+import { checkKey, checkLeaseId } from "../protocol/key.ts";
 import type { Payload } from "../protocol/payload.ts";
 import { formatETag } from "../protocol/position.ts";
 import { type Mutation, type Precondition, scopeOpId } from "../protocol/shard-api.ts";
@@ -48,6 +48,7 @@ export type Wish =
       readonly tags?: readonly string[] | undefined;
       readonly when?: Precondition | undefined;
       readonly guard?: FenceGuard | undefined;
+      readonly lease?: string | undefined;
       readonly replace?: boolean | undefined;
     }
   | {
@@ -58,6 +59,7 @@ export type Wish =
       readonly tags?: readonly string[] | undefined;
       readonly when?: Precondition | undefined;
       readonly guard?: FenceGuard | undefined;
+      readonly lease?: string | undefined;
     }
   | {
       readonly kind: "delete";
@@ -132,7 +134,11 @@ export function toMutation(wish: Wish, scopedOpId: string): Mutation {
   const tags = wish.tags === undefined ? {} : { tags: [...new Set(wish.tags)] };
   if (expiresInMs !== undefined)
     checkRange("invalid_ttl", "expiresInMs", expiresInMs, minExpiresInMs, maxExpiresInMs);
-  const life = expiresInMs === undefined ? {} : { expiresInMs };
+  if (wish.lease !== undefined) checkLeaseId(wish.lease, "lease");
+  const life = {
+    ...(expiresInMs === undefined ? {} : { expiresInMs }),
+    ...(wish.lease === undefined ? {} : { lease: wish.lease }),
+  };
   if (wish.kind === "merge")
     return { kind: "merge", opId: scopedOpId, key, operand: wish.operand, ...life, ...tags, ...only };
   const replace = wish.replace === true ? ({ replace: true } as const) : {};

@@ -24,6 +24,8 @@ export interface WriteOptions<T> extends MutationOptions {
    * the key must not have seen a higher fence of it. A `{tag}` in both names puts them into one shard.
    */
   readonly guard?: FenceGuard;
+  /** Attaches the key to this live lease (its id) in the same commit; `lease_not_found` else, with nothing done. */
+  readonly lease?: string;
   /** The value replaces what is stored also where the key's registration names a merge rule. Default false: there it is merged in. */
   readonly replace?: boolean;
 }
@@ -38,7 +40,7 @@ export type Operand<T> = T extends readonly unknown[]
 /** Options of `warp.merge`. */
 export type MergeOptions<T> = Omit<WriteOptions<T>, "replace">;
 
-export type DeleteOptions = Omit<WriteOptions<never>, "codec" | "expiresInMs" | "tags" | "replace">;
+export type DeleteOptions = Omit<WriteOptions<never>, "codec" | "expiresInMs" | "tags" | "lease" | "replace">;
 
 /** What a mutation did. */
 export interface MutationResult {

@@ -32,8 +32,8 @@ export class Mutations {
   ): Promise<MutationResult> {
     this.#parts.lifetime.check();
     const payload = codec.encode(schema === undefined ? value : await checkValue(value, schema));
-    const { expiresInMs, tags, when, guard, replace } = options ?? {};
-    const wish = { kind: "set", key, payload, expiresInMs, tags, when, guard, replace } as const;
+    const { expiresInMs, tags, when, guard, lease, replace } = options ?? {};
+    const wish = { kind: "set", key, payload, expiresInMs, tags, when, guard, lease, replace } as const;
     return (await this.#writer.one(wish, options)).result;
   }
 
@@ -44,7 +44,7 @@ export class Mutations {
     options: MergeOptions<T> | undefined,
   ): Promise<MutationResult> {
     this.#parts.lifetime.check();
-    const { expiresInMs, tags, when, guard } = options ?? {};
+    const { expiresInMs, tags, when, guard, lease } = options ?? {};
     const wish = {
       kind: "merge",
       key,
@@ -53,6 +53,7 @@ export class Mutations {
       tags,
       when,
       guard,
+      lease,
     } as const;
     return (await this.#writer.one(wish, options)).result;
   }
@@ -81,8 +82,8 @@ export class Mutations {
     for (const [at, [key, value]] of list.entries()) {
       try {
         const payload = reading.codec.encode(await checkValue(value, reading.schema));
-        const { expiresInMs, tags, guard, replace } = options ?? {};
-        wishes.push({ kind: "set", key, payload, expiresInMs, tags, guard, replace });
+        const { expiresInMs, tags, guard, lease, replace } = options ?? {};
+        wishes.push({ kind: "set", key, payload, expiresInMs, tags, guard, lease, replace });
         places.push(at);
       } catch (error) {
         results[at] = { key, error };

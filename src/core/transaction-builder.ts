@@ -63,9 +63,9 @@ export class TransactionBuilder<
     options?: TransactionSetOptions<T>,
   ): With<Then, Else, In, TransactionWrite> {
     checkCondition(options);
-    const { expiresInMs, tags, when, guard, replace, ifVersion } = options ?? {};
+    const { expiresInMs, tags, when, guard, lease, replace, ifVersion } = options ?? {};
     const payload = codecOf(options).encode(value);
-    const wish = { kind: "set", key, payload, expiresInMs, tags, when, guard, replace } as const;
+    const wish = { kind: "set", key, payload, expiresInMs, tags, when, guard, lease, replace } as const;
     return this.#add({ wish, ifVersion });
   }
 
@@ -76,7 +76,7 @@ export class TransactionBuilder<
     options?: TransactionMergeOptions<T>,
   ): With<Then, Else, In, TransactionWrite> {
     checkCondition(options);
-    const { expiresInMs, tags, when, guard, ifVersion } = options ?? {};
+    const { expiresInMs, tags, when, guard, lease, ifVersion } = options ?? {};
     const wish = {
       kind: "merge",
       key,
@@ -85,6 +85,7 @@ export class TransactionBuilder<
       tags,
       when,
       guard,
+      lease,
     } as const;
     return this.#add({ wish, ifVersion });
   }

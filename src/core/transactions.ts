@@ -118,11 +118,11 @@ export class Transactions {
   ): Promise<MutationResult> {
     this.#parts.lifetime.check();
     checkKey(key);
-    const { expiresInMs, tags, guard } = options ?? {};
+    const { expiresInMs, tags, guard, lease } = options ?? {};
     const payload = codec.encode(value);
     const comparison =
       expected === undefined ? { key, exists: false } : { key, value: codec.encode(expected).bytes };
-    const wish = { kind: "set", key, payload, expiresInMs, tags, guard, replace: true } as const;
+    const wish = { kind: "set", key, payload, expiresInMs, tags, guard, lease, replace: true } as const;
     changeOf(wish, "");
     const done = await this.run(
       { compare: [comparison], success: [{ wish, ifVersion: undefined }], failure: [] },

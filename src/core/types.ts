@@ -142,11 +142,11 @@ export type BatchOperation =
   | { readonly op: "get"; readonly key: string }
   | ({ readonly op: "set"; readonly key: string; readonly payload: StoredEntry["payload"] } & Pick<
       WriteOptions<never>,
-      "expiresInMs" | "tags" | "when" | "guard" | "opId" | "replace"
+      "expiresInMs" | "tags" | "when" | "guard" | "lease" | "opId" | "replace"
     >)
   | ({ readonly op: "merge"; readonly key: string; readonly operand: StoredEntry["payload"] } & Pick<
       WriteOptions<never>,
-      "expiresInMs" | "tags" | "when" | "guard" | "opId"
+      "expiresInMs" | "tags" | "when" | "guard" | "lease" | "opId"
     >)
   | ({ readonly op: "delete"; readonly key: string } & Pick<WriteOptions<never>, "when" | "guard" | "opId">)
   | ({ readonly op: "invalidate"; readonly key: string } & Pick<WriteOptions<never>, "opId">);
@@ -177,6 +177,8 @@ export interface SetManyOptions<T> extends BatchOptions {
   readonly tags?: readonly string[];
   /** Of each of the values: see `WriteOptions.guard`. */
   readonly guard?: FenceGuard;
+  /** Of each of the values: see `WriteOptions.lease`. */
+  readonly lease?: string;
   /** See `WriteOptions.replace`. */
   readonly replace?: boolean;
 }

@@ -118,7 +118,9 @@ export class Lease {
 
   /** Somebody has said that it has ended, or its node was closed. */
   told(reason: LossReason): void {
-    this.#term.lose(reason);
+    // Its own revocation is no loss.
+    if (this.#revocation === undefined) this.#term.lose(reason);
+    else this.#term.end();
   }
 
   /** Runs `listener` once when it has ended, as far as this node knows. */

@@ -33,7 +33,13 @@ export function nodeBackground(onError: (error: unknown) => void): Background {
 
 /** All that a `Warp` asks of its host: `standalone({ host: nodeHost() })`. What background work fails with goes to `onError`, by default a warning of the process. */
 export function nodeHost(onError: (error: unknown) => void = warn) {
-  return { clock: nodeClock, timers: nodeTimers, random: nodeRandom, background: nodeBackground(onError) };
+  return {
+    clock: nodeClock,
+    elapsed: nodeElapsed,
+    timers: nodeTimers,
+    random: nodeRandom,
+    background: nodeBackground(onError),
+  };
 }
 
 function warn(error: unknown): void {

@@ -9,6 +9,7 @@ import { type SubscribedConnection, subscribed } from "../connection/socket/subs
 import { SpaceClient } from "../connection/space-client.ts";
 import { Warp } from "../core/warp.ts";
 import { WarpError } from "../errors.ts";
+import { shardLocks } from "../lock/shard/shard-locks.ts";
 import {
   workersBackground,
   workersClock,
@@ -68,8 +69,12 @@ export function edgeNode(options: EdgeOptions): EdgeNode {
   const calls = rpcConnection({ namespace, space, lanes: { background, clock: workersClock } });
   const pushed = options.subscribe === false ? undefined : withSubscriptions(calls, options, background);
   const connection = pushed ?? calls;
+  const client = new SpaceClient({ connection, timers: workersTimers });
   const warp = new Warp({
-    adapter: shardAdapter(new SpaceClient({ connection, timers: workersTimers })),
+    adapter: shardAdapter(client),
+    locks: shardLocks({ client }),
+    // Timers end with the request that set them.
+    renewLeases: false,
     cache: memoryCache({
       ...(maxEntries === undefined ? {} : { maxEntries }),
       ...(maxBytes === undefined ? {} : { maxBytes }),

@@ -6,6 +6,7 @@ import { socketConnection } from "../connection/socket/socket-connection.ts";
 import { SpaceClient } from "../connection/space-client.ts";
 import type { WarpOptions } from "../core/types.ts";
 import { Warp } from "../core/warp.ts";
+import { shardLocks } from "../lock/shard/shard-locks.ts";
 import { nodeElapsed, nodeHost } from "../platform/node.ts";
 import { nodeSockets } from "../platform/node-sockets.ts";
 import { fromBase64Url, fromUtf8 } from "../runtime/bytes.ts";
@@ -52,9 +53,11 @@ export function connectWarp(url: string, options: ConnectOptions = {}): Warp {
     ...(zone === undefined ? {} : { zone }),
     ...(backoff === undefined ? {} : { backoff }),
   });
+  const client = new SpaceClient({ connection, timers: host.timers });
   return new Warp({
     ...host,
-    adapter: shardAdapter(new SpaceClient({ connection, timers: host.timers })),
+    adapter: shardAdapter(client),
+    locks: shardLocks({ client }),
     cache: memoryCache({
       ...(maxEntries === undefined ? {} : { maxEntries }),
       ...(maxBytes === undefined ? {} : { maxBytes }),

@@ -59,6 +59,7 @@ export class MemoryLockSpace {
   open(onEnd: (ended: EndedHint) => void): string {
     const session = `${++this.#opened}`;
     this.#sessions.set(session, onEnd);
+    this.#stretch(() => undefined);
     return session;
   }
 
@@ -167,7 +168,8 @@ export class MemoryLockSpace {
   #setTimer(nowMs: number): void {
     this.#cancelTimer?.();
     const dueMs = this.#table.nextDueMs();
-    if (dueMs === undefined) return;
+    // Where nobody is there any more, things end when somebody looks.
+    if (dueMs === undefined || this.#sessions.size === 0) return;
     this.#cancelTimer = this.#timers.after(Math.max(0, dueMs - nowMs), () => this.#stretch(() => undefined));
   }
 }
