@@ -1,8 +1,10 @@
 import { resolveSettings } from "../core/policy.ts";
 import type { MergeRules } from "../merge/merge-rules.ts";
 import { workersClock, workersLog, workersRandom, workersSql, workersTimers } from "../platform/workers.ts";
+import type { LeasePeerApi } from "../protocol/lease.ts";
+import type { Home } from "../shard/admission.ts";
 import { Hub } from "../shard/hub/hub.ts";
-import { Shard, type ShardOptions } from "../shard/shard.ts";
+import { Shard } from "../shard/shard.ts";
 import { ObjectSockets } from "./object-sockets.ts";
 import { readShardConfig, type ShardEnv } from "./shard-config.ts";
 import { ShardDoor } from "./shard-door.ts";
@@ -11,7 +13,7 @@ import { ShardDoor } from "./shard-door.ts";
 export function openShard(
   ctx: DurableObjectState,
   env: ShardEnv,
-  home: ShardOptions["home"],
+  peer: (space: string, shard: number) => Home & LeasePeerApi,
   merges: MergeRules,
 ): { readonly shard: Shard; readonly door: ShardDoor } {
   const { storage } = ctx;
@@ -30,7 +32,8 @@ export function openShard(
       await storage.deleteAll();
     },
     databaseBytes: () => storage.sql.databaseSize,
-    home,
+    home: (space) => peer(space, 0),
+    peer,
   });
   const sockets = new ObjectSockets(ctx);
   const hub = new Hub({

@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { MergeFunctions } from "../merge/merge-function.ts";
 import { MergeRules } from "../merge/merge-rules.ts";
+import type { LeaseEndRequest, LeaseJoinRequest } from "../protocol/lease.ts";
 import type { RpcShardApi, ShardApi } from "../protocol/shard-api.ts";
 import { shardName } from "../protocol/space.ts";
 import { each } from "../shard/each.ts";
@@ -49,8 +50,9 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardAp
   /** The platform gives `ctx` and `env` only; `merges` comes from {@link warpShard}. */
   constructor(ctx: DurableObjectState, env: WarpShardEnv, merges = new MergeRules()) {
     super(ctx, env);
-    const home = (space: string) => env.SHARDS.get(env.SHARDS.idFromName(shardName(space, 0)));
-    ({ shard: this.#shard, door: this.#door } = openShard(ctx, env, home, merges));
+    const peer = (space: string, shard: number) =>
+      env.SHARDS.get(env.SHARDS.idFromName(shardName(space, shard)));
+    ({ shard: this.#shard, door: this.#door } = openShard(ctx, env, peer, merges));
     this.#metrics = new ShardMetrics(this.#shard, env);
   }
 
@@ -140,6 +142,30 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardAp
 
   observe(request: Asked<"observe">) {
     return this.#shard.observe(request);
+  }
+
+  lease(request: Asked<"lease">) {
+    return this.#metrics.after(this.#shard.lease(request));
+  }
+
+  leaseInfo(request: Asked<"leaseInfo">) {
+    return this.#shard.leaseInfo(request);
+  }
+
+  listLeases(request: Asked<"listLeases">) {
+    return this.#shard.listLeases(request);
+  }
+
+  leaseKeys(request: Asked<"leaseKeys">) {
+    return this.#shard.leaseKeys(request);
+  }
+
+  joinLease(request: LeaseJoinRequest) {
+    return this.#metrics.after(this.#shard.leases.joinLease(request));
+  }
+
+  endLease(request: LeaseEndRequest) {
+    return this.#metrics.after(this.#shard.leases.endLease(request));
   }
 
   override async fetch(request: Request): Promise<Response> {

@@ -53,9 +53,14 @@ export function checkPattern(pattern: string): void {
 /** The form of a lease's id: chosen at random by the node that grants it. */
 const leaseIdPattern = /^[a-z0-9]{16,64}$/;
 
+/** Whether `id` has the form of a lease's id. */
+export function isLeaseId(id: string): boolean {
+  return leaseIdPattern.test(id);
+}
+
 /** Throws `invalid_argument` naming `field` unless `id` is 16 to 64 of `a-z 0-9`. */
 export function checkLeaseId(id: string, field = "lease"): void {
-  if (leaseIdPattern.test(id)) return;
+  if (isLeaseId(id)) return;
   throw new WarpError("invalid_argument", "a lease's id is 16 to 64 of a-z and 0-9", { details: { field } });
 }
 

@@ -5,6 +5,7 @@
 
 import type { ErrorData } from "../errors.ts";
 import type { CallScope, Refusal, ShardStamp } from "./call-scope.ts";
+import type { LeasePeerApi, LeaseShardApi } from "./lease.ts";
 import type { LockShardApi } from "./lock.ts";
 import type { Mutation, Verdict } from "./operation.ts";
 import type { Payload } from "./payload.ts";
@@ -217,7 +218,7 @@ export interface UnregisterRequest extends CallScope {
  * The calls of one shard. Each answers with its reply or a {@link Refusal}; it throws only when the shard can't be
  * reached or broke, in which case a mutation's outcome is unknown.
  */
-export interface ShardApi extends LockShardApi {
+export interface ShardApi extends LockShardApi, LeaseShardApi {
   read(request: ReadRequest): Promise<ReadReply | Refusal>;
   mutate(request: MutateRequest): Promise<MutateReply | Refusal>;
   transact(request: TransactRequest): Promise<TransactReply | Refusal>;
@@ -259,7 +260,7 @@ export interface ShardApi extends LockShardApi {
 export type Ended<Reply> = Reply | { readonly thrown: ErrorData };
 
 /** What a shard's object offers over RPC beside its calls: several of them in one message, each with an end of its own. */
-export interface RpcShardApi extends ShardApi {
+export interface RpcShardApi extends ShardApi, LeasePeerApi {
   mutateMany(requests: readonly MutateRequest[]): Promise<readonly Ended<MutateReply | Refusal>[]>;
 }
 

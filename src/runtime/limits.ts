@@ -239,6 +239,8 @@ export const maxLeases = 100_000;
 export const leaseEndChunk = 256;
 export const leaseRetryBaseMs = 200;
 export const leaseRetryCapMs = 30_000;
+/** After which time the home of a lease looks again whether its end was carried out. */
+export const leaseWatchMs = 1_000;
 /** How long a shard waits for another's answer about a lease: before keys are attached, and for the end of its keys. */
 export const leaseJoinTimeoutMs = 5_000;
 export const leaseEndTimeoutMs = 30_000;

@@ -3,6 +3,7 @@ import type { ChangeLog, LogEntry } from "./change-log.ts";
 import type { Fences } from "./fences.ts";
 import type { History } from "./history.ts";
 import type { KeyState, KeyTable } from "./key-table.ts";
+import type { Lessor } from "./lease/lessor.ts";
 
 /** Who changes a key and when, for its log entry. */
 export type Note = Pick<LogEntry, "atMs" | "opId" | "fingerprint">;
@@ -13,12 +14,20 @@ export class KeyChanges {
   readonly #log: ChangeLog;
   readonly #history: History;
   readonly #fences: Fences;
+  readonly #leases: Pick<Lessor, "attach">;
 
-  constructor(keys: KeyTable, log: ChangeLog, history: History, fences: Fences) {
+  constructor(
+    keys: KeyTable,
+    log: ChangeLog,
+    history: History,
+    fences: Fences,
+    leases: Pick<Lessor, "attach">,
+  ) {
     this.#keys = keys;
     this.#log = log;
     this.#history = history;
     this.#fences = fences;
+    this.#leases = leases;
   }
 
   /** Carries out a plan that was made in the same stretch. Gives the revision; 0 for a plan to do nothing. */
@@ -26,6 +35,7 @@ export class KeyChanges {
     const { key } = plan;
     // A delete of an absent key, too: what an older holder writes after it must be refused.
     if ("guard" in plan && plan.guard !== undefined) this.#fences.remember(key, plan.guard, note.atMs);
+    if (plan.act === "put" && plan.lease !== undefined) this.#leases.attach(plan.lease, key);
     if (plan.act === "nothing") return 0;
     if (plan.act === "put") return this.#put(key, plan.value, plan.before, note);
     if (plan.act === "delete")

@@ -2,6 +2,7 @@ import type { ErrorData } from "../errors.ts";
 import { LockTable } from "../locking/lock-table.ts";
 import { MergeRules } from "../merge/merge-rules.ts";
 import type { HeldLocks } from "../protocol/fence.ts";
+import type { LeaseEndAction } from "../protocol/lease.ts";
 import type { StoredRegistration } from "../protocol/registration.ts";
 import type { ShardStamp } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
@@ -16,6 +17,10 @@ import { History } from "./history.ts";
 import { HistoryTable } from "./history-table.ts";
 import { KeyChanges } from "./key-changes.ts";
 import { KeyTable } from "./key-table.ts";
+import { AttachmentTable } from "./lease/attachment-table.ts";
+import { type EndedKeys, endKeys } from "./lease/end-keys.ts";
+import { LeaseTable } from "./lease/lease-table.ts";
+import { Lessor } from "./lease/lessor.ts";
 import { lockDue } from "./lock/lock-due.ts";
 import { LockInstance } from "./lock/lock-instance.ts";
 import { SqlLockStore } from "./lock/sql-lock-store.ts";
@@ -42,6 +47,10 @@ export interface LedgerOptions {
   readonly due?: readonly DueSource[];
   /** Default: the built-in ones. */
   readonly merges?: MergeRules;
+  /** Time as it passes. Default: `clock`. */
+  readonly elapsed?: Clock;
+  /** Told inside the commit in which a lease has ended; that is to be carried out then. Default: nobody does. */
+  readonly leaseEnding?: (id: string, nowMs: number) => void;
   /** What guards take for the locks of this shard. Default: those that it keeps. */
   readonly locks?: HeldLocks;
   /** Default: one of its own. */
@@ -68,6 +77,7 @@ export class Ledger {
   readonly intents: Intents;
   readonly locks: LockTable;
   readonly verdicts: VerdictTable;
+  readonly leases: Lessor;
   readonly #changes: KeyChanges;
   readonly #lockInstance: LockInstance;
   readonly #lockDue: DueSource;
@@ -104,7 +114,17 @@ export class Ledger {
     const fences = new Fences({ table: new FenceTable(sql), locks, shards: space.shards });
     this.#lockInstance = instance;
     this.#lockDue = lockDue(this.locks, store, swept);
-    this.#changes = new KeyChanges(keys, log, this.history, fences);
+    this.leases = new Lessor({
+      table: new LeaseTable(sql, options.clock, options.elapsed ?? options.clock, before?.leases.table),
+      attachments: new AttachmentTable(sql, before?.leases.attachments),
+      log,
+      verdicts: this.verdicts,
+      registrations,
+      strict: space.strict,
+      shards: space.shards,
+      ending: options.leaseEnding ?? (() => {}),
+    });
+    this.#changes = new KeyChanges(keys, log, this.history, fences, this.leases);
     this.merges = options.merges ?? new MergeRules();
     const parts = {
       epoch: this.epoch,
@@ -115,6 +135,7 @@ export class Ledger {
       history: this.history,
       changes: this.#changes,
       fences,
+      leases: this.leases,
       verdicts: this.verdicts,
       registrations,
       merges: this.merges,
@@ -176,6 +197,18 @@ export class Ledger {
     this.log.settle();
   }
 
+  /** Carries the end of a lease out for some of its keys: see {@link endKeys}. */
+  endOfLease(lease: string, onEnd: LeaseEndAction, ended: readonly string[], nowMs: number): EndedKeys {
+    const { keys } = this;
+    return endKeys(
+      { keys, changes: this.#changes, attachments: this.leases.attachments },
+      lease,
+      onEnd,
+      ended,
+      nowMs,
+    );
+  }
+
   /** Ends keys whose end has come, a bounded number of them. */
   expireDue(nowMs: number): void {
     const due = this.keys.due(nowMs, housekeepingChunk);
@@ -206,6 +239,7 @@ export class Ledger {
       { nextMs: () => this.keys.nextExpiryMs, run: (nowMs) => this.expireDue(nowMs) },
       this.history,
       this.#lockDue,
+      ...this.leases.due,
       {
         nextMs: () => this.log.trimDueMs(this.#retention),
         run: (nowMs) => this.log.trim(this.#retention, nowMs, housekeepingChunk),

@@ -1,5 +1,6 @@
 import { WarpError } from "../errors.ts";
 import type { Sql } from "../runtime/sql.ts";
+import { createLeaseTables, leaseTables } from "./lease/schema.ts";
 import { createLockTables, lockTables } from "./lock/lock-schema.ts";
 
 /** One step of the schema: brings a database from version `i` to `i + 1`, `i` being its place in the list. */
@@ -57,6 +58,7 @@ export const migrations: readonly Migration[] = [
       "INSERT OR REPLACE INTO meta SELECT 'floor', min(revision) - 1 FROM log HAVING min(revision) IS NOT NULL",
     );
   },
+  createLeaseTables,
 ];
 
 /** The schema version of a database; 0 where nothing was ever written. Reads only. */
@@ -99,6 +101,7 @@ export function dropAll(sql: Sql): void {
       "intents",
       "fences",
       ...lockTables,
+      ...leaseTables,
       "meta",
     ]) {
       sql.run(`DROP TABLE IF EXISTS ${table}`);

@@ -7,6 +7,8 @@ import { steadyClock } from "../runtime/steady-clock.ts";
 import { Admission, type Home } from "./admission.ts";
 import type { DueSource } from "./alarms.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { LeaseCalls } from "./lease/lease-calls.ts";
+import { type LeasePeers, noPeers } from "./lease/peers.ts";
 import { LockCalls } from "./lock/lock-calls.ts";
 import { LockInstance, type LockSessions } from "./lock/lock-instance.ts";
 import { LockReads } from "./lock/lock-reads.ts";
@@ -32,6 +34,8 @@ export interface ShardOptions extends ResidenceOptions {
   /** Bytes that the database takes. */
   readonly databaseBytes: () => number;
   readonly home: (space: string) => Home;
+  /** The other shards of the space, for leases. Default: there is no way to them. */
+  readonly peer?: LeasePeers;
   /** For those who wait for another's load, and for strong writes that wait for holders. */
   readonly timers: Timers;
   /**
@@ -60,6 +64,8 @@ export class Shard implements ShardApi {
   readonly #lockInstance: LockInstance;
   readonly #locks: LockCalls;
   readonly #lockReads: LockReads;
+  /** What other shards ask about leases is asked of it directly. */
+  readonly leases: LeaseCalls;
   /** What of the log may be told. */
   readonly published: PublishedLog;
   readonly elapsed: Clock;
@@ -75,9 +81,19 @@ export class Shard implements ShardApi {
       nextMs: () => this.#strong?.due.nextMs(),
       run: (nowMs) => this.#strong.due.run(nowMs),
     };
+    const ends: DueSource = {
+      nextMs: () => this.leases?.ends.nextMs(),
+      run: (nowMs) => this.leases.ends.run(nowMs),
+    };
     this.#lockInstance = new LockInstance(clock, elapsed);
     const lockInstance = this.#lockInstance;
-    const residence = new Residence({ ...options, due: [waker, notes], lockInstance });
+    const residence = new Residence({
+      ...options,
+      elapsed,
+      due: [waker, notes, ends],
+      lockInstance,
+      leaseEnding: (id, nowMs) => this.leases.ends.begin(id, nowMs),
+    });
     this.#residence = residence;
     this.published = new PublishedLog(residence, options.durable);
     const authority = new Authority(elapsed);
@@ -102,6 +118,10 @@ export class Shard implements ShardApi {
     const expired = () => void lockInstance.saying(() => this.published.settle()).catch(() => undefined);
     this.#reads = new ReadCalls({ ...options, expired }, residence, commit, this.#admission, this.#strong);
     const path = new WritePath(clock, commit, this.#strong);
+    const { peer: peers = noPeers } = options;
+    const admission = this.#admission;
+    const shared = { clock, timers, residence, commit, admission };
+    this.leases = new LeaseCalls({ ...shared, strong: this.#strong, path, peers });
     this.#writes = new WriteCalls(
       options.clock,
       this.#residence,
@@ -110,9 +130,9 @@ export class Shard implements ShardApi {
       this.#claims,
       this.#strong,
       path,
+      this.leases.joins,
     );
-    const admission = this.#admission;
-    const parts = { clock, timers, residence, commit, admission, authority, instance: lockInstance };
+    const parts = { ...shared, authority, instance: lockInstance };
     this.#locks = new LockCalls(parts);
     this.#lockReads = new LockReads(parts);
   }
@@ -246,6 +266,22 @@ export class Shard implements ShardApi {
 
   observe(request: Asked<"observe">): Answered<"observe"> {
     return this.#lockReads.observe(request);
+  }
+
+  lease(request: Asked<"lease">): Answered<"lease"> {
+    return this.leases.lease(request);
+  }
+
+  leaseInfo(request: Asked<"leaseInfo">): Answered<"leaseInfo"> {
+    return this.leases.leaseInfo(request);
+  }
+
+  listLeases(request: Asked<"listLeases">): Answered<"listLeases"> {
+    return this.leases.listLeases(request);
+  }
+
+  leaseKeys(request: Asked<"leaseKeys">): Answered<"leaseKeys"> {
+    return this.leases.leaseKeys(request);
   }
 
   /** The host's alarm went off: does what is due and sets it again. */

@@ -1,4 +1,3 @@
-import { WarpError } from "../errors.ts";
 import type { MergeRules } from "../merge/merge-rules.ts";
 import type { FenceGuard } from "../protocol/operation.ts";
 import type { Payload } from "../protocol/payload.ts";
@@ -9,6 +8,7 @@ import type { Fences } from "./fences.ts";
 import type { History } from "./history.ts";
 import type { KeyChanges } from "./key-changes.ts";
 import type { KeyState, KeyTable } from "./key-table.ts";
+import type { Lessor } from "./lease/lessor.ts";
 import type { RegistrationTable } from "./registration-table.ts";
 
 /** What plans are made from. */
@@ -20,6 +20,7 @@ export interface StateParts {
   readonly history: History;
   readonly changes: KeyChanges;
   readonly fences: Fences;
+  readonly leases: Pick<Lessor, "check">;
   readonly registrations: RegistrationTable;
   readonly merges: MergeRules;
 }
@@ -76,8 +77,8 @@ export class StateView implements PlanView<KeyState> {
     this.#parts.fences.check(key, guard);
   }
 
-  checkLease(): void {
-    throw new WarpError("unsupported", "leases are not there yet");
+  checkLease(lease: string, key: string): void {
+    this.#parts.leases.check(lease, key, this.nowMs);
   }
 
   merge(settings: RegistrationSettings, stored: Payload | undefined, operand: Payload): Payload {

@@ -3,6 +3,7 @@ import type { LoadClaims } from "../protocol/load-claims.ts";
 import { endsClaims } from "../protocol/mutation.ts";
 import { checkResolveCount, resolutionOf } from "../protocol/outcomes.ts";
 import {
+  type CallScope,
   isRefusal,
   type MutateReply,
   type MutateRequest,
@@ -18,6 +19,9 @@ import { checkTransactionShape, transactionNames, transactionShard } from "../pr
 import type { Clock } from "../runtime/clock.ts";
 import type { Admission } from "./admission.ts";
 import type { GroupCommit } from "./group-commit.ts";
+import { type Attaching, attachingIn, attachingOf, refuseUnasked } from "./lease/attaching.ts";
+import type { Joins } from "./lease/joins.ts";
+import type { Ledger } from "./ledger.ts";
 import { unwritten } from "./read-calls.ts";
 import { refusing } from "./refusal.ts";
 import type { Residence } from "./residence.ts";
@@ -35,6 +39,7 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
   readonly #claims: LoadClaims;
   readonly #strong: Strong;
   readonly #path: WritePath;
+  readonly #joins: Joins;
 
   constructor(
     clock: Clock,
@@ -44,6 +49,7 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
     claims: LoadClaims,
     strong: Strong,
     path: WritePath,
+    joins: Joins,
   ) {
     this.#clock = clock;
     this.#residence = residence;
@@ -52,14 +58,16 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
     this.#claims = claims;
     this.#strong = strong;
     this.#path = path;
+    this.#joins = joins;
   }
 
   async mutate(request: MutateRequest, session?: string): Promise<MutateReply | Refusal> {
     const admitted = await this.#admission.admit(request, "write");
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
+    const admit = await this.#attaching(request, attachingIn(request.mutations));
     const reply = await this.#path.take({
       operations: request.mutations.map((mutation) => new MutationOperation(mutation)),
-      admit: () => this.#residence.admit(request),
+      admit,
       reply: (ledger, verdicts): MutateReply => ({ ...ledger.stamp(), verdicts }),
       writer: this.#strong.nodeOf(session) ?? request.node,
       weight: request.mutations.length,
@@ -72,11 +80,12 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
     const { transaction } = request;
     const admitted = await this.#admission.admit(request, "write");
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
+    const admit = await this.#attaching(request, attachingOf(transaction));
     const reply = await this.#path.take({
       operations: [new TransactionOperation(transaction)],
       admit: () =>
         refusing(() => {
-          const ledger = this.#residence.admit(request);
+          const ledger = admit();
           if (isRefusal(ledger)) return ledger;
           checkTransactionShape(transaction);
           checkShard(transaction, ledger.space.shards, request.shard);
@@ -110,11 +119,27 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
         const present = this.#residence.admit(request);
         if (isRefusal(present)) return present;
         // A repeat may wait while the verdict is known already.
-        const isPending = (opId: string) => this.#strong.isPending(opId) && !present.knows(opId);
+        const isPending = (opId: string) =>
+          present.leases.table.isEndedBy(opId) || (this.#strong.isPending(opId) && !present.knows(opId));
         const resolutions = present.resolver.resolve(opIds, this.#clock.now(), seal, isPending);
         return { ...present.stamp(), resolutions };
       }),
     );
+  }
+
+  /** Gives how the request is admitted in its commit, once this shard has joined the leases that its keys are to be attached to. */
+  async #attaching(request: CallScope, attaching: readonly Attaching[]): Promise<() => Ledger | Refusal> {
+    if (attaching.length === 0) return () => this.#residence.admit(request);
+    const unasked = await this.#joins.join(
+      attaching.map(({ lease }) => lease),
+      request,
+    );
+    return () => {
+      const ledger = this.#residence.admit(request);
+      if (isRefusal(ledger)) return ledger;
+      const isPending = (opId: string) => this.#strong.isPending(opId);
+      return refuseUnasked(attaching, unasked, ledger, isPending) ?? ledger;
+    };
   }
 
   /** Only now, when it is durable: who waited for a load reads what it brought. */

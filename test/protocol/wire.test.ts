@@ -22,7 +22,7 @@ const calls: readonly WireCall[] = [
         ...scope,
         mutations: [
           { kind: "set", opId, key: "k", payload, expiresInMs: 5, tags: ["t"], when: { anyOf: "*" } },
-          { kind: "merge", opId, key: "k", operand: payload },
+          { kind: "merge", opId, key: "k", operand: payload, lease: "lease0123456789ab" },
           { kind: "restore", opId, key: "k", version: 3 },
           { kind: "delete", opId, key: "k", when: { noneOf: ["a.1"] } },
           { kind: "invalidate", opId, key: "k" },
@@ -113,6 +113,25 @@ const calls: readonly WireCall[] = [
   { m: "lockInfo", a: [{ ...scope, name: "jobs" }] },
   { m: "listLocks", a: [{ ...scope, prefix: "j", after: "jobs", limit: 10 }] },
   { m: "observe", a: [{ ...scope, name: "jobs", after: 3, epoch: "00000000000000aa", waitMs: 0 }] },
+  {
+    m: "lease",
+    a: [
+      {
+        ...scope,
+        commands: [
+          { kind: "grant", opId, id: "lease0123456789ab", ttlMs: 1_000, onEnd: "delete", maxLifeMs: 9_000 },
+          { kind: "grant", opId, id: "lease0123456789ab", ttlMs: 1_000, onEnd: "invalidate" },
+          { kind: "keepAlive", opId, id: "lease0123456789ab" },
+          { kind: "revoke", opId, id: "lease0123456789ab" },
+          { kind: "attach", opId, id: "lease0123456789ab", keys: ["a", "b"] },
+          { kind: "detach", opId, id: "lease0123456789ab", keys: [] },
+        ],
+      },
+    ],
+  },
+  { m: "leaseInfo", a: [{ ...scope, id: "lease0123456789ab" }] },
+  { m: "listLeases", a: [{ ...scope, after: "lease", limit: 10 }] },
+  { m: "leaseKeys", a: [{ ...scope, id: "lease0123456789ab", after: "a", limit: 1_000 }] },
 ];
 
 const clientFrames: readonly ClientFrame[] = [
@@ -349,7 +368,7 @@ function shapeOf(args: readonly unknown[]): boolean {
   if (typeof space !== "string" || !Number.isInteger(shard)) return false;
   if (keys !== undefined && !(keys as unknown[]).every((key) => typeof key === "string")) return false;
   const named = (one: Record<string, unknown>): boolean =>
-    typeof one.opId === "string" && typeof one.name === "string";
+    typeof one.opId === "string" && typeof (one.name ?? one.id) === "string";
   if (commands !== undefined && !(commands as Record<string, unknown>[]).every(named)) return false;
   return (
     mutations === undefined ||

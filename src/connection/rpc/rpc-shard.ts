@@ -60,5 +60,9 @@ export function viaLane(stub: () => RpcShardApi, lane: Pick<ShardApi, "mutate">)
     lockInfo: (request) => stub().lockInfo(request),
     listLocks: (request) => stub().listLocks(request),
     observe: (request) => stub().observe(request),
+    lease: (request) => stub().lease(request),
+    leaseInfo: (request) => stub().leaseInfo(request),
+    listLeases: (request) => stub().listLeases(request),
+    leaseKeys: (request) => stub().leaseKeys(request),
   };
 }

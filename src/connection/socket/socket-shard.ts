@@ -32,6 +32,10 @@ export function socketShard(link: ShardLink): ShardApi {
     lockInfo: call("lockInfo"),
     listLocks: call("listLocks"),
     observe: call("observe"),
+    lease: call("lease"),
+    leaseInfo: call("leaseInfo"),
+    listLeases: call("listLeases"),
+    leaseKeys: call("leaseKeys"),
   };
 }
 

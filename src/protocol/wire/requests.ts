@@ -4,11 +4,13 @@ import {
   maxBatchOperations,
   maxChangesLimit,
   maxComparisons,
+  maxLeaseCallKeys,
   maxListLimit,
   maxLockCommands,
   maxShards,
   maxTransactionOperations,
 } from "../../runtime/limits.ts";
+import type { LeaseCommand } from "../lease.ts";
 import type { LockCommand } from "../lock.ts";
 import type { FenceGuard, Mutation, Precondition } from "../operation.ts";
 import type { Payload } from "../payload.ts";
@@ -162,6 +164,23 @@ function argument(value: unknown, at: string, index: number): unknown {
 
 const spaceOptions = record({ shards: optional(number), strict: optional(truth) });
 
+const lease = { opId, id: text };
+// A little above what a call may have, as for locks.
+const leaseKeys = list(text, 4 * maxLeaseCallKeys);
+const leaseCommand: Reader<LeaseCommand> = variants<LeaseCommand>("kind", {
+  grant: record({
+    kind: word("grant"),
+    ...lease,
+    ttlMs: number,
+    onEnd: word("invalidate", "delete"),
+    maxLifeMs: optional(number),
+  }),
+  keepAlive: record({ kind: word("keepAlive"), ...lease }),
+  revoke: record({ kind: word("revoke"), ...lease }),
+  attach: record({ kind: word("attach"), ...lease, keys: leaseKeys }),
+  detach: record({ kind: word("detach"), ...lease, keys: leaseKeys }),
+});
+
 const place = { name: text, owner: text };
 const fenced = { opId, ...place, fence: number };
 const command: Reader<LockCommand> = variants<LockCommand>("kind", {
@@ -240,6 +259,10 @@ const readers: { readonly [M in WireMethod]: Reader<WireArguments<M>> } = {
   observe: one(
     record({ ...scope, name: text, after: optional(whole()), epoch: optional(text), waitMs: number }),
   ),
+  lease: one(record({ ...scope, commands: list(leaseCommand, 4 * maxLockCommands) })),
+  leaseInfo: one(record({ ...scope, id: text })),
+  listLeases: one(record({ ...scope, after: optional(text), limit: number })),
+  leaseKeys: one(record({ ...scope, id: text, after: optional(text), limit: number })),
 };
 
 /** The methods that there are. */

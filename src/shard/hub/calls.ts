@@ -36,6 +36,7 @@ const changing: ReadonlySet<WireMethod> = new Set<WireMethod>([
   "register",
   "unregister",
   "lock",
+  "lease",
 ]);
 
 /** Makes the calls of sessions at their shard. */
@@ -113,6 +114,14 @@ export class Calls {
         return shard.listLocks(call.a[0]);
       case "observe":
         return shard.observe(call.a[0]);
+      case "lease":
+        return shard.lease(call.a[0]);
+      case "leaseInfo":
+        return shard.leaseInfo(call.a[0]);
+      case "listLeases":
+        return shard.listLeases(call.a[0]);
+      case "leaseKeys":
+        return shard.leaseKeys(call.a[0]);
     }
   }
 }

@@ -15,6 +15,8 @@ export interface Operation<V> {
   readonly opId: string;
   /** Keys that no other write may change from the moment its compares are judged until it has committed. */
   readonly claims: readonly string[];
+  /** Present: it is done without a quorum, whatever is registered for its keys. */
+  readonly withoutQuorum?: true;
   /** All that it may touch, however its compares come out. */
   readonly reach: Touch;
   /** Its fingerprint. */

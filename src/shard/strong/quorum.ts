@@ -14,7 +14,7 @@ export interface Voter {
 }
 
 /** What the registrations of `keys` ask for together; undefined: nothing. */
-export function quorumOf(registrations: RegistrationTable, keys: readonly string[]): Quorum | undefined {
+function quorumOf(registrations: RegistrationTable, keys: readonly string[]): Quorum | undefined {
   if (!registrations.wantsQuorum) return undefined;
   let nodes = 0;
   let zones = 0;
@@ -25,6 +25,16 @@ export function quorumOf(registrations: RegistrationTable, keys: readonly string
     zones = Math.max(zones, wanted.zones);
   }
   return nodes === 0 ? undefined : { nodes, zones };
+}
+
+/** What an operation that touches `keys` needs; undefined: nothing. */
+export function quorumFor(
+  operation: { readonly withoutQuorum?: true },
+  registrations: RegistrationTable | undefined,
+  keys: readonly string[],
+): Quorum | undefined {
+  if (operation.withoutQuorum === true || registrations === undefined) return undefined;
+  return quorumOf(registrations, keys);
 }
 
 /** Whether these make the quorum. */

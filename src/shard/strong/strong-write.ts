@@ -9,7 +9,7 @@ import type { Guard } from "./guard.ts";
 import type { Holders } from "./holders.ts";
 import type { Leases } from "./leases.ts";
 import { nothing, type Operation, type Touch, union } from "./operation.ts";
-import { isMet, type Quorum, quorumFailed, quorumOf } from "./quorum.ts";
+import { isMet, type Quorum, quorumFailed, quorumFor } from "./quorum.ts";
 import type { Round } from "./round.ts";
 
 /** What a request asks of strong writes. */
@@ -141,8 +141,8 @@ export class StrongWrite<V, R extends object> {
       const touches = this.#request.operations.map((operation, at) => operation.touched(verdicts[at] as V));
       const quorums = new Map<number, Quorum>();
       const failedBefore = failed.size;
-      for (const [at, { keys }] of touches.entries()) {
-        const quorum = registrations === undefined ? undefined : quorumOf(registrations, keys);
+      for (const [at, operation] of this.#request.operations.entries()) {
+        const quorum = quorumFor(operation, registrations, touches[at]?.keys ?? []);
         if (quorum === undefined) continue;
         if (isMet(quorum, this.#voters())) quorums.set(at, quorum);
         else failed.set(at, quorumFailed(quorum, this.#voters(), "are connected"));
@@ -224,7 +224,7 @@ export class StrongWrite<V, R extends object> {
       if (plan.failed.has(at)) return true;
       const { keys } = operation.touched(verdicts[at] as V);
       if (keys.some((key) => holders.has(key))) return false;
-      const quorum = registrations === undefined ? undefined : quorumOf(registrations, keys);
+      const quorum = quorumFor(operation, registrations, keys);
       const met = plan.quorums.get(at);
       if (quorum === undefined) return true;
       return met !== undefined && met.nodes >= quorum.nodes && met.zones >= quorum.zones;

@@ -15,7 +15,7 @@ import { Guard } from "./guard.ts";
 import { Holders } from "./holders.ts";
 import { Leases } from "./leases.ts";
 import type { Operation, Touch } from "./operation.ts";
-import { quorumOf } from "./quorum.ts";
+import { quorumFor } from "./quorum.ts";
 import { Round } from "./round.ts";
 import { Standing } from "./standing.ts";
 import { type StrongRequest, StrongWrite, type StrongWriteParts } from "./strong-write.ts";
@@ -113,14 +113,16 @@ export class Strong {
     if (this.#holders.isEmpty && this.#claims.isEmpty && this.#guard === undefined && !wantsQuorum) {
       return false;
     }
-    return operations.some(
-      ({ opId, claims, reach }) =>
+    return operations.some((operation) => {
+      const { opId, claims, reach } = operation;
+      return (
         this.#claims.has(opId) ||
         claims.some((key) => this.#claims.has(key)) ||
         this.#guard?.stops(reach) ||
         this.#isHeld(reach) ||
-        quorumOf(ledger.registrations, reach.keys) !== undefined,
-    );
+        quorumFor(operation, ledger.registrations, reach.keys) !== undefined
+      );
+    });
   }
 
   /** Begins a strong write; a refusal where too many wait. */

@@ -28,6 +28,10 @@ const methods: readonly ShardMethod[] = [
   "lockInfo",
   "listLocks",
   "observe",
+  "lease",
+  "leaseInfo",
+  "listLeases",
+  "leaseKeys",
 ];
 
 /** Calls that may arrive twice. */
