@@ -38,6 +38,10 @@ export interface HttpCall {
   readonly opId?: string;
   /** Says so of a call that changes something and takes no op id. Default: whether there is an `opId`. */
   readonly mutation?: boolean;
+  /** Instead of the client's own, 1 to 120,000 ms; the server is told at least 100. */
+  readonly timeoutMs?: number;
+  /** Gives the call up. */
+  readonly signal?: AbortSignal;
 }
 
 /** An answer that was read to its end. */
@@ -100,7 +104,12 @@ export class HttpClient {
 
   /** Makes a call and reads the whole answer. Throws what the server refuses; `unavailable`; `deadline_exceeded`. */
   async call(call: HttpCall): Promise<HttpAnswer> {
-    const deadline = new Deadline(this.#options.timers, this.#timeoutMs + graceMs);
+    const { signal } = call;
+    const deadline = new Deadline(this.#options.timers, (call.timeoutMs ?? this.#timeoutMs) + graceMs);
+    const giveUp = (): void => deadline.abandon();
+    if (signal?.aborted === true)
+      throw new WarpError("aborted", "the caller gave up before the call was sent");
+    signal?.addEventListener("abort", giveUp, { once: true });
     deadline.touch();
     try {
       const response = await this.#send(call, deadline);
@@ -110,6 +119,7 @@ export class HttpClient {
       throw this.#failure(error, call, deadline);
     } finally {
       deadline.rest();
+      signal?.removeEventListener("abort", giveUp);
     }
   }
 
@@ -169,7 +179,7 @@ export class HttpClient {
     const { token, fetch } = this.#options;
     const body = call.json === undefined ? call.body : utf8(JSON.stringify(call.json));
     const headers: Record<string, string> = {
-      "Warp-Timeout-Ms": String(this.#timeoutMs),
+      "Warp-Timeout-Ms": String(toldMs(call.timeoutMs ?? this.#timeoutMs)),
       ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
       ...(call.json === undefined ? {} : { "Content-Type": "application/json" }),
       ...(call.opId === undefined ? {} : { "Warp-Op-Id": call.opId }),
@@ -201,6 +211,10 @@ export class HttpClient {
   #lost(error: unknown, call: HttpCall, deadline: Deadline): WarpError {
     if (isWarpError(error)) return error;
     const mutation = isMutation(call);
+    if (call.signal?.aborted === true) {
+      const outcome = mutation ? "unknown" : "fail";
+      return new WarpError("aborted", "the caller gave up", { cause: error, outcome });
+    }
     if (deadline.passed) {
       return new WarpError("deadline_exceeded", "the server did not answer in time", {
         cause: error,
@@ -222,6 +236,11 @@ function named(error: WarpError, opId: string | undefined): WarpError {
   if (error.outcome !== "unknown" || opId === undefined) return error;
   const { code, message, ...data } = error.toData();
   return new WarpError(code, message, { ...data, cause: error.cause, details: { ...data.details, opId } });
+}
+
+/** The deadline as the server may be told it. */
+function toldMs(timeoutMs: number): number {
+  return Math.min(maxTimeoutMs, Math.max(minTimeoutMs, Math.ceil(timeoutMs)));
 }
 
 function isMutation(call: HttpCall): boolean {
