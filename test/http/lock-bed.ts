@@ -1,0 +1,67 @@
+import { memoryAdapter } from "../../src/adapter/memory/memory-adapter.ts";
+import { memoryCache } from "../../src/cache/memory/memory-cache.ts";
+import { Warp } from "../../src/core/warp.ts";
+import { createApp } from "../../src/http/app.ts";
+import type { Deployment } from "../../src/http/deployment.ts";
+import { MemoryLockSpace } from "../../src/lock/memory/memory-lock-space.ts";
+import { memoryLocks } from "../../src/lock/memory/memory-locks.ts";
+import { uuidv7 } from "../../src/runtime/ids.ts";
+import { virtualClock } from "../support/virtual-clock.ts";
+import { config, problemOf, secret } from "./bed.ts";
+import { FakeSpaces } from "./fake-warp.ts";
+
+/** A success: its status, and the members of its JSON. */
+export type Done = { readonly status: number } & Readonly<Record<string, unknown>>;
+
+/** An app over the real core with locks in memory, on a clock that a test moves. */
+export function lockBed() {
+  const clock = virtualClock(1_800_000_000_000);
+  const random = { bytes: (count: number) => crypto.getRandomValues(new Uint8Array(count)) };
+  const host = { clock, timers: clock, random };
+  const space = new MemoryLockSpace(host);
+  const warp = new Warp({
+    ...host,
+    adapter: memoryAdapter(host),
+    cache: memoryCache({}),
+    background: { run: (work) => void work.catch(() => undefined) },
+    locks: memoryLocks({ space }),
+  });
+  const deployment: Deployment = {
+    warp: () => warp,
+    spaces: new FakeSpaces(),
+    config: config(),
+    clock,
+    random,
+    log: { error: (message, facts) => console.error(message, facts) },
+  };
+  const app = createApp(deployment);
+  const send = async (
+    method: string,
+    path: string,
+    body?: unknown,
+    { bearer = secret, ...headers }: Readonly<Record<string, string>> = {},
+  ): Promise<Response> =>
+    await app.request(`http://localhost/v1/s/${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${bearer}`, "Content-Type": "application/json", ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  return {
+    app,
+    clock,
+    random,
+    warp,
+    send,
+    newOpId: () => uuidv7(clock, random),
+    /** The JSON of a success. */
+    async done(...asked: Parameters<typeof send>): Promise<Done> {
+      const response = await send(...asked);
+      if (response.status >= 300) throw new Error(JSON.stringify(await problemOf(response)));
+      return { status: response.status, ...((await response.json()) as Record<string, unknown>) };
+    },
+    /** The problem of a refusal. */
+    async refused(...asked: Parameters<typeof send>) {
+      return await problemOf(await send(...asked));
+    },
+  };
+}
