@@ -44,11 +44,11 @@ describe("acquire and release", () => {
   });
 
   it("LK-04 LK6 LK5 it is free when its time is over, not before, and a late renewal is told how it ended", async () => {
-    const { done, refused, clock } = lockBed();
+    const { done, refused, advance } = lockBed();
     const { fence } = await done("POST", "locks/a", { owner: "ada", ttlMs: 1_000 });
-    await clock.advance(999);
+    await advance(999);
     expect((await refused("POST", "locks/a", grace)).code).toBe("lock_held");
-    await clock.advance(1);
+    await advance(1);
     const next = await done("POST", "locks/a", grace);
     expect(await refused("PATCH", "locks/a", { owner: "ada", fence })).toMatchObject({
       code: "lock_lost",
@@ -77,9 +77,9 @@ describe("acquire and release", () => {
   });
 
   it("a renewal counts from its commit on, with another time to live if it names one", async () => {
-    const { done, clock } = lockBed();
+    const { done, advance } = lockBed();
     const { fence } = await done("POST", "locks/a", ada);
-    await clock.advance(20_000);
+    await advance(20_000);
     expect(await done("PATCH", "locks/a", { owner: "ada", fence })).toMatchObject({ remainingMs: 30_000 });
     expect(await done("PATCH", "locks/a", { owner: "ada", fence, ttlMs: 60_000 })).toMatchObject({
       ttlMs: 60_000,
@@ -169,12 +169,12 @@ describe("acquire and release", () => {
 
 describe("waiting", () => {
   it("LK8 X-14 a call waits at most 25 s, never answers a success without the lock, and the ticket keeps the place", async () => {
-    const { done, refused, clock } = lockBed();
+    const { done, refused, clock, advance } = lockBed();
     const { fence } = await done("POST", "locks/a", { owner: "ada", ttlMs: 120_000 });
     const begunAt = clock.now();
     const first = refused("POST", "locks/a", { ...grace, waitMs: 60_000 });
     const second = refused("POST", "locks/a", { owner: "edsger", ttlMs: 30_000, waitMs: 60_000 });
-    await clock.advance(25_000);
+    await advance(25_000);
     const waiting = await first;
     expect(waiting).toMatchObject({ status: 409, code: "lock_waiting", details: { position: 1 } });
     expect(await second).toMatchObject({ code: "lock_waiting", details: { position: 2 } });
@@ -183,7 +183,7 @@ describe("waiting", () => {
     const { ticket: later } = (await second).details as { ticket: string };
     const behind = done("POST", "locks/a", { owner: "edsger", ticket: later });
     const front = done("POST", "locks/a", { owner: "grace", ticket });
-    await clock.advance(1_000);
+    await advance(1_000);
     await done("DELETE", `locks/a?owner=ada&fence=${fence}`);
     const granted = await front;
     expect(granted).toMatchObject({ status: 201, owner: "grace", ttlMs: 30_000, remainingMs: 30_000 });
@@ -192,29 +192,29 @@ describe("waiting", () => {
   });
 
   it("LK-03 the whole wait is over: lock_held, and no place is left behind", async () => {
-    const { done, refused, clock } = lockBed();
+    const { done, refused, advance } = lockBed();
     await done("POST", "locks/a", { owner: "ada", ttlMs: 120_000 });
     const short = refused("POST", "locks/a", { ...grace, waitMs: 1_000 });
-    await clock.advance(1_250);
+    await advance(1_250);
     expect((await short).code).toBe("lock_held");
     expect(await done("GET", "locks/a")).toMatchObject({ waiters: 0 });
   });
 
   it("a call with a deadline of its own answers before that", async () => {
-    const { done, refused, clock } = lockBed();
+    const { done, refused, advance } = lockBed();
     await done("POST", "locks/a", { owner: "ada", ttlMs: 120_000 });
     const waiting = refused("POST", "locks/a", { ...grace, waitMs: 60_000 }, { "Warp-Timeout-Ms": "3000" });
-    await clock.advance(2_000);
+    await advance(2_000);
     expect((await waiting).code).toBe("lock_waiting");
   });
 
   it("OU2 an acquire repeated with its op id tells how the place stands now", async () => {
-    const { done, refused, clock, newOpId } = lockBed();
+    const { done, refused, newOpId, advance } = lockBed();
     const { fence } = await done("POST", "locks/a", ada);
     const headers = { "Warp-Op-Id": newOpId(), "Warp-Timeout-Ms": "1000" };
     const body = { ...grace, waitMs: 20_000 };
     const lost = refused("POST", "locks/a", body, headers);
-    await clock.advance(500);
+    await advance(500);
     const { ticket } = (await lost).details as { ticket: string };
     await done("DELETE", `locks/a?owner=ada&fence=${fence}`);
     const granted = await done("POST", "locks/a", body, headers);
@@ -224,11 +224,11 @@ describe("waiting", () => {
   });
 
   it("LK10 a place is left, or given back where it had become a grant", async () => {
-    const { done, refused, clock } = lockBed();
+    const { done, refused, advance } = lockBed();
     const { fence } = await done("POST", "locks/a", ada);
     const headers = { "Warp-Timeout-Ms": "200" };
     const place = refused("POST", "locks/a", { ...grace, waitMs: 20_000 }, headers);
-    await clock.advance(100);
+    await advance(100);
     const { ticket } = (await place).details as { ticket: string };
     expect((await refused("DELETE", `locks/a?owner=ada&ticket=${ticket}`)).code).toBe("not_owner");
     await done("DELETE", `locks/a?owner=ada&fence=${fence}`);
@@ -390,13 +390,13 @@ describe("bad input gets its code and nothing is changed", () => {
 
 describe("elections", () => {
   it("LK15 campaign, leader, proclaim, resign; the next in line follows, and all of it can be observed", async () => {
-    const { done, clock } = lockBed();
+    const { done, advance, turns } = lockBed();
     expect(await done("GET", "elections/e")).toMatchObject({ leader: null, candidates: 0 });
     const { cursor } = await done("GET", "elections/e");
     const first = await done("POST", "elections/e", { ...ada, json: { url: "one" } });
     expect(first.status).toBe(201);
     const next = done("POST", "elections/e", { ...grace, waitMs: 20_000, text: "two" });
-    await clock.settle();
+    await turns();
     expect(await done("GET", "elections/e")).toMatchObject({
       leader: { owner: "ada", fence: first.fence, kind: "election", json: { url: "one" } },
       candidates: 1,
@@ -405,7 +405,7 @@ describe("elections", () => {
     expect(await done("PATCH", "elections/e", { owner: "ada", fence, json: { url: "1b" } })).toMatchObject({
       fence,
     });
-    await clock.advance(1_000);
+    await advance(1_000);
     expect(await done("PATCH", "elections/e", { owner: "ada", fence })).toMatchObject({
       remainingMs: 30_000,
     });
@@ -425,20 +425,20 @@ describe("elections", () => {
   });
 
   it("LK15 an observer waits for the next step, and hears of none when none comes", async () => {
-    const { done, clock } = lockBed();
+    const { done, advance } = lockBed();
     const { cursor } = await done("GET", "elections/e");
     const nothing = done("GET", `elections/e?after=${cursor}&waitMs=1000`);
-    await clock.advance(1_250);
+    await advance(1_250);
     expect(await nothing).toMatchObject({ events: [], gap: false });
     const waiting = done("GET", `elections/e?after=${(await nothing).cursor}&waitMs=20000`);
-    await clock.advance(5_000);
+    await advance(5_000);
     await done("POST", "elections/e", ada);
     expect(await waiting).toMatchObject({ events: [{ kind: "elected", owner: "ada" }] });
     const end = done("GET", `elections/e?after=${(await waiting).cursor}&waitMs=25000`);
-    await clock.advance(25_000);
+    await advance(25_000);
     expect(await end).toMatchObject({ events: [] });
     const over = done("GET", `elections/e?after=${(await end).cursor}&waitMs=20000`);
-    await clock.advance(5_000);
+    await advance(5_000);
     expect(await over).toMatchObject({ events: [{ kind: "ended", reason: "expired" }] });
   });
 });
