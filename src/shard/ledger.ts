@@ -1,7 +1,6 @@
 import type { ErrorData } from "../errors.ts";
 import { LockTable } from "../locking/lock-table.ts";
 import { MergeRules } from "../merge/merge-rules.ts";
-import type { HeldLocks } from "../protocol/fence.ts";
 import type { LeaseEndAction } from "../protocol/lease.ts";
 import type { StoredRegistration } from "../protocol/registration.ts";
 import type { ShardStamp } from "../protocol/shard-api.ts";
@@ -51,8 +50,6 @@ export interface LedgerOptions {
   readonly elapsed?: Clock;
   /** Told inside the commit in which a lease has ended; that is to be carried out then. Default: nobody does. */
   readonly leaseEnding?: (id: string, nowMs: number) => void;
-  /** What guards take for the locks of this shard. Default: those that it keeps. */
-  readonly locks?: HeldLocks;
   /** Default: one of its own. */
   readonly lockInstance?: LockInstance;
 }
@@ -110,8 +107,7 @@ export class Ledger {
     const { deadlines, polls, swept } = instance;
     const store = new SqlLockStore({ sql, reserve: () => log.reserve(), floor: meta, deadlines });
     this.locks = new LockTable({ store, isAwaited: (ticket) => polls.has(ticket) });
-    const locks = options.locks ?? this.locks;
-    const fences = new Fences({ table: new FenceTable(sql), locks, shards: space.shards });
+    const fences = new Fences({ table: new FenceTable(sql), locks: this.locks, shards: space.shards });
     this.#lockInstance = instance;
     this.#lockDue = lockDue(this.locks, store, swept);
     this.leases = new Lessor({

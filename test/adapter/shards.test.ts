@@ -2,11 +2,12 @@ import { it } from "vitest";
 import { host } from "#host";
 import { shardAdapter } from "../../src/adapter/shard/shard-adapter.ts";
 import { SpaceClient } from "../../src/connection/space-client.ts";
+import { shardLocks } from "../../src/lock/shard/shard-locks.ts";
 import { MergeRules } from "../../src/merge/merge-rules.ts";
 import { adapterContract } from "../contract/adapter.ts";
 import { directConnection } from "../support/direct-connection.ts";
-import { HeldByTest } from "../support/held-locks.ts";
 import { ManualTime } from "../support/manual-time.ts";
+import { lockCalls } from "../support/real-locks.ts";
 import { seeded } from "../support/seeded.ts";
 import { withShardSpace } from "../support/shard-space.ts";
 
@@ -32,20 +33,18 @@ contract({
   firstWriteCreates: false,
   run: async (work, { merges, ...options } = {}) => {
     const time = new ManualTime();
-    const locks = new HeldByTest();
-    await withShardSpace(
-      time,
-      { shards: 3, merges: new MergeRules(merges), locks, ...options },
-      async (shards) => {
-        const shard = (index: number) => {
-          const found = shards[index];
-          if (found === undefined) throw new Error(`no shard ${index}`);
-          return found;
-        };
-        const open = () =>
-          shardAdapter(new SpaceClient({ connection: directConnection("test", shard), timers: time }));
-        await work({ time, random: seeded(1), open, locks: locks.calls });
-      },
-    );
+    await withShardSpace(time, { shards: 3, merges: new MergeRules(merges), ...options }, async (shards) => {
+      const shard = (index: number) => {
+        const found = shards[index];
+        if (found === undefined) throw new Error(`no shard ${index}`);
+        return found;
+      };
+      const client = () => new SpaceClient({ connection: directConnection("test", shard), timers: time });
+      const open = () => shardAdapter(client());
+      const random = seeded(1);
+      const node = shardLocks({ client: client() });
+      const locks = lockCalls(async (command) => (await node.run([command]))[0], time, random);
+      await work({ time, random, open, locks });
+    });
   },
 });

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import type { FenceGuard, Mutation } from "../../src/adapter/adapter.ts";
+import { lockTtlMs } from "../support/real-locks.ts";
 import {
   type AdapterBed,
   type AdapterUnderTest,
@@ -62,6 +63,20 @@ export function guardCases(driver: AdapterUnderTest): void {
       expect(await codes(second)).toEqual(["stale_fence"]);
       // Who has no guard is not asked.
       expect(codeOf(await t.set(key, "1"))).toBe("ok");
+    }));
+
+  it("X-15 LK6 LK14 a lock whose time is over guards nothing any more, though nobody else has asked for it", () =>
+    driver.run(async (bed) => {
+      const t = new Tester(bed);
+      const fence = await locksOf(bed).grant(lock);
+      const guard = { lock, fence };
+      bed.time.advance(lockTtlMs - 1_000);
+      expect(codeOf(await t.set(key, "in time", { guard }))).toBe("ok");
+      bed.time.advance(1_000);
+      expect(codeOf(await t.set(key, "late", { guard }))).toBe("stale_fence");
+      const compare = [{ key: lock, fence }];
+      expect(done(await t.transact({ compare })).succeeded).toBe(false);
+      expect(await t.text(key)).toBe("in time");
     }));
 
   it("OU2 LK14 the guard is a part of the operation, and its refusal is kept", () =>

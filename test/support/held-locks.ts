@@ -16,14 +16,6 @@ export class HeldByTest implements HeldLocks {
     this.#held.delete(lock);
   }
 
-  /** The same for those who wait for each call. */
-  get calls() {
-    return {
-      grant: async (lock: string): Promise<number> => this.grant(lock),
-      end: async (lock: string): Promise<void> => this.end(lock),
-    };
-  }
-
   isHeld(lock: string, fence: number): boolean {
     return this.#held.get(lock) === fence;
   }

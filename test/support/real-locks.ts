@@ -4,11 +4,15 @@ import type { Clock } from "../../src/runtime/clock.ts";
 import { uuidv7 } from "../../src/runtime/ids.ts";
 import type { Random } from "../../src/runtime/random.ts";
 
-/** Locks as the adapters' suite wants them, over an authority's own: `run` carries out one command. */
+/** For how long they are given unless a test says otherwise. */
+export const lockTtlMs = 60_000;
+
+/** Locks as the adapters' suite wants them, over an authority's own: `run` carries out one command; `ttlMs`: for how long they are given. */
 export function lockCalls(
   run: (command: LockCommand) => Promise<LockVerdict | undefined>,
   clock: Clock,
   random: Random,
+  ttlMs = lockTtlMs,
 ) {
   const held = new Map<string, { readonly owner: string; readonly fence: number }>();
   const opId = (): string => scopeOpId("locks", uuidv7(clock, random));
@@ -26,7 +30,14 @@ export function lockCalls(
       await end(name);
       owners += 1;
       const owner = `owner ${owners}`;
-      const verdict = await run({ kind: "acquire", opId: opId(), name, owner, as: "mutex", ttlMs: 60_000 });
+      const verdict = await run({
+        kind: "acquire",
+        opId: opId(),
+        name,
+        owner,
+        as: "mutex",
+        ttlMs,
+      });
       if (verdict?.outcome !== "ok" || verdict.state !== "held") {
         throw new Error(`not acquired: ${JSON.stringify(verdict)}`);
       }

@@ -1,8 +1,7 @@
 import { host } from "#host";
 import type { MergeRules } from "../../src/merge/merge-rules.ts";
-import type { HeldLocks } from "../../src/protocol/fence.ts";
 import { isRefusal, type ShardApi } from "../../src/protocol/shard-api.ts";
-import type { Shard, ShardOptions } from "../../src/shard/shard.ts";
+import type { Shard } from "../../src/shard/shard.ts";
 import type { ManualTime } from "./manual-time.ts";
 import { ShardBed } from "./shard-bed.ts";
 
@@ -12,8 +11,6 @@ export interface ShardSpaceOptions {
   readonly strict?: boolean;
   readonly logMaxEntries?: number;
   readonly merges?: MergeRules;
-  /** What guards are judged by, instead of the shards' own locks. */
-  readonly locks?: HeldLocks;
 }
 
 /** Runs `work` on a space "test" of several real shards, each on its own database; `settle` false leaves it uncreated. */
@@ -31,13 +28,7 @@ export async function withShardSpace(
   const open = async (): Promise<void> => {
     if (beds.length < shards) {
       await host.withSql(async (sql) => {
-        beds.push(
-          new ShardBed(
-            sql,
-            { clock: time, timers: time, home, ...options } as Partial<ShardOptions>,
-            beds.length + 1,
-          ),
-        );
+        beds.push(new ShardBed(sql, { clock: time, timers: time, home, ...options }, beds.length + 1));
         await open();
       });
       return;

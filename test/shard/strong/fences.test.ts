@@ -1,21 +1,30 @@
 import { describe, expect, it } from "vitest";
 import { host } from "#host";
+import type { LockCommand } from "../../../src/protocol/lock.ts";
 import { isRefusal } from "../../../src/protocol/shard-api.ts";
 import type { Comparison, TransactionOperation } from "../../../src/protocol/transaction.ts";
 import { utf8 } from "../../../src/runtime/bytes.ts";
-import { HeldByTest } from "../../support/held-locks.ts";
+import { nodeLeaseMs } from "../../../src/runtime/limits.ts";
+import { lockCalls } from "../../support/real-locks.ts";
+import { expectReply } from "../../support/shard-bed.ts";
 import { StrongBed, strongKeys, verdictOf, watched } from "../../support/strong-bed.ts";
 
 const lock = "lock";
 
+type Locks = ReturnType<typeof lockCalls>;
+
 /** A shard whose key `k1` is held by the session `a`, and a lock that is held. */
-function withHeld(work: (bed: StrongBed, locks: HeldByTest, fence: number) => Promise<void>) {
+function withHeld(work: (bed: StrongBed, locks: Locks, fence: number) => Promise<void>, ttlMs?: number) {
   return () =>
     host.withSql(async (sql) => {
-      const locks = new HeldByTest();
-      const bed = await new StrongBed(sql, { statics: [strongKeys("k*")], locks } as object).create();
+      const bed = await new StrongBed(sql, { statics: [strongKeys("k*")] }).create();
       await hold(bed);
-      await work(bed, locks, locks.grant(lock));
+      const run = async (command: LockCommand) => {
+        const { shard } = bed.bed;
+        return expectReply(await shard.lock({ ...bed.bed.scope(), commands: [command] })).verdicts[0];
+      };
+      const locks = lockCalls(run, bed.time, bed.bed.random, ttlMs);
+      await work(bed, locks, await locks.grant(lock));
     });
 }
 
@@ -67,7 +76,7 @@ describe("guards of strong writes", () => {
       await bed.time.settle();
       expect(verdictOf(writing)).toBeUndefined();
       expect(intents(bed)).toBe(1);
-      const next = locks.grant(lock);
+      const next = await locks.grant(lock);
       bed.members.acknowledge("a");
       await bed.time.settle();
       const stale = { outcome: "fail", error: { code: "stale_fence", outcome: "fail" } };
@@ -100,6 +109,19 @@ describe("guards of strong writes", () => {
   );
 
   it(
+    "ST2 LK6 LK14 a lock whose time is over while the write waits for a silent holder refuses it",
+    withHeld(async (bed, _locks, fence) => {
+      const writing = bed.mutate([bed.setting("k1", "new", { guard: { lock, fence } })]);
+      await bed.time.settle();
+      expect(intents(bed)).toBe(1);
+      await bed.time.advance(nodeLeaseMs * 1.1);
+      expect(verdictOf(writing)).toMatchObject({ outcome: "fail", error: { code: "stale_fence" } });
+      expect(await bed.text("k1")).toBe("old");
+      expect(intents(bed)).toBe(0);
+    }, nodeLeaseMs / 2),
+  );
+
+  it(
     "ST2 LK14 of a batch only those under the lost lock are refused",
     withHeld(async (bed, locks, fence) => {
       await bed.set("k2", "old").promise;
@@ -109,7 +131,7 @@ describe("guards of strong writes", () => {
         bed.setting("k2", "new"),
       ]);
       await bed.time.settle();
-      locks.end(lock);
+      await locks.end(lock);
       bed.members.acknowledge("a");
       await bed.time.settle();
       expect(writing.value).toMatchObject({
@@ -126,7 +148,7 @@ describe("guards of strong writes", () => {
       const writing = transact(bed, { compare, success: [set("k1", "new")] });
       await bed.time.settle();
       expect(intents(bed)).toBe(1);
-      locks.end(lock);
+      await locks.end(lock);
       bed.members.acknowledge("a");
       await bed.time.settle();
       expect(ended(writing)).toMatchObject({ outcome: "ok", succeeded: false, revision: 0 });
@@ -141,7 +163,7 @@ describe("guards of strong writes", () => {
       const guarded = { ...set("k2", "new"), guard: { lock, fence } } as TransactionOperation;
       const writing = transact(bed, { compare: [], success: [set("k1", "new"), guarded] });
       await bed.time.settle();
-      locks.end(lock);
+      await locks.end(lock);
       bed.members.acknowledge("a");
       await bed.time.settle();
       expect(ended(writing)).toMatchObject({
