@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { jsonCodec } from "../../src/runtime/codec.ts";
+import { testWarp } from "../../src/testing.ts";
 import { codeOf, coreBed } from "../support/core-bed.ts";
 import { HeldByTest } from "../support/held-locks.ts";
 
@@ -84,5 +85,27 @@ describe("guards", () => {
     locks.end(lock);
     expect(await codeOf(warp.set("k", "late", { guard }))).toBe("stale_fence");
     expect(await warp.get("k")).toBe("stored");
+  });
+});
+
+describe("a guard of a lock that warp.lock gave", () => {
+  it("LK14 X-15 a holder that was paused past its time has lost it, is refused, and the next has the lock", async () => {
+    const { nodes, clock } = testWarp({ nodes: 2 });
+    const [one, other] = nodes;
+    if (one === undefined || other === undefined) throw new Error("two nodes");
+    const first = await one.lock("nightly", { ttlMs: 10_000, autoRenew: false });
+    await one.set("report", "first", { guard: first.guard });
+    const waiting = other.lock("nightly", { ttlMs: 10_000, waitMs: 60_000 });
+    // The holder sleeps on; the clock does not.
+    await clock.advance(11_000);
+    const second = await waiting;
+    expect(second.fence).toBeGreaterThan(first.fence);
+    expect(first.signal.aborted).toBe(true);
+    expect(await codeOf(one.set("report", "late", { guard: first.guard }))).toBe("stale_fence");
+    await other.set("report", "second", { guard: second.guard });
+    expect(await codeOf(one.delete("report", { guard: first.guard }))).toBe("stale_fence");
+    expect(await other.get("report")).toBe("second");
+    await second.release();
+    expect(await codeOf(other.set("report", "after", { guard: second.guard }))).toBe("stale_fence");
   });
 });

@@ -12,6 +12,8 @@ const payload = { bytes: Uint8Array.of(0, 255, 34, 92), contentType: "a/b" };
 const place = { name: "jobs", owner: "me" };
 const opId = "01930f6e-7a00-7000-8000-000000000000/web";
 
+const guard = { lock: "jobs", fence: 7 };
+
 /** One good call of each method. */
 const calls: readonly WireCall[] = [
   { m: "read", a: [{ ...scope, keys: ["a", "\ud800", "é"], strong: true, hold: true }] },
@@ -25,6 +27,11 @@ const calls: readonly WireCall[] = [
           { kind: "merge", opId, key: "k", operand: payload, lease: "lease0123456789ab" },
           { kind: "restore", opId, key: "k", version: 3 },
           { kind: "delete", opId, key: "k", when: { noneOf: ["a.1"] } },
+          // Left out, a guard would let through what it was to refuse.
+          { kind: "set", opId, key: "k", payload, guard },
+          { kind: "merge", opId, key: "k", operand: payload, guard },
+          { kind: "restore", opId, key: "k", version: 3, guard },
+          { kind: "delete", opId, key: "k", guard },
           { kind: "invalidate", opId, key: "k" },
           { kind: "invalidatePrefix", opId, prefix: "" },
           { kind: "invalidateTag", opId, tag: "t" },
@@ -44,12 +51,16 @@ const calls: readonly WireCall[] = [
             { key: "a", exists: false },
             { key: "a", value: payload.bytes },
             { key: "a", when: { anyOf: "*" } },
+            { key: "jobs", fence: 7 },
           ],
           success: [
             { kind: "set", key: "a", payload, replace: true },
             { kind: "merge", key: "b", operand: payload },
             { kind: "delete", key: "c" },
             { kind: "get", key: "d" },
+            { kind: "set", key: "e", payload, guard },
+            { kind: "merge", key: "f", operand: payload, guard },
+            { kind: "delete", key: "g", guard },
           ],
           failure: [],
         },
