@@ -6,12 +6,16 @@ import type { HandleHost, ToldEnd } from "./handle-host.ts";
 import { Holding } from "./holding.ts";
 import type { ResolvedLock } from "./lock-options.ts";
 
+const maxEnds = 64;
+
 /** The grants that one node holds or asks for: tells each of its end, and ends all with the node (rule CO10). */
 export class Holdings {
   readonly #host: HandleHost;
   /** By fence: one of several names of different shards may have the same, and one re-entrant grant has several handles. */
   readonly #held = new Map<number, Set<Holding>>();
   readonly #asking = new Set<AbortController>();
+  /** The ends that were told last: one may be told before its grant's answer has come to be held. */
+  readonly #ends: ToldEnd[] = [];
   #deaf: (() => void) | undefined;
   #closed = false;
 
@@ -80,6 +84,8 @@ export class Holdings {
       same.delete(holding);
       if (same.size === 0 && this.#held.get(fence) === same) this.#held.delete(fence);
     });
+    const end = this.#ends.find((one) => one.fence === fence && one.name === holding.name);
+    if (end !== undefined) holding.told(end.reason);
     if (this.#closed) term.lose("closed");
   }
 
@@ -88,7 +94,10 @@ export class Holdings {
     this.#deaf ??= this.#host.calls.onEnd?.((ended) => this.#told(ended));
   }
 
-  #told({ name, fence, reason }: ToldEnd): void {
+  #told(ended: ToldEnd): void {
+    const { name, fence, reason } = ended;
+    this.#ends.push(ended);
+    if (this.#ends.length > maxEnds) this.#ends.shift();
     for (const holding of [...(this.#held.get(fence) ?? [])]) {
       if (holding.name === name) holding.told(reason);
     }

@@ -57,7 +57,7 @@ export function connectWarp(url: string, options: ConnectOptions = {}): Warp {
   return new Warp({
     ...host,
     adapter: shardAdapter(client),
-    locks: shardLocks({ client }),
+    locks: shardLocks({ client, sessions: true }),
     cache: memoryCache({
       ...(maxEntries === undefined ? {} : { maxEntries }),
       ...(maxBytes === undefined ? {} : { maxBytes }),

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
+import type { EndedGrant } from "../../src/lock/lock.ts";
 import { ended, held, type LocksUnderTest, LockTester, refused } from "./lock-bed.ts";
 
 /** Grants, their ends and who may end them. */
-export function lockGrants({ name, run, slackMs = 0 }: LocksUnderTest): void {
+export function lockGrants({ name, run, supports, slackMs = 0 }: LocksUnderTest): void {
+  /** Ends that a node is told of: where it has a session. */
+  const told = (ended: EndedGrant) => (supports.sessions ? [ended] : []);
   describe(`locks contract: ${name}: grants`, () => {
     it("LK-01 LK1 a second owner is refused while the lock is held, and granted it after the release, under a higher fence", () =>
       run(async (bed) => {
@@ -52,7 +55,7 @@ export function lockGrants({ name, run, slackMs = 0 }: LocksUnderTest): void {
         refused(await b.acquire("job", "b"), "lock_held");
         await bed.advance(1 + 3 * slackMs);
         held(await b.acquire("job", "b"));
-        expect(a.ended).toEqual([{ name: "job", fence: grant.fence, reason: "expired" }]);
+        expect(a.ended).toEqual(told({ name: "job", fence: grant.fence, reason: "expired" }));
         expect(b.ended).toEqual([]);
       }));
 
@@ -114,7 +117,7 @@ export function lockGrants({ name, run, slackMs = 0 }: LocksUnderTest): void {
         ended(await b.force("job", first.fence + 1), 0);
         ended(await b.force("job", first.fence), 1);
         await bed.advance(0);
-        expect(a.ended).toEqual([{ name: "job", fence: first.fence, reason: "forced" }]);
+        expect(a.ended).toEqual(told({ name: "job", fence: first.fence, reason: "forced" }));
         refused(await a.renew("job", "a", first.fence), "lock_lost", { reason: "forced", fence: 0 });
         expect(held(await b.acquire("job", "b")).fence).toBeGreaterThan(first.fence);
         const { forced } = await b.locks.info("job");

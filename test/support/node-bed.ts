@@ -5,6 +5,8 @@ import { SpaceClient } from "../../src/connection/space-client.ts";
 import { resolveSettings } from "../../src/core/policy.ts";
 import type { WarpOptions } from "../../src/core/types.ts";
 import { Warp } from "../../src/core/warp.ts";
+import { shardLocks } from "../../src/lock/shard/shard-locks.ts";
+import type { Caller } from "../../src/protocol/wire/caller.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
 import { Hub } from "../../src/shard/hub/hub.ts";
 import type { HubSocket } from "../../src/shard/hub/hub-socket.ts";
@@ -47,12 +49,15 @@ export class NodeBed {
   readonly #sql: Sql;
   readonly #lines = new Set<Line>();
   readonly #options: Partial<WarpOptions>;
+  readonly #caller: Partial<Caller>;
   #instance: Instance;
   #cancelAlarm: () => void = () => {};
   #nodes = 0;
 
-  constructor(sql: Sql, options: Partial<WarpOptions> = {}) {
+  /** `caller`: who the nodes over sockets are. */
+  constructor(sql: Sql, options: Partial<WarpOptions> = {}, caller: Partial<Caller> = {}) {
     this.#sql = sql;
+    this.#caller = caller;
     this.#options = options;
     const mortal = new MortalSql(sql);
     this.bed = new ShardBed(sql, { clock: this.clock, timers: this.clock, ...this.#host(mortal) });
@@ -60,11 +65,12 @@ export class NodeBed {
     this.#instance = this.#begin(mortal);
   }
 
-  /** A node over a socket. */
+  /** A node over a socket; with a `delayMs` of 0 messages arrive in a turn of the same moment. */
   node(options: Partial<WarpOptions> & { readonly delayMs?: number } = {}): WiredNode {
     const { delayMs = 1, ...rest } = options;
     const seed = ++this.#nodes;
-    const wire = new VirtualWire(this.clock, (end) => this.#accept(end), delayMs);
+    const timers = delayMs === 0 ? atOnce(this.clock) : this.clock;
+    const wire = new VirtualWire(timers, (end) => this.#accept(end), delayMs);
     const connection = socketConnection({
       url: "http://warp.test",
       space: "test",
@@ -99,6 +105,7 @@ export class NodeBed {
     const errors: unknown[] = [];
     const warp = new Warp({
       adapter: shardAdapter(client),
+      locks: shardLocks({ client, sessions: client.pushes !== undefined }),
       cache: memoryCache({}),
       clock: this.clock,
       timers: this.clock,
@@ -179,7 +186,7 @@ export class NodeBed {
       locks: true,
       isAdmin: false,
     } as const;
-    hub.accept(line.socket, { ...caller, zone: "here" });
+    hub.accept(line.socket, { ...caller, zone: "here", ...this.#caller });
     return {
       message: (data) => {
         if (this.#lines.has(line)) void this.#instance.hub.message(line.socket, data);
@@ -189,4 +196,19 @@ export class NodeBed {
       },
     };
   }
+}
+
+/** Timers of a clock, those that are due now in the next turn. */
+function atOnce(clock: VirtualClock): Pick<VirtualClock, "now" | "after"> {
+  return {
+    now: () => clock.now(),
+    after(delayMs, run) {
+      if (delayMs > 0) return clock.after(delayMs, run);
+      let isCancelled = false;
+      void Promise.resolve().then(() => isCancelled || run());
+      return () => {
+        isCancelled = true;
+      };
+    },
+  };
 }

@@ -13,11 +13,14 @@ import { formatCursor, parseCursor } from "../../protocol/position.ts";
 import { type CallLimits, checkCallLimits } from "../../runtime/call-limits.ts";
 import type { EndedGrant, LockPage, Locks, LocksSupports, ObservedElection } from "../lock.ts";
 import { lockPageCursor, resolveLockList } from "../pages.ts";
+import { SessionGrants } from "./session-grants.ts";
 
 /** Options of {@link shardLocks}. */
 export interface ShardLocksOptions {
   /** The space's client; it is not closed with the driver. */
   readonly client: SpaceClient;
+  /** Whether calls belong to sessions, as over sockets: then ends are told, and grants may end with a session. Default false. */
+  readonly sessions?: boolean;
 }
 
 /**
@@ -31,16 +34,19 @@ export function shardLocks(options: ShardLocksOptions): Locks {
 class ShardLocks implements Locks {
   readonly supports: LocksSupports;
   readonly #locks: SpaceLocks;
+  readonly #grants: SessionGrants | undefined;
+  readonly #waiting = new Set<() => void>();
   #closed = false;
 
-  constructor({ client }: ShardLocksOptions) {
+  constructor({ client, sessions = false }: ShardLocksOptions) {
     this.#locks = new SpaceLocks(client);
+    this.#grants = sessions ? new SessionGrants(client) : undefined;
     this.supports = Object.freeze({
       exclusive: true,
       durable: true,
       shared: true,
       fair: true,
-      sessions: false,
+      sessions,
       elections: true,
     });
   }
@@ -51,7 +57,7 @@ class ShardLocks implements Locks {
     // What is malformed is refused here, so that the others' shards are told only what they can carry out.
     const wrong = commands.map((command) => checkLockCommand(command));
     const sound = commands.filter((_, at) => wrong[at] === undefined);
-    const verdicts = sound.length === 0 ? [] : await this.#locks.run(sound, options);
+    const verdicts = sound.length === 0 ? [] : await this.#send(sound, options);
     let next = 0;
     return wrong.map((error) => {
       const verdict =
@@ -72,7 +78,7 @@ class ShardLocks implements Locks {
   ): Promise<LockVerdict> {
     this.#begin(options);
     checkLockPlace(place);
-    return await this.#locks.wait(place, options);
+    return await this.#whileOpen(this.#locks.wait(place, options));
   }
 
   async info(name: string, options?: CallLimits): Promise<LockInfo> {
@@ -105,28 +111,58 @@ class ShardLocks implements Locks {
     const { cursor, waitMs } = options;
     const since = cursor === undefined ? undefined : parseCursor(cursor);
     const from = since === undefined ? {} : { after: since.revision, epoch: since.epoch };
-    const { events, to, epoch, gap } = await this.#locks.observe({ name, waitMs, ...from }, options);
+    const asked = this.#locks.observe({ name, waitMs, ...from }, options);
+    const { events, to, epoch, gap } = await this.#whileOpen(asked);
     return { events, cursor: formatCursor({ epoch, revision: to }), gap: gap === true };
   }
 
-  onEnd(_listener: (ended: EndedGrant) => void): () => void {
-    return () => undefined;
+  onEnd(listener: (ended: EndedGrant) => void): () => void {
+    return this.#grants?.onEnd(listener) ?? (() => undefined);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    for (const giveUp of this.#waiting) giveUp();
+    this.#grants?.close();
+  }
+
+  async #send(
+    commands: readonly LockCommand[],
+    limits: CallLimits | undefined,
+  ): Promise<readonly LockVerdict[]> {
+    const grants = this.#grants;
+    const breaks = commands.map(({ name }) => grants?.breaksOf(name) ?? 0);
+    const verdicts = await this.#whileOpen(this.#locks.run(commands, limits), "unknown");
+    for (const [at, command] of commands.entries()) {
+      const verdict = verdicts[at];
+      if (verdict !== undefined) grants?.answered(command, verdict, breaks[at] ?? 0);
+    }
+    return verdicts;
   }
 
   /** A space that does not exist has nothing to tell. */
   async #inSpace<T>(asked: Promise<T>, nothing: T): Promise<T> {
-    return await asked.catch((error: unknown) => {
+    return await this.#whileOpen(asked).catch((error: unknown) => {
       if (isWarpError(error, "space_not_found")) return nothing;
       throw error;
     });
   }
 
   #begin(options: CallLimits | undefined): void {
-    if (this.#closed) throw new WarpError("warp_closed", "these locks are closed");
+    if (this.#closed) throw closed();
     checkCallLimits(options);
   }
+
+  /** Ends a call's wait with this driver. What a command of it does is then unknown. */
+  #whileOpen<T>(call: Promise<T>, outcome: "fail" | "unknown" = "fail"): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => reject(closed(outcome));
+      this.#waiting.add(giveUp);
+      call.then(resolve, reject).finally(() => this.#waiting.delete(giveUp));
+    });
+  }
+}
+
+function closed(outcome: "fail" | "unknown" = "fail"): WarpError {
+  return new WarpError("warp_closed", "these locks are closed", { outcome });
 }
