@@ -9,6 +9,7 @@ import { type SubscribedConnection, subscribed } from "../connection/socket/subs
 import { SpaceClient } from "../connection/space-client.ts";
 import { Warp } from "../core/warp.ts";
 import { WarpError } from "../errors.ts";
+import { shardLeases } from "../lease/shard/shard-leases.ts";
 import { shardLocks } from "../lock/shard/shard-locks.ts";
 import {
   workersBackground,
@@ -73,6 +74,7 @@ export function edgeNode(options: EdgeOptions): EdgeNode {
   const warp = new Warp({
     adapter: shardAdapter(client),
     locks: shardLocks({ client }),
+    leases: shardLeases(client),
     // Timers end with the request that set them.
     renewLeases: false,
     cache: memoryCache({

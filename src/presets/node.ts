@@ -6,6 +6,7 @@ import { socketConnection } from "../connection/socket/socket-connection.ts";
 import { SpaceClient } from "../connection/space-client.ts";
 import type { WarpOptions } from "../core/types.ts";
 import { Warp } from "../core/warp.ts";
+import { shardLeases } from "../lease/shard/shard-leases.ts";
 import { shardLocks } from "../lock/shard/shard-locks.ts";
 import { nodeElapsed, nodeHost } from "../platform/node.ts";
 import { nodeSockets } from "../platform/node-sockets.ts";
@@ -58,6 +59,7 @@ export function connectWarp(url: string, options: ConnectOptions = {}): Warp {
     ...host,
     adapter: shardAdapter(client),
     locks: shardLocks({ client, sessions: true }),
+    leases: shardLeases(client),
     cache: memoryCache({
       ...(maxEntries === undefined ? {} : { maxEntries }),
       ...(maxBytes === undefined ? {} : { maxBytes }),

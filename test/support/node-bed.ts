@@ -5,6 +5,7 @@ import { SpaceClient } from "../../src/connection/space-client.ts";
 import { resolveSettings } from "../../src/core/policy.ts";
 import type { WarpOptions } from "../../src/core/types.ts";
 import { Warp } from "../../src/core/warp.ts";
+import { shardLeases } from "../../src/lease/shard/shard-leases.ts";
 import { shardLocks } from "../../src/lock/shard/shard-locks.ts";
 import type { Caller } from "../../src/protocol/wire/caller.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
@@ -106,6 +107,7 @@ export class NodeBed {
     const warp = new Warp({
       adapter: shardAdapter(client),
       locks: shardLocks({ client, sessions: client.pushes !== undefined }),
+      leases: shardLeases(client),
       cache: memoryCache({}),
       clock: this.clock,
       timers: this.clock,
