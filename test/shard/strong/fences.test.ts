@@ -42,7 +42,11 @@ const set = (key: string, value: string): TransactionOperation => ({
 
 function transact(
   bed: StrongBed,
-  parts: { compare: readonly Comparison[]; success: readonly TransactionOperation[]; failure?: never[] },
+  parts: {
+    compare: readonly Comparison[];
+    success: readonly TransactionOperation[];
+    failure?: readonly TransactionOperation[];
+  },
 ) {
   const transaction = { opId: bed.opId(), failure: [], ...parts };
   return watched(bed.bed.shard.transact({ ...bed.bed.scope(), transaction }));
@@ -154,6 +158,28 @@ describe("guards of strong writes", () => {
       expect(ended(writing)).toMatchObject({ outcome: "ok", succeeded: false, revision: 0 });
       expect(intents(bed)).toBe(0);
       expect(await bed.text("k1")).toBe("old");
+    }),
+  );
+
+  it(
+    "TX2 TX3 where the lost lock makes it take the other branch, the holders of that branch's keys are asked first",
+    withHeld(async (bed, locks, fence) => {
+      await bed.set("k2", "old").promise;
+      await bed.holder("b");
+      expect(await bed.hold("b", "k2")).toBe(true);
+      const compare = [{ key: lock, fence }];
+      const writing = transact(bed, { compare, success: [set("k1", "new")], failure: [set("k2", "new")] });
+      await bed.time.settle();
+      expect(bed.members.get("b")?.inbox).toEqual([]);
+      await locks.end(lock);
+      bed.members.acknowledge("a");
+      await bed.time.settle();
+      expect(writing.value).toBeUndefined();
+      expect(await bed.text("k2")).toBe("old");
+      bed.members.acknowledge("b");
+      await bed.time.settle();
+      expect(ended(writing)).toMatchObject({ outcome: "ok", succeeded: false, results: [{ key: "k2" }] });
+      expect([await bed.text("k1"), await bed.text("k2")]).toEqual(["old", "new"]);
     }),
   );
 
