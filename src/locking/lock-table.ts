@@ -54,7 +54,7 @@ export class LockTable {
     const freed = new Set<string>();
     for (const one of due) {
       freed.add(one.name);
-      if (one.what === "delay") this.#store.setDelay(one.name, undefined);
+      if (one.what === "delay") this.#open(one.name, nowMs);
       else if (one.what === "grant") this.#expireGrant(one.fence, nowMs);
       else {
         const place = this.#store.waiter(one.ticket);
@@ -196,6 +196,11 @@ export class LockTable {
   /** What may have become different since the last call: where to look for those who wait. */
   takeHints(): LockHints {
     return this.#hints.take();
+  }
+
+  #open(name: string, nowMs: number): void {
+    // A grant that expired in this very stretch may have closed it anew.
+    if ((this.#store.delayOf(name) ?? 0) <= nowMs) this.#store.setDelay(name, undefined);
   }
 
   #expireGrant(fence: number, nowMs: number): void {
