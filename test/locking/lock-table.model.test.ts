@@ -169,7 +169,7 @@ class Pair {
       ttlMs: 100 + random.below(15_000),
       ...(as === "semaphore" && { permits: random.below(20) === 0 ? 3 : 4, take: 1 + random.below(3) }),
       ...(random.below(4) > 0 && { waitMs: 1 + random.below(random.below(5) === 0 ? 3_000 : 200_000) }),
-      ...(random.below(6) === 0 && { delayMs: random.below(4_000) }),
+      ...(random.below(as === "mutex" ? 6 : 3) === 0 && { delayMs: random.below(4_000) }),
       ...(random.below(6) === 0 && { endsWithSession: true as const }),
     };
   }
