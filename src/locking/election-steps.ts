@@ -25,6 +25,7 @@ export class ElectionSteps {
   }
 
   elected(grant: LockGrant, nowMs: number): void {
+    if (grant.kind !== "election") return;
     // Given and held at once: nothing can lie between.
     const revision = grant.ticket === undefined ? grant.fence : this.#store.reserve();
     this.#add(grant, { kind: "elected", revision, ...saidBy(grant) }, nowMs);
@@ -35,6 +36,8 @@ export class ElectionSteps {
   }
 
   ended(grant: LockGrant, reason: NonNullable<ElectionEvent["reason"]>, nowMs: number): void {
+    // Before a revision is taken: the release of any other lock takes none.
+    if (grant.kind !== "election") return;
     this.#add(grant, { kind: "ended", revision: this.#store.reserve(), reason }, nowMs);
   }
 
@@ -50,7 +53,6 @@ export class ElectionSteps {
 
   #add(grant: LockGrant, step: Omit<ElectionEvent, "owner" | "fence">, nowMs: number): void {
     const { name, owner, fence } = grant;
-    if (grant.kind !== "election") return;
     this.#store.addEvent(name, { ...step, owner, fence }, nowMs);
     this.#hints.stepped(name);
   }
