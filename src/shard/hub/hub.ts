@@ -13,7 +13,7 @@ import type { PublishedLog } from "../published-log.ts";
 import { Calls, type CheckSettings, type SessionCalls } from "./calls.ts";
 import { Conversation } from "./conversation.ts";
 import { Feed } from "./feed.ts";
-import type { HubSocket } from "./hub-socket.ts";
+import { type HubSocket, readRecord } from "./hub-socket.ts";
 import { closeReason, Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 
@@ -146,7 +146,13 @@ export class Hub implements Members, DueSource {
   closed(socket: HubSocket): void {
     this.#wake();
     const session = this.#sessions.of(socket);
-    if (session !== undefined) this.#forget(session);
+    if (session !== undefined) {
+      this.#forget(session);
+      return;
+    }
+    // What woke this instance may be this very end: then the socket was not found among the open ones.
+    const record = readRecord(socket.attachment);
+    if (record?.said !== undefined) this.#lockless(record.session);
   }
 
   /** A commit must not fail because of who listens. */
