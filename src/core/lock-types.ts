@@ -17,7 +17,7 @@ export interface LockListOptions extends CallOptions {
 export interface ForceOptions extends MutationOptions {
   /** Only the grant of this fence. Default: all of the name. */
   readonly fence?: number;
-  /** Who does it, kept with the ended grant: 1 to 128 characters. Default: the subject of the op ids. */
+  /** Who does it, kept with the ended grant: 1 to 128 characters. Default: the subject of the op ids; over a socket no other is allowed. */
   readonly by?: string;
 }
 

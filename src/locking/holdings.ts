@@ -6,7 +6,9 @@ import type { HandleHost, ToldEnd } from "./handle-host.ts";
 import { Holding } from "./holding.ts";
 import type { ResolvedLock } from "./lock-options.ts";
 
+/** Ends that are remembered; grants that are looked at whenever one comes. */
 const maxEnds = 64;
+const looks = 4;
 
 /** The grants that one node holds or asks for: tells each of its end, and ends all with the node (rule CO10). */
 export class Holdings {
@@ -77,6 +79,7 @@ export class Holdings {
   }
 
   #keep(holding: Holding): void {
+    this.#lookAround();
     const { fence, term } = holding;
     const same = this.#held.get(fence) ?? new Set();
     this.#held.set(fence, same.add(holding));
@@ -87,6 +90,18 @@ export class Holdings {
     const end = this.#ends.find((one) => one.fence === fence && one.name === holding.name);
     if (end !== undefined) holding.told(end.reason);
     if (this.#closed) term.lose("closed");
+  }
+
+  /** Where timers end with a request, what was lost since is found here: a few at a time, those first that were not looked at for longest. */
+  #lookAround(): void {
+    let left = Math.min(looks, this.#held.size);
+    for (const [fence, holdings] of this.#held) {
+      if (left-- === 0) return;
+      for (const { term } of [...holdings]) term.remainingMs();
+      if (holdings.size === 0) continue;
+      this.#held.delete(fence);
+      this.#held.set(fence, holdings);
+    }
   }
 
   /** Ends are listened for from the first acquisition on. */

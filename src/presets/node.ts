@@ -34,7 +34,7 @@ export interface ConnectOptions
  * A node in a Node process: L1 in its memory, the shards of the deployment at `url` over one socket each. Changes of other nodes are pushed,
  * strong keys are served from L1 under a node lease. The first call connects; `close()` gives leases back and ends every socket.
  *
- * `token` must carry read, write and delete for the whole space. Op ids are of its subject; where `token` is a function, name it by `subject`.
+ * `token` must carry read, write and delete for the whole space, and lock for locks and elections. Op ids are of its subject; where `token` is a function, name it by `subject`.
  * Throws `invalid_space`, `invalid_argument` for an option out of its range.
  */
 export function connectWarp(url: string, options: ConnectOptions = {}): Warp {

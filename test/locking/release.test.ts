@@ -143,6 +143,21 @@ describe("work under a lock", () => {
   });
 });
 
+describe("a host whose timers end with their request", () => {
+  test("handles that nobody gave back are found and let go of when others come", async () => {
+    const { clock, ...bed } = handleBed();
+    const { lock, holdings } = bed.node();
+    for (let at = 0; at < 20; at++) await lock(`old-${at}`, { ttlMs: 1_000 });
+    const long = await lock("long", { ttlMs: 600_000 });
+    clock.forget();
+    await clock.advance(2_000);
+    expect(holdings.size).toBe(21);
+    for (let at = 0; at < 6; at++) await (await lock("new")).release();
+    expect(holdings.size).toBe(1);
+    expect(long.signal.aborted).toBe(false);
+  });
+});
+
 describe("a node that is closed", () => {
   test("CO10 its handles fire and renew no more, its waits end, and no timer is left", async () => {
     const { clock, ...bed } = handleBed();
