@@ -49,6 +49,8 @@ export interface SetOptions extends ChangeOptions {
   readonly expiresInMs?: number;
   /** By which its copies can be invalidated; up to 16. */
   readonly tags?: readonly string[];
+  /** Attaches the key to this live lease; `lease_not_found` else. */
+  readonly lease?: string;
   /** Store it as it stands, also where the key has a merge rule. */
   readonly replace?: boolean;
 }
@@ -109,17 +111,18 @@ async function write(
   op: "set" | "merge",
   options: SetOptions,
 ): Promise<KeyChange> {
-  const { expiresInMs, tags, replace, guard } = options;
+  const { expiresInMs, tags, lease, replace, guard } = options;
   const opId = options.opId ?? client.newOpId();
   const tag = await conditionOf(client, space, key, options.only);
   // A query separates tags by commas.
   if (hasDotSegment(key) || tags?.some((one) => one.includes(",")) === true) {
-    const more = { ...recordOf(payload), expiresInMs, tags, replace, guard, ...tag };
+    const more = { ...recordOf(payload), expiresInMs, tags, lease, replace, guard, ...tag };
     return (await inBatch(client, space, { op, key, opId, ...more })) as KeyChange;
   }
   const answer = await client.json<Omit<KeyChange, "existed"> & { readonly created: boolean }>({
     method: op === "set" ? "PUT" : "POST",
-    path: resourcePath(space, "keys", key) + queryText({ expiresInMs, tags: tags?.join(","), replace }),
+    path:
+      resourcePath(space, "keys", key) + queryText({ expiresInMs, tags: tags?.join(","), lease, replace }),
     headers: { "Content-Type": payload.contentType, ...headersOf(tag), ...fenceHeader(guard) },
     body: new Uint8Array(payload.bytes),
     opId,

@@ -4,6 +4,10 @@ import { Warp } from "../../src/core/warp.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HttpConfig } from "../../src/http/config.ts";
 import type { Deployment, SpaceAdministration, SpaceWarp } from "../../src/http/deployment.ts";
+import { MemoryLeaseSpace } from "../../src/lease/memory/memory-lease-space.ts";
+import { memoryLeases } from "../../src/lease/memory/memory-leases.ts";
+import { MemoryLockSpace } from "../../src/lock/memory/memory-lock-space.ts";
+import { memoryLocks } from "../../src/lock/memory/memory-locks.ts";
 import type { HeldLocks } from "../../src/protocol/fence.ts";
 import { fromUtf8 } from "../../src/runtime/bytes.ts";
 import { FakeSpaces } from "./fake-warp.ts";
@@ -28,20 +32,23 @@ export function fakeBed(changes: Partial<HttpConfig> = {}) {
   return { ...bed(changes, spaces, (space) => spaces.warp(space)), spaces };
 }
 
-/** An app over the real core: each space a node with its L1 over storage in memory, whose guards ask `locks`. */
+/** An app over the real core: each space a node with its L1 over storage in memory, whose guards ask `locks`, by default its own. */
 export function coreBed(changes: Partial<HttpConfig> = {}, locks?: HeldLocks) {
   const warps = new Map<string, Warp>();
   const made = bed(changes, new FakeSpaces(), (space) => {
     let warp = warps.get(space);
     if (warp === undefined) {
       const { clock, random } = made.deployment;
+      const host = { clock, random, timers: { after: () => () => undefined } };
+      const inMemory = new MemoryLockSpace(host);
+      const leases = new MemoryLeaseSpace(host);
       warp = new Warp({
-        adapter: memoryAdapter({ clock, random, ...(locks && { locks }) }),
+        ...host,
+        adapter: memoryAdapter({ clock, random, locks: locks ?? inMemory, leases }),
         cache: memoryCache({}),
-        clock,
-        random,
-        timers: { after: () => () => undefined },
         background: { run: (work) => void work.catch(() => undefined) },
+        locks: memoryLocks({ space: inMemory }),
+        leases: memoryLeases({ space: leases }),
       });
       warps.set(space, warp);
     }

@@ -1,10 +1,6 @@
-import { memoryAdapter } from "../../src/adapter/memory/memory-adapter.ts";
-import { memoryCache } from "../../src/cache/memory/memory-cache.ts";
-import { Warp } from "../../src/core/warp.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { Deployment } from "../../src/http/deployment.ts";
-import { MemoryLockSpace } from "../../src/lock/memory/memory-lock-space.ts";
-import { memoryLocks } from "../../src/lock/memory/memory-locks.ts";
+import { standalone } from "../../src/presets/standalone.ts";
 import { uuidv7 } from "../../src/runtime/ids.ts";
 import { virtualClock } from "../support/virtual-clock.ts";
 import { config, problemOf, secret } from "./bed.ts";
@@ -13,18 +9,14 @@ import { FakeSpaces } from "./fake-warp.ts";
 /** A success: its status, and the members of its JSON. */
 export type Done = { readonly status: number } & Readonly<Record<string, unknown>>;
 
-/** An app over the real core with locks in memory, on a clock that a test moves. */
+/** An app over the real core with locks and leases in memory, on a clock that a test moves. */
 export function lockBed() {
   const clock = virtualClock(1_800_000_000_000);
   const random = { bytes: (count: number) => crypto.getRandomValues(new Uint8Array(count)) };
   const host = { clock, timers: clock, random };
-  const space = new MemoryLockSpace(host);
-  const warp = new Warp({
-    ...host,
-    adapter: memoryAdapter(host),
-    cache: memoryCache({}),
-    background: { run: (work) => void work.catch(() => undefined) },
-    locks: memoryLocks({ space }),
+  const warp = standalone({
+    host: { ...host, background: { run: (work) => void work.catch(() => undefined) } },
+    registrations: [{ pattern: "n:*", options: { merge: "sum" } }],
   });
   const deployment: Deployment = {
     warp: () => warp,

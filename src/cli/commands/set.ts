@@ -19,6 +19,7 @@ export const set: Command = {
     },
     { name: "expires", value: "TIME", help: "life of the value: 10m, 7d …; default: until it is deleted" },
     { name: "tag", value: "TAG", multiple: true, help: "a tag to invalidate its copies by; several times" },
+    { name: "lease", value: "ID", help: "attach the key to this lease: it ends with it" },
     { name: "replace", help: "store it as it stands, also where the key has a merge rule" },
     ifVersionFlag,
     { name: "if-absent", help: "only if there is no such key yet; else exit code 4" },
@@ -38,11 +39,13 @@ export const set: Command = {
     const options = changeOptions(args);
     const expiresInMs = args.durationMs("expires");
     const tags = args.all("tag");
+    const lease = args.text("lease");
     const payload = await readPayload(args, host, ({ from }) => (from === "argument" ? "text" : "bytes"));
     const change = await setKey(client, space, args.at(0), payload, {
       ...options,
       ...(expiresInMs === undefined ? {} : { expiresInMs }),
       ...(tags.length === 0 ? {} : { tags }),
+      ...(lease === undefined ? {} : { lease }),
       ...(args.has("replace") ? { replace: true } : {}),
     });
     await host.stdout.write(

@@ -4,6 +4,7 @@ import { type ErrorData, isWarpError, WarpError } from "../../errors.ts";
 import { checkKey } from "../../protocol/key.ts";
 import { uuidv7Time } from "../../runtime/ids.ts";
 import { maxBatchBytes, maxBatchOperations } from "../../runtime/limits.ts";
+import { leaseOf } from "../attached.ts";
 import { type Grant, requireKey, requireVerb, type Verb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { check } from "../check.ts";
@@ -45,6 +46,7 @@ function operationOf(item: Item, grant: Grant, maxValueBytes: number): BatchOper
   const written = {
     ...conditional,
     ...readTags(item as JsonObject),
+    ...leaseOf(item.lease, grant),
     ...(expiresInMs === undefined ? {} : { expiresInMs }),
   };
   if (op === "merge") return { op, key, operand: payload, ...written };

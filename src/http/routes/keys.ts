@@ -3,6 +3,7 @@ import type { ErrorCode } from "../../errors.ts";
 import { checkKey } from "../../protocol/key.ts";
 import type { Payload } from "../../protocol/payload.ts";
 import { payloadCodec } from "../../runtime/codec.ts";
+import { leaseOf } from "../attached.ts";
 import { requireKey } from "../auth/grant.ts";
 import { readBody } from "../body.ts";
 import type { Call } from "../call.ts";
@@ -94,6 +95,7 @@ export function mutated(call: Call, result: MutationResult, status: number, extr
 interface Written {
   readonly expiresInMs?: number | undefined;
   readonly tags?: readonly string[] | undefined;
+  readonly lease?: string | undefined;
   readonly replace?: boolean | undefined;
 }
 
@@ -101,7 +103,7 @@ interface Written {
 function writeOptions(call: Call, queried: () => Written) {
   // First, so that whatever is wrong with the rest is answered with the op id.
   const options = call.mutationOptions();
-  const { expiresInMs, tags, replace } = call.target.search === "" ? {} : queried();
+  const { expiresInMs, tags, lease, replace } = call.target.search === "" ? {} : queried();
   const when = mutationCondition(call.request.headers);
   return {
     ...options,
@@ -110,6 +112,7 @@ function writeOptions(call: Call, queried: () => Written) {
     ...(tags === undefined ? {} : { tags }),
     ...(when === undefined ? {} : { when }),
     ...fenceOf(call.request.headers, call.grant),
+    ...leaseOf(lease, call.grant),
     ...(replace === undefined ? {} : { replace }),
   };
 }

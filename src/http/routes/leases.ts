@@ -1,5 +1,5 @@
 import { WarpError } from "../../errors.ts";
-import { checkKey } from "../../protocol/key.ts";
+import { checkKey, checkLeaseId } from "../../protocol/key.ts";
 import type { LeaseCommand, LeaseVerdict } from "../../protocol/lease.ts";
 import { scopeOpId } from "../../protocol/operation.ts";
 import { maxBatchBytes, maxListLimit } from "../../runtime/limits.ts";
@@ -13,7 +13,9 @@ import { decodePart } from "../target.ts";
 /** The id in the path. */
 function idOf(call: Call): string {
   const [part = ""] = call.rest.split("/");
-  return decodePart(part, "the lease's id");
+  const id = decodePart(part, "the lease's id");
+  checkLeaseId(id, "id");
+  return id;
 }
 
 type Success = Exclude<LeaseVerdict, { readonly outcome: "fail" }>;

@@ -7,6 +7,7 @@ import type { Payload } from "../../protocol/payload.ts";
 import { within } from "../../protocol/transaction-rules.ts";
 import { payloadCodec } from "../../runtime/codec.ts";
 import { maxBatchBytes, maxComparisons, maxTransactionOperations } from "../../runtime/limits.ts";
+import { leaseOf } from "../attached.ts";
 import { type Grant, requireKey, requireVerb, type Verb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import type { SpaceWarp } from "../deployment.ts";
@@ -87,6 +88,7 @@ function addOperation(builder: Builder, item: Operation, grant: Grant, maxValueB
   const options = {
     codec: payloadCodec,
     ...readTags(item as JsonObject),
+    ...leaseOf(item.lease, grant),
     ...(expiresInMs === undefined ? {} : { expiresInMs }),
     ...only,
   };

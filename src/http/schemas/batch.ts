@@ -21,6 +21,7 @@ const written = {
   contentType: v.optional(v.string()),
   expiresInMs: v.optional(v.number()),
   tags: v.optional(v.array(v.string())),
+  lease: v.optional(v.string()),
   ...conditions,
   guard,
 };

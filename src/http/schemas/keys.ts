@@ -35,6 +35,12 @@ const written = {
   tags: v.optional(
     v.pipe(tagsText, v.description("Up to 16 tags, separated by commas: copies can be invalidated by them.")),
   ),
+  lease: v.optional(
+    v.pipe(
+      v.string(),
+      v.description("Attaches the key to this live lease in the same commit; wants the verb `delete`, too."),
+    ),
+  ),
 };
 
 /** The query of `PUT /v1/{space}/keys/{key}`. */

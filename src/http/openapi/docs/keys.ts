@@ -23,7 +23,14 @@ export const keyDocs: Readonly<Record<string, RouteDoc>> = {
     gives: "json",
     statuses: { 201: "Stored; the key is new.", 200: "Stored; the key existed." },
     headers: ["Content-Type", "If-Match", "If-None-Match", "Warp-Fence", "Warp-Op-Id"],
-    problems: ["stale_fence", "unregistered", "merge_failed", "quorum_failed", "space_deleting"],
+    problems: [
+      "lease_not_found",
+      "stale_fence",
+      "unregistered",
+      "merge_failed",
+      "quorum_failed",
+      "space_deleting",
+    ],
     example: {
       path: "/v1/shop/keys/user:2?expiresInMs=3600000&tags=team-7",
       headers: json,
@@ -39,6 +46,7 @@ export const keyDocs: Readonly<Record<string, RouteDoc>> = {
     statuses: { 200: "Merged.", 201: "Stored as the first operand; the key is new." },
     headers: ["Content-Type", "If-Match", "If-None-Match", "Warp-Fence", "Warp-Op-Id"],
     problems: [
+      "lease_not_found",
       "stale_fence",
       "merge_rule_missing",
       "merge_failed",

@@ -21,6 +21,7 @@ export const transactionDocs: Readonly<Record<string, RouteDoc>> = {
       "duplicate_key",
       "cross_shard",
       "precondition_failed",
+      "lease_not_found",
       "stale_fence",
       "unregistered",
       "merge_rule_missing",
