@@ -32,8 +32,8 @@ export function fakeBed(changes: Partial<HttpConfig> = {}) {
   return { ...bed(changes, spaces, (space) => spaces.warp(space)), spaces };
 }
 
-/** An app over the real core: each space a node with its L1 over storage in memory, whose guards ask `locks`, by default its own. */
-export function coreBed(changes: Partial<HttpConfig> = {}, locks?: HeldLocks) {
+/** An app over the real core: each space a node with its L1 over storage in memory, whose guards ask `locks`, by default its own; null: there are none. */
+export function coreBed(changes: Partial<HttpConfig> = {}, locks?: HeldLocks | null) {
   const warps = new Map<string, Warp>();
   const made = bed(changes, new FakeSpaces(), (space) => {
     let warp = warps.get(space);
@@ -41,10 +41,11 @@ export function coreBed(changes: Partial<HttpConfig> = {}, locks?: HeldLocks) {
       const { clock, random } = made.deployment;
       const host = { clock, random, timers: { after: () => () => undefined } };
       const inMemory = new MemoryLockSpace(host);
+      const guards = locks === undefined ? inMemory : locks;
       const leases = new MemoryLeaseSpace(host);
       warp = new Warp({
         ...host,
-        adapter: memoryAdapter({ clock, random, locks: locks ?? inMemory, leases }),
+        adapter: memoryAdapter({ clock, random, ...(guards && { locks: guards }), leases }),
         cache: memoryCache({}),
         background: { run: (work) => void work.catch(() => undefined) },
         locks: memoryLocks({ space: inMemory }),

@@ -196,7 +196,7 @@ describe("Warp-Fence", () => {
   });
 
   it("LK14 without locks beside the storage guards are unsupported", async () => {
-    const { call } = coreBed();
+    const { call } = coreBed({}, null);
     const headers = { "Warp-Fence": "lock=1" };
     expect(await codeOf(await call("PUT", "/v1/app/keys/k", { body: "v", headers }))).toBe("unsupported");
     expect((await call("GET", "/v1/app/keys/k")).status).toBe(404);
