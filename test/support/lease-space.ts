@@ -172,6 +172,8 @@ export class LeaseSpace implements LeaseBed {
   /** Rows of a table, over all shards. */
   rows(table: string): number {
     return this.shards.reduce((total, { sql }) => {
+      // A shard that was never written to has no tables.
+      if (sql.all("SELECT 1 FROM sqlite_master WHERE name = ?", table).length === 0) return total;
       const [row] = sql.all<{ count: number }>(`SELECT count(*) AS count FROM ${table}`);
       return total + (row?.count ?? 0);
     }, 0);
