@@ -15,7 +15,7 @@ import { type Seeded, seeded } from "./seeded.ts";
 import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
 
 /** What befalls a call from one shard to another. */
-export type PeerFate = "arrives" | "lost" | "answer lost" | "hangs";
+export type PeerFate = "arrives" | "lost" | "answer lost" | "answer late" | "hangs";
 
 /** One shard with its database, its alarm and its present instance. */
 export class LeaseShard {
@@ -161,6 +161,9 @@ export class LeaseSpace implements LeaseBed {
       if (fate === "lost") throw new Error("Network connection lost");
       const reply = await call(this.shard(to));
       if (fate === "answer lost") throw new Error("Network connection lost");
+      if (fate === "answer late") {
+        await new Promise<void>((resolve) => this.time.after(this.random.below(3_000), resolve));
+      }
       return reply;
     };
     return {
