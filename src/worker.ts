@@ -8,6 +8,7 @@ import { WarpError } from "./errors.ts";
 import { createApp } from "./http/app.ts";
 import { type HttpEnvironment, readHttpConfig } from "./http/config.ts";
 import { problemResponse } from "./http/problem.ts";
+import type { ReferenceSource } from "./http/reference.ts";
 import { routes } from "./http/routes/index.ts";
 import { meterName, parseMetricsInterval } from "./metrics/config.ts";
 import { IsolateMetrics } from "./metrics/isolate-metrics.ts";
@@ -26,7 +27,12 @@ import { version } from "./version.ts";
 export { WarpMeter } from "./objects/warp-meter.ts";
 export { WarpShard } from "./objects/warp-shard.ts";
 
-type Env = WarpShardEnv & HttpEnvironment & Required<Pick<WarpShardEnv, "METER">>;
+type Env = WarpShardEnv &
+  HttpEnvironment &
+  Required<Pick<WarpShardEnv, "METER">> & {
+    /** The files of `public/`. Absent: the deployment has no reference. */
+    readonly ASSETS?: Pick<Fetcher, "fetch">;
+  };
 
 /** One app for the isolate's life: the environment does not change while it lives. */
 let app: Hono | undefined;
@@ -56,7 +62,17 @@ function createEdge(env: Env): Hono {
     log: workersLog,
     metrics,
     connect: (caller) => connectShard(env.SHARDS, caller),
+    ...(env.ASSETS && { reference: referenceIn(env.ASSETS) }),
   });
+}
+
+/** The reference among the deployment's files. */
+function referenceIn(assets: Pick<Fetcher, "fetch">): ReferenceSource {
+  return async (file) => {
+    const response = await assets.fetch(`https://assets/reference/${file}`);
+    if (response.ok) return await response.text();
+    throw new WarpError("unsupported", "this deployment was made without its reference");
+  };
 }
 
 /** What every request is answered while the configuration is wrong: whoever deployed it must see why. */

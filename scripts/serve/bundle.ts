@@ -11,6 +11,8 @@ export interface Bundle {
   readonly worker: string;
   /** Path of the KV stand-in's module. */
   readonly kvService: string;
+  /** Folder of the files beside the Worker. */
+  readonly assets: string;
   /** Whether it was built just now; false: the sources are those of an earlier build. */
   readonly built: boolean;
 }
@@ -22,8 +24,12 @@ export interface Bundle {
 export async function bundle(root: string): Promise<Bundle> {
   const home = join(root, "dist", "worker");
   const folder = join(home, await sourceHash(root));
-  const paths = { worker: join(folder, "worker.js"), kvService: join(folder, "kv-service.js") };
-  if (existsSync(paths.worker) && existsSync(paths.kvService)) return { ...paths, built: false };
+  const paths = {
+    worker: join(folder, "worker.js"),
+    kvService: join(folder, "kv-service.js"),
+    assets: join(folder, "public"),
+  };
+  if (Object.values(paths).every(existsSync)) return { ...paths, built: false };
 
   await mkdir(home, { recursive: true });
   const attempt = await mkdtemp(join(home, ".attempt-"));
@@ -33,6 +39,8 @@ export async function bundle(root: string): Promise<Bundle> {
       buildModule(join(root, "wrangler.toml"), join(attempt, "worker.js")),
       buildModule(kvConfig, join(attempt, "kv-service.js")),
     ]);
+    // The build has made the generated ones among them.
+    await cp(join(root, "public"), join(attempt, "public"), { recursive: true });
     await rename(attempt, folder).catch(async (error: NodeJS.ErrnoException) => {
       // Another start was faster with the same sources: its build is as good.
       if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;

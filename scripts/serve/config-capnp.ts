@@ -17,6 +17,8 @@ export interface WorkerdConfig {
 
 /** The name of the disk service; its folder comes by `--directory-path`. */
 export const diskName = "data";
+/** The name of the disk service of the deployment's files; its folder comes the same way. */
+export const assetsName = "assets";
 
 /** The name of the socket of isolate `index`. */
 export function socketName(index: number): string {
@@ -31,6 +33,9 @@ export function workerdConfig(config: WorkerdConfig): string {
   const fronts = Array.from({ length: config.isolates }, (_, index) => index);
   const services = [
     `    (name = "${diskName}", disk = (writable = true, allowDotfiles = false)),`,
+    ...(config.deployment.assets === undefined
+      ? []
+      : [`    (name = "${assetsName}", disk = (writable = false, allowDotfiles = false)),`]),
     '    (name = "objects", worker = .objects),',
     '    (name = "kv", worker = .kv),',
     ...fronts.map((index) => `    (name = "front-${index}", worker = .front),`),
@@ -89,13 +94,14 @@ function worker(config: WorkerdConfig, path: string): string {
 }
 
 function bindings(config: WorkerdConfig, front: boolean): string {
-  const { objects, kv } = config.deployment;
+  const { objects, kv, assets } = config.deployment;
   return [
     ...objects.map(({ binding, className }) =>
       front
         ? `    (name = ${quote(binding)}, durableObjectNamespace = (className = ${quote(className)}, serviceName = "objects")),`
         : `    (name = ${quote(binding)}, durableObjectNamespace = ${quote(className)}),`,
     ),
+    ...(assets === undefined ? [] : [`    (name = ${quote(assets)}, service = "${assetsName}"),`]),
     ...kv.map((binding) => `    (name = ${quote(binding)}, kvNamespace = "kv"),`),
     ...Object.entries(config.variables).map(
       ([name, value]) => `    (name = ${quote(name)}, text = ${quote(value)}),`,

@@ -6,6 +6,8 @@ export interface DeploymentConfig {
   readonly objects: readonly { readonly binding: string; readonly className: string }[];
   /** Bindings of KV namespaces. */
   readonly kv: readonly string[];
+  /** Binding of the files beside the Worker; undefined: there are none. */
+  readonly assets: string | undefined;
 }
 
 type Table = Map<string, string | readonly string[]>;
@@ -18,12 +20,13 @@ export function readDeployment(toml: string): DeploymentConfig {
   const top: Table = new Map();
   const objects: Table[] = [];
   const kv: Table[] = [];
+  const assets: Table = new Map();
   let table = top;
   for (const raw of toml.split("\n")) {
     const line = raw.trim();
     const header = /^(\[{1,2})([^\]]+)\]{1,2}$/.exec(line);
     if (header !== null) {
-      table = new Map();
+      table = header[2] === "assets" ? assets : new Map();
       if (header[2] === "durable_objects.bindings") objects.push(table);
       if (header[2] === "kv_namespaces") kv.push(table);
       continue;
@@ -41,6 +44,7 @@ export function readDeployment(toml: string): DeploymentConfig {
       className: text(entry, "class_name"),
     })),
     kv: kv.map((entry) => text(entry, "binding")),
+    assets: assets.size === 0 ? undefined : text(assets, "binding"),
   };
 }
 

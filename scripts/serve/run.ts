@@ -1,7 +1,7 @@
-import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { bundle } from "./bundle.ts";
-import { diskName, workerdConfig } from "./config-capnp.ts";
+import { assetsName, diskName, workerdConfig } from "./config-capnp.ts";
 import { readDeployment } from "./deployment.ts";
 import { lockData } from "./lock.ts";
 import { authority, type ServeOptions } from "./options.ts";
@@ -39,7 +39,7 @@ export async function run(root: string, options: ServeOptions, env: NodeJS.Proce
     await mkdir(objects, { recursive: true });
     const workerd = await startWorkerd({
       config,
-      directories: { [diskName]: objects },
+      directories: { [diskName]: objects, [assetsName]: join(data, "run", "public") },
       addresses: Array.from({ length: options.isolates }, (_, index) =>
         authority(options.host, options.port === 0 ? 0 : options.port + index),
       ),
@@ -70,6 +70,7 @@ async function prepare(
   await mkdir(folder, { recursive: true });
   await copyFile(built.worker, join(folder, "worker.js"));
   await copyFile(built.kvService, join(folder, "kv-service.js"));
+  await cp(built.assets, join(folder, "public"), { recursive: true });
   const config = join(folder, "config.capnp");
   await writeFile(
     config,

@@ -12,6 +12,7 @@ import type { Caller } from "../protocol/wire/caller.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import type { HttpConfig } from "./config.ts";
+import type { ReferenceSource } from "./reference.ts";
 
 /** The part of `Warp` that HTTP calls. */
 export type SpaceWarp = Pick<
@@ -93,6 +94,8 @@ export interface Deployment {
   readonly log: HttpLog;
   /** Opens a socket at a shard, for a caller who may; the answer (101) carries it. Absent: `GET /v1/{space}/connect` is `unsupported`. */
   readonly connect?: (caller: Caller) => Promise<Response>;
+  /** The description of the routes. Absent: `GET /docs` and `GET /openapi.json` are `unsupported`. */
+  readonly reference?: ReferenceSource;
   /** Absent: nothing is counted and `GET /metrics` is `unsupported`. */
   readonly metrics?: HttpMetrics;
 }

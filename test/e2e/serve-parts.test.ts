@@ -75,7 +75,13 @@ describe("the configuration of workerd", () => {
 
   test("text in it can't break out of its literal, and secrets stay out of it", () => {
     const config = workerdConfig({
-      deployment: { compatibilityDate: "2026-10-23", compatibilityFlags: ["a"], objects: [], kv: [] },
+      deployment: {
+        compatibilityDate: "2026-10-23",
+        compatibilityFlags: ["a"],
+        objects: [],
+        kv: [],
+        assets: undefined,
+      },
       worker: "worker.js",
       kvService: "kv.js",
       isolates: 2,
@@ -114,7 +120,13 @@ test("the KV stand-in keeps values, metadata, order and Cloudflare's minimum of 
   await writeFile(join(folder.path, "kv.js"), await readFile(kvService));
   await writeFile(join(folder.path, "probe.js"), probe);
   const config = workerdConfig({
-    deployment: { compatibilityDate: "2026-10-23", compatibilityFlags: [], objects: [], kv: ["CACHE"] },
+    deployment: {
+      compatibilityDate: "2026-10-23",
+      compatibilityFlags: [],
+      objects: [],
+      kv: ["CACHE"],
+      assets: undefined,
+    },
     worker: "probe.js",
     kvService: "kv.js",
     isolates: 1,

@@ -4,6 +4,8 @@ import { Warp } from "../../src/core/warp.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HttpConfig } from "../../src/http/config.ts";
 import type { Deployment, SpaceAdministration, SpaceWarp } from "../../src/http/deployment.ts";
+import { renderReference } from "../../src/http/page/files.ts";
+import { routes } from "../../src/http/routes/index.ts";
 import { MemoryLeaseSpace } from "../../src/lease/memory/memory-lease-space.ts";
 import { memoryLeases } from "../../src/lease/memory/memory-leases.ts";
 import { MemoryLockSpace } from "../../src/lock/memory/memory-lock-space.ts";
@@ -70,6 +72,7 @@ function bed(changes: Partial<HttpConfig>, spaces: SpaceAdministration, warp: (s
     log: { error: (message, facts) => void logged.push({ message, facts }) },
     // No host lets a test make an answer of status 101.
     connect: async () => new Response("a socket"),
+    reference: async (file) => renderReference(routes, deployment.config.version)[file],
     metrics: { observe: () => undefined, scrape: async (format) => `# ${format}\n` },
   };
   const app = createApp(deployment);

@@ -21,8 +21,8 @@ import { transactionRoutes } from "./txn.ts";
 import { versionRoutes } from "./versions.ts";
 import { warmupRoutes } from "./warmup.ts";
 
-/** All routes but those that describe the others. */
-const described: readonly Route[] = [
+/** All routes. */
+export const routes: readonly Route[] = [
   ...keyRoutes,
   ...versionRoutes,
   ...listRoutes,
@@ -43,7 +43,5 @@ const described: readonly Route[] = [
   ...metricsRoutes,
   ...healthRoutes,
   ...aboutRoutes(() => routes),
+  ...referenceRoutes,
 ];
-
-/** All routes. */
-export const routes: readonly Route[] = [...described, ...referenceRoutes(described)];
