@@ -25,9 +25,9 @@ export interface SpaceLeasePageRequest {
 
 /** The leases of a space, each with its home in the shard of its id. Deadlines, repeats and outcomes are those of {@link SpaceClient}. */
 export class SpaceLeases {
-  readonly #client: SpaceClient;
+  readonly #client: Pick<SpaceClient, "run">;
 
-  constructor(client: SpaceClient) {
+  constructor(client: Pick<SpaceClient, "run">) {
     this.#client = client;
   }
 

@@ -1,13 +1,24 @@
 import { WarpError } from "../errors.ts";
+import { checkLeaseId } from "../protocol/key.ts";
 import type { Background } from "../runtime/background.ts";
 import { checkCallLimits } from "../runtime/call-limits.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
 import { randomHex } from "../runtime/ids.ts";
 import type { Random } from "../runtime/random.ts";
 import { checkInterest } from "./checks.ts";
+import { LeaseSubscriptions } from "./lease-subscriptions.ts";
 import { SeenIds } from "./seen-ids.ts";
 import { Subscription } from "./subscription.ts";
-import type { BusEvent, BusInterest, BusListener, BusStats, BusTarget } from "./syncbus.ts";
+import type {
+  BusEvent,
+  BusInterest,
+  BusListener,
+  BusStats,
+  BusSubscription,
+  BusTarget,
+  LeaseEvent,
+  LeaseListener,
+} from "./syncbus.ts";
 
 /** What a bus asks of the host. */
 export interface BusHost {
@@ -22,6 +33,7 @@ export class BusEnd {
   readonly node: string;
   readonly #background: Background;
   readonly #subscriptions = new Set<Subscription>();
+  readonly #leases: LeaseSubscriptions;
   readonly #errorListeners = new Set<(error: unknown) => void>();
   readonly #seen = new SeenIds();
   readonly #counts = { published: 0, delivered: 0, duplicates: 0, errors: 0 };
@@ -34,6 +46,10 @@ export class BusEnd {
     this.node = node;
     this.#background = host.background;
     this.#idle = idle;
+    this.#leases = new LeaseSubscriptions({
+      failed: (error) => this.report(error),
+      ended: () => this.#rest(),
+    });
   }
 
   get isClosed(): boolean {
@@ -65,11 +81,32 @@ export class BusEnd {
       failed: (error) => this.report(error),
       ended: () => {
         this.#subscriptions.delete(subscription);
-        if (this.#subscriptions.size === 0) this.#idle();
+        this.#rest();
       },
     });
     this.#subscriptions.add(subscription);
     return subscription;
+  }
+
+  subscribeLease(
+    lease: string,
+    listener: LeaseListener,
+    options: { readonly signal?: AbortSignal } | undefined,
+  ): BusSubscription {
+    this.begin(options);
+    checkLeaseId(lease);
+    return this.#leases.add(lease, listener, options?.signal);
+  }
+
+  /** Gives the end of a lease to whom it concerns. */
+  takeLease(event: LeaseEvent): void {
+    if (!this.#seen.add(event.id)) this.#counts.duplicates++;
+    else if (this.#leases.take(event)) this.#counts.delivered++;
+  }
+
+  /** Anything may have happened: ends of leases, too. `id` is that event's. */
+  missLeases(id: string): void {
+    this.#leases.missed(id);
   }
 
   /** Whether anybody here listens to what a message is about. */
@@ -115,7 +152,7 @@ export class BusEnd {
   }
 
   stats(): BusStats {
-    return { ...this.#counts, subscriptions: this.#subscriptions.size };
+    return { ...this.#counts, subscriptions: this.#subscriptions.size + this.#leases.size };
   }
 
   /** Ends all subscriptions. Gives whether it was open. */
@@ -123,6 +160,11 @@ export class BusEnd {
     if (this.#closed) return false;
     this.#closed = true;
     for (const subscription of [...this.#subscriptions]) subscription.cut();
+    this.#leases.cut();
     return true;
+  }
+
+  #rest(): void {
+    if (this.#subscriptions.size + this.#leases.size === 0) this.#idle();
   }
 }

@@ -51,6 +51,20 @@ export type BusEvent = BusMessage & {
   readonly position?: { readonly shard: number; readonly epoch: string; readonly revision: number };
 };
 
+/** The end of a lease as it arrives. */
+export interface LeaseEvent {
+  readonly lease: string;
+  /** Unique; a repeated delivery has the same one and is dropped by the driver. */
+  readonly id: string;
+  /** The node that told of it, where the bus tells. A node does not hear itself. */
+  readonly node?: string;
+  /** The bus can't say what happened meanwhile: the lease may have ended, ask its driver. */
+  readonly missed?: true;
+}
+
+/** Takes the end of a lease. What it throws is told to `onError`. */
+export type LeaseListener = (event: LeaseEvent) => void | Promise<void>;
+
 /** Options of a publication. `timeoutMs`: 1 to 120,000; default none for `publish` (a bus that never answers is waited for), 10,000 for `publishAndAwait`. */
 export interface PublishOptions extends CallLimits {}
 
@@ -125,6 +139,17 @@ export interface SyncBus {
   subscribe(
     interest: BusInterest,
     listener: BusListener,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<BusSubscription>;
+  /**
+   * Tells the others that a lease has ended. Where the bus is the shards' log it is the shards that say so: there it ends the lease (a revoke), and a lease that is
+   * unknown or has ended already is none of its errors. Settles and throws as {@link publish}; `invalid_argument` for what is no lease's id.
+   */
+  publishLeaseEnd(lease: string, options?: PublishOptions): Promise<void>;
+  /** Begins to listen for the end of one lease, as {@link subscribe} does for keys. */
+  subscribeLease(
+    lease: string,
+    listener: LeaseListener,
     options?: { readonly signal?: AbortSignal },
   ): Promise<BusSubscription>;
   /** Who else is there. `unsupported` without `supports.peers`. */

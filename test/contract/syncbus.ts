@@ -8,6 +8,7 @@ import type {
 } from "../../src/syncbus/syncbus.ts";
 import type { VirtualClock } from "../support/virtual-clock.ts";
 import { syncBusDelivery } from "./syncbus-delivery.ts";
+import { syncBusLeases } from "./syncbus-leases.ts";
 
 /** A bus with any number of ends, in virtual time. */
 export interface BusBed {
@@ -22,6 +23,8 @@ export interface BusBed {
   readonly gatherMs?: number;
   /** Ends what the driver was lent: connections. */
   readonly finish?: () => Promise<void>;
+  /** Makes a live lease, where the bus ends real ones; its id. */
+  readonly lease?: () => Promise<string>;
   /** What was delivered last arrives once more. */
   readonly again?: () => Promise<void>;
 }
@@ -74,6 +77,7 @@ export async function codeOf(work: Promise<unknown>): Promise<string> {
 export function syncBusContract({ name, supports, run }: BusContract): void {
   describe(`sync bus contract: ${name}`, () => {
     syncBusDelivery({ name, supports, run });
+    syncBusLeases({ name, supports, run });
 
     it("can do what it says it can, and refuses the rest", () =>
       run(async (bed) => {

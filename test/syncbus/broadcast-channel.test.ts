@@ -58,6 +58,8 @@ describe("broadcast-channel", () => {
       { warp: 1, node: "n", events: [{ id: "1", key: "" }] },
       { warp: 1, node: "n", events: [{ id: "1", key: "\ud800" }] },
       { warp: 1, node: "n".repeat(129), events: [event] },
+      { warp: 1, node: "n", events: [], leases: "all" },
+      { warp: 1, node: "n", events: [], leases: [{ id: "1", lease: "not an id" }] },
     ]) {
       channels.deliver("message", data);
     }

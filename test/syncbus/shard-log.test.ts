@@ -130,7 +130,13 @@ describe("the shard bus", () => {
       const bus = shardBus({
         ...host,
         pushes,
-        client: { shards: 1, space: () => client.space(), mutate: client.mutate.bind(client), changes },
+        client: {
+          shards: 1,
+          space: () => client.space(),
+          mutate: client.mutate.bind(client),
+          run: client.run.bind(client),
+          changes,
+        },
       });
       const ear = await Ear.on(bus);
       pushes.push(0, to.epoch, to.revision + 5, to.revision + 6, []);

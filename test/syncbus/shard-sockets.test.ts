@@ -5,6 +5,8 @@ import { SpaceClient } from "../../src/connection/space-client.ts";
 import type { HubSocket } from "../../src/shard/hub/hub-socket.ts";
 import { shardBus } from "../../src/syncbus/shard/shard-bus.ts";
 import { type BusContract, Ear, settle, syncBusContract } from "../contract/syncbus.ts";
+import { directConnection } from "../support/direct-connection.ts";
+import { grantedLease } from "../support/granted-lease.ts";
 import { HubBed } from "../support/hub-bed.ts";
 import { seeded } from "../support/seeded.ts";
 import { VirtualWire, type WireEnd, type WireEndEvents } from "../support/virtual-wire.ts";
@@ -80,6 +82,13 @@ const run: BusContract["run"] = (work) =>
           client,
           pushes: connection.pushes,
           ...(node === undefined ? {} : { node }),
+        });
+      },
+      lease: () => {
+        const connection = directConnection("test", () => bed.bed.shard);
+        return grantedLease(new SpaceClient({ connection, timers: clock }), {
+          clock,
+          random: seeded(++ends),
         });
       },
       arrive: () => clock.settle(),

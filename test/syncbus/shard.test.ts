@@ -5,6 +5,7 @@ import { shardBus } from "../../src/syncbus/shard/shard-bus.ts";
 import { syncBusContract } from "../contract/syncbus.ts";
 import { busHost } from "../support/bus-host.ts";
 import { directConnection } from "../support/direct-connection.ts";
+import { grantedLease } from "../support/granted-lease.ts";
 import { LogPushes } from "../support/log-pushes.ts";
 import { ManualTime } from "../support/manual-time.ts";
 import { withShardSpace } from "../support/shard-space.ts";
@@ -50,6 +51,7 @@ syncBusContract({
         clock: host.clock,
         end: (node) =>
           shardBus({ ...host, client: connect(), pushes, ...(node === undefined ? {} : { node }) }),
+        lease: () => grantedLease(connect(), host),
         arrive: async () => {
           await host.clock.settle();
           await pushes.pump();

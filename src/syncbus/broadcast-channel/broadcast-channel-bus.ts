@@ -1,4 +1,5 @@
 import { WarpError } from "../../errors.ts";
+import { checkLeaseId } from "../../protocol/key.ts";
 import { uuidv7 } from "../../runtime/ids.ts";
 import { BusEnd, type BusHost } from "../bus-end.ts";
 import { checkMessage } from "../checks.ts";
@@ -12,6 +13,7 @@ import type {
   BusPeer,
   BusStats,
   BusSubscription,
+  LeaseListener,
   PublishOptions,
   SyncBus,
   SyncBusSupports,
@@ -84,6 +86,16 @@ class BroadcastChannelBus implements SyncBus {
     await within(this.#host.timers, options, this.#outbox.add(message));
   }
 
+  async publishLeaseEnd(lease: string, options: PublishOptions = {}): Promise<void> {
+    this.#end.begin(options);
+    checkLeaseId(lease);
+    // What was published before must not arrive after it.
+    this.#outbox.flush();
+    const { clock, random } = this.#host;
+    this.#post({ warp: 1, node: this.node, events: [], leases: [{ lease, id: uuidv7(clock, random) }] });
+    this.#end.countPublished(1);
+  }
+
   async publishAndAwait(): Promise<Acknowledged> {
     this.#end.begin(undefined);
     throw new WarpError("unsupported", "a broadcast channel does not tell who has heard");
@@ -95,6 +107,14 @@ class BroadcastChannelBus implements SyncBus {
     options?: { readonly signal?: AbortSignal },
   ): Promise<BusSubscription> {
     return this.#end.subscribe(interest, listener, options);
+  }
+
+  async subscribeLease(
+    lease: string,
+    listener: LeaseListener,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<BusSubscription> {
+    return this.#end.subscribeLease(lease, listener, options);
   }
 
   async peers(): Promise<readonly BusPeer[]> {
@@ -125,21 +145,26 @@ class BroadcastChannelBus implements SyncBus {
   #send(messages: readonly BusMessage[]): undefined {
     const { clock, random } = this.#host;
     const events = messages.map((message) => ({ ...targetOf(message), id: uuidv7(clock, random) }));
-    const frame: BurstFrame = { warp: 1, node: this.node, events };
+    this.#post({ warp: 1, node: this.node, events });
+    this.#end.countPublished(messages.length);
+    return undefined;
+  }
+
+  #post(frame: BurstFrame): void {
     try {
       this.#channel.postMessage(frame);
     } catch (error) {
       throw WarpError.from(error, "unavailable", "the channel takes no messages");
     }
-    this.#end.countPublished(messages.length);
-    return undefined;
   }
 
   #receive(data: unknown): void {
     if (this.#end.isClosed) return;
     try {
-      const { node, events } = readFrame(data);
-      if (node !== this.node) void this.#end.take(events);
+      const { node, events, leases } = readFrame(data);
+      if (node === this.node) return;
+      void this.#end.take(events);
+      for (const event of leases) this.#end.takeLease(event);
     } catch (error) {
       // A page of another version of the program, or a stranger on the channel.
       this.#end.report(error);

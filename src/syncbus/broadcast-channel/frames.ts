@@ -1,6 +1,7 @@
 import { WarpError } from "../../errors.ts";
+import { isLeaseId } from "../../protocol/key.ts";
 import { checkMessage } from "../checks.ts";
-import type { BusEvent, BusMessage } from "../syncbus.ts";
+import type { BusEvent, BusMessage, LeaseEvent } from "../syncbus.ts";
 import { targetOf } from "../touches.ts";
 
 /** What goes over the channel: one burst of one node. Unknown members are ignored. */
@@ -8,16 +9,32 @@ export interface BurstFrame {
   readonly warp: 1;
   readonly node: string;
   readonly events: readonly (BusMessage & { readonly id: string })[];
+  /** Leases that have ended. Absent: none. */
+  readonly leases?: readonly { readonly lease: string; readonly id: string }[];
 }
 
 const maxIdLength = 128;
 
 /** The events of a frame. Throws `protocol_mismatch` for another version, `invalid_frame` for what is no frame. */
-export function readFrame(data: unknown): { readonly node: string; readonly events: readonly BusEvent[] } {
-  const { warp, node, events } = record(data);
+export function readFrame(data: unknown): {
+  readonly node: string;
+  readonly events: readonly BusEvent[];
+  readonly leases: readonly LeaseEvent[];
+} {
+  const { warp, node, events, leases = [] } = record(data);
   if (warp !== 1) throw new WarpError("protocol_mismatch", "a burst on the channel is of another version");
-  if (!isId(node) || !Array.isArray(events)) throw invalid();
-  return { node, events: events.map((event: unknown) => readEvent(node, event)) };
+  if (!isId(node) || !Array.isArray(events) || !Array.isArray(leases)) throw invalid();
+  return {
+    node,
+    events: events.map((event: unknown) => readEvent(node, event)),
+    leases: leases.map((event: unknown) => readLease(node, event)),
+  };
+}
+
+function readLease(node: string, data: unknown): LeaseEvent {
+  const { id, lease } = record(data);
+  if (!isId(id) || typeof lease !== "string" || !isLeaseId(lease)) throw invalid();
+  return { lease, id, node };
 }
 
 function readEvent(node: string, data: unknown): BusEvent {

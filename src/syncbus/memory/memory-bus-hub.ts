@@ -81,6 +81,13 @@ export class MemoryBusHub {
     return receipts;
   }
 
+  /** Tells all nodes that can be reached that a lease has ended. */
+  publishLeaseEnd(lease: string, from: BusPeer): void {
+    const { clock, random } = this.host;
+    const event = { lease, id: uuidv7(clock, random), node: from.node };
+    for (const { end } of this.peers("global", from.node)) end.takeLease(event);
+  }
+
   #pass(events: readonly BusEvent[], receipts: Receipt[]): void {
     const fresh = events.filter(({ id }) => this.#seen.add(id));
     if (fresh.length === 0) return;

@@ -1,3 +1,4 @@
+import { checkLeaseId } from "../../protocol/key.ts";
 import { defaultTimeoutMs } from "../../runtime/limits.ts";
 import { BusEnd } from "../bus-end.ts";
 import { checkMessage, checkQuorum } from "../checks.ts";
@@ -11,6 +12,7 @@ import type {
   BusPeer,
   BusStats,
   BusSubscription,
+  LeaseListener,
   PublishOptions,
   Quorum,
   SyncBus,
@@ -74,6 +76,15 @@ class MemoryBus implements SyncBus {
     await within(this.#hub.host.timers, options, this.#outbox.add(message));
   }
 
+  async publishLeaseEnd(lease: string, options: PublishOptions = {}): Promise<void> {
+    this.#end.begin(options);
+    checkLeaseId(lease);
+    // What was published before must not arrive after it.
+    this.#outbox.flush();
+    this.#hub.publishLeaseEnd(lease, this.#peer);
+    this.#end.countPublished(1);
+  }
+
   async publishAndAwait(
     message: BusMessage,
     quorum: Quorum,
@@ -106,6 +117,14 @@ class MemoryBus implements SyncBus {
     options?: { readonly signal?: AbortSignal },
   ): Promise<BusSubscription> {
     return this.#end.subscribe(interest, listener, options);
+  }
+
+  async subscribeLease(
+    lease: string,
+    listener: LeaseListener,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<BusSubscription> {
+    return this.#end.subscribeLease(lease, listener, options);
   }
 
   async peers(): Promise<readonly BusPeer[]> {

@@ -1,5 +1,6 @@
 import type { SpaceClient } from "../../connection/space-client.ts";
 import { isWarpError, WarpError } from "../../errors.ts";
+import { checkLeaseId } from "../../protocol/key.ts";
 import type { Pushes } from "../../protocol/pushes.ts";
 import type { Change, Mutation } from "../../protocol/shard-api.ts";
 import { BusEnd, type BusHost } from "../bus-end.ts";
@@ -14,6 +15,7 @@ import type {
   BusPeer,
   BusStats,
   BusSubscription,
+  LeaseListener,
   PublishOptions,
   SyncBus,
   SyncBusSupports,
@@ -21,6 +23,7 @@ import type {
 import { everything, toEvents, toMutation } from "./events.ts";
 import { LogFeed } from "./log-feed.ts";
 import { OwnEntries } from "./own-entries.ts";
+import { OwnLeaseEnds } from "./own-lease-ends.ts";
 
 const supports: SyncBusSupports = Object.freeze({
   quorum: false,
@@ -35,7 +38,7 @@ const supports: SyncBusSupports = Object.freeze({
 
 /** What {@link shardBus} takes. Client and pushes are lent: the bus does not close them. */
 export interface ShardBusOptions extends BusHost {
-  readonly client: Pick<SpaceClient, "space" | "shards" | "mutate" | "changes">;
+  readonly client: Pick<SpaceClient, "space" | "shards" | "mutate" | "changes" | "run">;
   /** What the shards push to this node. */
   readonly pushes: Pushes;
   /** Unique; default random. */
@@ -59,6 +62,7 @@ class ShardBus implements SyncBus {
   readonly #outbox: Outbox;
   readonly #feed: LogFeed;
   readonly #own = new OwnEntries();
+  readonly #leases: OwnLeaseEnds;
   /** The delivery of each shard, in its order. */
   readonly #deliveries = new Map<number, Promise<void>>();
   #joining = 0;
@@ -67,11 +71,16 @@ class ShardBus implements SyncBus {
     this.#options = options;
     const { client, pushes, timers } = options;
     this.#end = new BusEnd(options, options.node, () => this.#rest());
+    this.#leases = new OwnLeaseEnds(options, options.subject ?? "bus");
     this.#outbox = new Outbox(timers, (messages) => this.#send(messages));
     this.#feed = new LogFeed(client, pushes, timers, {
       entries: (shard, epoch, changes) => this.#deliver(shard, epoch, changes),
       everything: (position) =>
-        this.#inOrder(position.shard, () => void this.#end.take([everything(position)])),
+        this.#inOrder(position.shard, () => {
+          const event = everything(position);
+          void this.#end.take([event]);
+          this.#end.missLeases(event.id);
+        }),
       repeated: (count) => this.#end.countDuplicates(count),
       failed: (error) => this.#end.report(error),
     });
@@ -85,6 +94,14 @@ class ShardBus implements SyncBus {
     this.#end.begin(options);
     checkMessage(message, supports);
     await within(this.#options.timers, options, this.#outbox.add(message));
+  }
+
+  async publishLeaseEnd(lease: string, options: PublishOptions = {}): Promise<void> {
+    this.#end.begin(options);
+    checkLeaseId(lease);
+    this.#outbox.flush();
+    await within(this.#options.timers, options, this.#leases.end(lease));
+    this.#end.countPublished(1);
   }
 
   async publishAndAwait(): Promise<Acknowledged> {
@@ -102,15 +119,17 @@ class ShardBus implements SyncBus {
   ): Promise<BusSubscription> {
     this.#end.begin(options);
     checkInterest(interest);
-    this.#joining++;
-    try {
-      // Another's subscription may have ended, and the feed with it, while this one waited.
-      while (!this.#feed.isRunning) await this.#feed.start();
-      return this.#end.subscribe(interest, listener, options);
-    } finally {
-      this.#joining--;
-      this.#rest();
-    }
+    return await this.#following(() => this.#end.subscribe(interest, listener, options));
+  }
+
+  async subscribeLease(
+    lease: string,
+    listener: LeaseListener,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<BusSubscription> {
+    this.#end.begin(options);
+    checkLeaseId(lease);
+    return await this.#following(() => this.#end.subscribeLease(lease, listener, options));
   }
 
   async peers(): Promise<readonly BusPeer[]> {
@@ -148,11 +167,25 @@ class ShardBus implements SyncBus {
     this.#rest();
   }
 
+  /** Subscribes once the logs are followed. */
+  async #following(subscribe: () => BusSubscription): Promise<BusSubscription> {
+    this.#joining++;
+    try {
+      // Another's subscription may have ended, and the feed with it, while this one waited.
+      while (!this.#feed.isRunning) await this.#feed.start();
+      return subscribe();
+    } finally {
+      this.#joining--;
+      this.#rest();
+    }
+  }
+
   /** Without a subscription nothing is followed. */
   #rest(): void {
     if (this.#joining > 0 || this.#end.stats().subscriptions > 0) return;
     this.#feed.stop();
     this.#own.clear();
+    this.#leases.clear();
   }
 
   async #send(messages: readonly BusMessage[]): Promise<ReadonlyMap<number, unknown>> {
@@ -187,6 +220,7 @@ class ShardBus implements SyncBus {
     this.#inOrder(shard, async () => {
       await this.#own.waitFor(changes);
       void this.#end.take(toEvents(shard, epoch, this.#own.others(shard, epoch, changes)));
+      for (const event of this.#leases.others(shard, epoch, changes)) this.#end.takeLease(event);
     });
   }
 
