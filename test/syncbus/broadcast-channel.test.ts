@@ -67,7 +67,7 @@ describe("broadcast-channel", () => {
     await bed.clock.settle();
     expect(ear.events).toEqual([]);
     expect(new Set(errors)).toEqual(new Set(["invalid_frame", "protocol_mismatch", "invalid_key"]));
-    expect(errors.length).toBe(14);
+    expect(errors.length).toBe(16);
     channels.deliver("message", { warp: 1, node: "n", events: [{ ...event, more: 1 }], more: 1 });
     await bed.clock.settle();
     expect(ear.events).toEqual([{ id: "1", key: "k", node: "n" }]);
