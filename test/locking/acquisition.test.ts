@@ -89,6 +89,19 @@ describe("waiting for a lock", () => {
     expect((await one).fence).toBeGreaterThan(got.fence);
   });
 
+  test("LK9 a claim that comes too late is no end: the waiter keeps its place, and claims what it is offered next", async () => {
+    const { clock, ...bed } = handleBed();
+    const held = await bed.node().lock("x");
+    const { lock, way } = bed.node();
+    const waiting = lock("x", { waitMs: 600_000 });
+    await clock.advance(1_000);
+    way.faults.push({ what: "claim", how: "request" });
+    await held.release();
+    await clock.advance(10_000);
+    expect((await waiting).remainingMs()).toBeGreaterThan(0);
+    expect(way.kinds()).toEqual(["acquire", "wait", "claim", "claim", "wait", "claim"]);
+  });
+
   test("LK-03 a wait ends with lock_held at its own end, and leaves no place behind", async () => {
     const { clock, ...bed } = handleBed();
     const held = await bed.node().lock("x");
@@ -206,7 +219,7 @@ describe("waiting for a lock", () => {
     const { clock, ...bed } = handleBed();
     const { lock, way } = bed.node();
     way.faults.push({ what: "acquire", how: "answer", times: 2 });
-    const acquiring = lock("x", { ttlMs: 10_000 });
+    const acquiring = lock("x", { ttlMs: 10_000, autoRenew: false });
     await clock.advance(9_000);
     const held = await acquiring;
     expect(way.kinds()).toContain("renew");

@@ -58,7 +58,7 @@ describe("renewal by itself", () => {
 
   test("it does not outlive maxLifeMs, by whose end it is free for others", async () => {
     const { clock, ...bed } = handleBed();
-    const { lock, way } = bed.node();
+    const { lock, way, errors } = bed.node();
     const beganAtMs = clock.now();
     const held = await lock("a", { ttlMs: 3_000, maxLifeMs: 10_000 });
     await clock.advance(9_000);
@@ -71,6 +71,7 @@ describe("renewal by itself", () => {
     const renewals = way.sent.flatMap((one) => (one.kind === "renew" ? (one.ttlMs ?? "whole") : []));
     expect(renewals.slice(0, 7)).toEqual(Array.from({ length: 7 }, () => "whole"));
     expect(renewals.at(-1)).toBeLessThan(3_000);
+    expect(errors).toEqual([]);
   });
 
   test("a call may renew, too: with another time to live, that counts from then on", async () => {

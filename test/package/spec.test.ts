@@ -41,6 +41,7 @@ describe("scenarios", () => {
     ...["AD-01", "AD-02", "AD-03", "AD-04"],
     ...["ME-01", "X-01", "X-03", "X-04", "X-05", "X-06", "X-07", "X-08", "X-09", "X-10"],
     ...["LK-01", "LK-02", "LK-03", "LK-04", "LK-05", "LK-06", "X-12", "X-13", "X-14", "X-15"],
+    ...["LE-01", "LE-02", "X-16"],
   ];
 
   test.each(scenarios)("%s is quoted by a test", (scenario) => {

@@ -26,6 +26,8 @@ export class LockWay implements LockCalls {
   latencyMs = 0;
   /** Nothing arrives, and nobody says so. */
   isCut = false;
+  /** Ends are not told. */
+  isMute = false;
   readonly #authority: LockCalls;
   readonly #clock: VirtualClock;
   readonly #listeners = new Set<(ended: ToldEnd) => void>();
@@ -34,7 +36,7 @@ export class LockWay implements LockCalls {
     this.#authority = authority;
     this.#clock = clock;
     authority.onEnd?.((ended) => {
-      if (!this.isCut) for (const listener of [...this.#listeners]) listener(ended);
+      if (!this.isCut && !this.isMute) for (const listener of [...this.#listeners]) listener(ended);
     });
   }
 
