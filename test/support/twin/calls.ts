@@ -1,5 +1,8 @@
 /** What the nodes of the end-to-end twin are asked, whether isolates over HTTP or Node processes over IPC, and what they answer. */
 
+import type { FenceGuard } from "../../../src/protocol/operation.ts";
+import type { LeaseCall, LockAnswers, LockCall } from "./lock-calls.ts";
+
 /** A value as the twin writes it. Null: absent. */
 export type Value = number | null;
 
@@ -17,12 +20,17 @@ export type ChangeCall = { readonly opId: string } & (
       readonly value: number;
       readonly expiresInMs?: number;
       readonly tags?: readonly string[];
+      readonly guard?: FenceGuard;
+      /** The id of a lease that the key is attached to. */
+      readonly lease?: string;
     }
   | { readonly do: "delete"; readonly key: string }
   | { readonly do: "merge"; readonly key: string; readonly amount: number }
   | { readonly do: "cas"; readonly key: string; readonly expected: Value; readonly value: number }
   | {
       readonly do: "txn";
+      /** Compared, too: the lock is held under this fence. */
+      readonly held?: FenceGuard;
       readonly compare: readonly { readonly key: string; readonly is: Value }[];
       readonly success: readonly TxnStep[];
       readonly failure: readonly TxnStep[];
@@ -48,7 +56,7 @@ export type ReadCall =
   | { readonly do: "peek"; readonly keys: readonly string[] }
   | { readonly do: "register"; readonly pattern: string; readonly settings: object };
 
-export type NodeCall = (ReadCall | ChangeCall) & { readonly timeoutMs?: number };
+export type NodeCall = (ReadCall | ChangeCall | LockCall | LeaseCall) & { readonly timeoutMs?: number };
 
 /** What a node knows of one key. */
 export interface Seen {
@@ -76,6 +84,7 @@ export interface Failure {
   readonly code: string;
   readonly outcome: "fail" | "unknown";
   readonly message: string;
+  readonly details?: Readonly<Record<string, unknown>>;
 }
 
 export interface TxnEnded {
@@ -89,7 +98,7 @@ export interface TxnEnded {
 }
 
 /** What comes back, by what was asked. */
-export interface Answers {
+export interface Answers extends LockAnswers {
   readonly get: { readonly ok: true; readonly seen: Seen } | Failure;
   readonly getMany: { readonly ok: true; readonly seen: readonly Seen[] } | Failure;
   readonly peek: { readonly ok: true; readonly seen: readonly Seen[] } | Failure;
@@ -117,8 +126,13 @@ export function revisionOf(cursor: string): number {
   return Number(cursor.slice(cursor.lastIndexOf(".") + 1));
 }
 
-export function failed(code: string, message: string, outcome: Failure["outcome"]): Failure {
-  return { ok: false, code, outcome, message };
+export function failed(
+  code: string,
+  message: string,
+  outcome: Failure["outcome"],
+  details?: Failure["details"],
+): Failure {
+  return { ok: false, code, outcome, message, ...(details === undefined ? {} : { details }) };
 }
 
 /** Failures of an attempt, not of the operation: they say nothing about an attempt before under the same op id. */

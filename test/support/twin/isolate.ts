@@ -1,4 +1,5 @@
 import { Agent, request } from "node:http";
+import type { FenceGuard } from "../../../src/protocol/operation.ts";
 import {
   type AnswerOf,
   type Ended,
@@ -12,6 +13,15 @@ import {
   type TxnStep,
   type Value,
 } from "./calls.ts";
+import { IsolateLocks } from "./isolate-locks.ts";
+import { isLeaseCall, isLockCall, type LeaseCall, type LockCall } from "./lock-calls.ts";
+
+/** One request with a body in JSON; what is no success is a failure. */
+export type Ask = <T extends object>(
+  method: string,
+  path: string,
+  options?: { readonly body?: object; readonly headers?: Readonly<Record<string, string>> },
+) => Promise<T | Failure>;
 
 interface HttpAnswer {
   readonly status: number;
@@ -35,12 +45,17 @@ export class IsolateNode implements TwinNode {
   readonly name: string;
   readonly #url: () => string;
   readonly #space: string;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  // As many as there are questions: those that wait for a lock stay open.
+  readonly #agent = new Agent({ keepAlive: true });
+  readonly #locks: IsolateLocks;
 
   constructor(name: string, url: () => string, space: string) {
     this.name = name;
     this.#url = url;
     this.#space = space;
+    this.#locks = new IsolateLocks((method, path, { body, headers } = {}) =>
+      this.ask(method, path, body, headers),
+    );
   }
 
   async call<C extends NodeCall>(call: C): Promise<AnswerOf<C>> {
@@ -92,7 +107,22 @@ export class IsolateNode implements TwinNode {
     });
   }
 
+  /** {@link send} with a body in JSON. */
+  async ask<T extends object>(
+    method: string,
+    path: string,
+    body?: object,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<T | Failure> {
+    const sent =
+      body === undefined ? { headers } : { headers: { ...json, ...headers }, body: JSON.stringify(body) };
+    return bodyOf<T>(await this.send(method, path, sent));
+  }
+
   async #call(call: NodeCall): Promise<object> {
+    if (isLockCall(call))
+      return call.do === "lock" ? await this.#locks.lock(call) : await this.#locks.change(call);
+    if (isLeaseCall(call)) return await this.#locks.lease(call);
     const { timeoutMs } = call;
     const timeout = timeoutMs === undefined ? {} : { timeoutMs };
     if (call.do === "get") {
@@ -134,7 +164,7 @@ export class IsolateNode implements TwinNode {
   }
 
   async #change(
-    call: Exclude<NodeCall, { do: "get" | "getMany" | "peek" | "register" }>,
+    call: Exclude<NodeCall, LockCall | LeaseCall | { do: "get" | "getMany" | "peek" | "register" }>,
     timeout: object,
   ): Promise<object> {
     const headers = { ...json, "Warp-Op-Id": call.opId };
@@ -142,10 +172,13 @@ export class IsolateNode implements TwinNode {
       const ends =
         call.do === "set" && call.expiresInMs !== undefined ? [`expiresInMs=${call.expiresInMs}`] : [];
       const tags = call.do === "set" && call.tags !== undefined ? [`tags=${call.tags.join(",")}`] : [];
-      const query = [...ends, ...tags].join("&");
+      const lease = call.do === "set" && call.lease !== undefined ? [`lease=${call.lease}`] : [];
+      const query = [...ends, ...tags, ...lease].join("&");
+      const guard = call.do === "set" ? fenceHeader(call.guard) : {};
       const path = `${keyPath(call.key)}${query === "" ? "" : `?${query}`}`;
       const body = String(call.do === "set" ? call.value : call.amount);
-      return ended(await this.send(call.do === "set" ? "PUT" : "POST", path, { ...timeout, headers, body }));
+      const method = call.do === "set" ? "PUT" : "POST";
+      return ended(await this.send(method, path, { ...timeout, headers: { ...headers, ...guard }, body }));
     }
     if (call.do === "delete") {
       return ended(await this.send("DELETE", keyPath(call.key), { ...timeout, headers }));
@@ -172,14 +205,19 @@ export class IsolateNode implements TwinNode {
       call.do === "txn"
         ? call
         : {
+            held: undefined,
             compare: [{ key: call.key, is: call.expected }],
             success: [{ op: "set", key: call.key, value: call.value } as const],
             failure: [],
           };
+    const { held } = transaction;
     const body = JSON.stringify({
-      compare: transaction.compare.map(({ key, is }) =>
-        is === null ? { key, exists: false } : { key, json: is },
-      ),
+      compare: [
+        ...transaction.compare.map(({ key, is }) =>
+          is === null ? { key, exists: false } : { key, json: is },
+        ),
+        ...(held === undefined ? [] : [{ key: held.lock, fence: held.fence }]),
+      ],
       success: transaction.success.map(stepOf),
       failure: transaction.failure.map(stepOf),
     });
@@ -235,10 +273,11 @@ interface Problem {
   readonly outcome: Failure["outcome"];
   readonly detail?: string;
   readonly message?: string;
+  readonly details?: Failure["details"];
 }
 
-function failureOf({ code, outcome, detail, message }: Problem): Failure {
-  return failed(code, detail ?? message ?? "", outcome === "fail" ? "fail" : "unknown");
+function failureOf({ code, outcome, detail, message, details }: Problem): Failure {
+  return failed(code, detail ?? message ?? "", outcome === "fail" ? "fail" : "unknown", details);
 }
 
 /** The problem of an answer that is no success; what has no code may have been done. */
@@ -280,6 +319,10 @@ function ended(answer: HttpAnswer | Failure): Ended {
 function verdictOf({ version, replayed, created, existed, revision }: VerdictBody): Ended {
   const at = revision === undefined ? {} : { revision: revisionOf(revision) };
   return { ok: true, version, replayed, existed: existed ?? created === false, ...at };
+}
+
+function fenceHeader(guard: FenceGuard | undefined): Readonly<Record<string, string>> {
+  return guard === undefined ? {} : { "Warp-Fence": `${encodeURIComponent(guard.lock)}=${guard.fence}` };
 }
 
 function keyPath(key: string): string {

@@ -12,6 +12,8 @@ import {
   type Seen,
   type TxnStep,
 } from "./calls.ts";
+import { ChildLocks } from "./child-locks.ts";
+import { isLeaseCall, isLockCall } from "./lock-calls.ts";
 
 /** What the process is started with. */
 export interface ChildOptions {
@@ -33,6 +35,8 @@ const warp = connectWarp(url, {
   onError: () => {},
 });
 
+const locks = new ChildLocks(warp);
+
 function seenOf(key: string, found: Awaited<ReturnType<typeof warp.lookup<number>>>): Seen {
   const { value, version, cache } = found;
   return { key, value: value ?? null, version, cache, stale: cache === "stale" };
@@ -45,7 +49,7 @@ function ended(result: MutationResult): Ended {
 
 function failureOf(error: unknown): Failure {
   return isWarpError(error)
-    ? failed(error.code, error.message, error.outcome)
+    ? failed(error.code, error.message, error.outcome, error.details)
     : failed("no_warp_error", error instanceof Error ? String(error.stack) : String(error), "unknown");
 }
 
@@ -60,6 +64,8 @@ function addSteps(builder: ReturnType<typeof warp.txn>, steps: readonly TxnStep[
 }
 
 async function run(call: NodeCall): Promise<object> {
+  if (isLockCall(call)) return await locks.lock(call);
+  if (isLeaseCall(call)) return await locks.lease(call);
   const timeout = call.timeoutMs === undefined ? {} : { timeoutMs: call.timeoutMs };
   switch (call.do) {
     case "get":
@@ -79,11 +85,8 @@ async function run(call: NodeCall): Promise<object> {
       await warp.register(call.pattern, call.settings, timeout);
       return { ok: true };
     case "set": {
-      const { key, value, opId, expiresInMs, tags } = call;
-      const ends = expiresInMs === undefined ? {} : { expiresInMs };
-      return ended(
-        await warp.set(key, value, { ...timeout, ...ends, ...(tags === undefined ? {} : { tags }), opId }),
-      );
+      const { do: _, key, value, ...options } = call;
+      return ended(await warp.set(key, value, options));
     }
     case "delete":
       return ended(await warp.delete(call.key, { ...timeout, opId: call.opId }));
@@ -97,6 +100,7 @@ async function run(call: NodeCall): Promise<object> {
       const builder = warp.txn();
       for (const { key, is } of call.compare)
         builder.compare(key, is === null ? { exists: false } : { value: is });
+      if (call.held !== undefined) builder.compare(call.held.lock, { fence: call.held.fence });
       addSteps(builder, call.success);
       if (call.failure.length > 0) {
         builder.otherwise();
