@@ -45,14 +45,28 @@ test(
     const common = { ledger, random, shards, isOver };
     const runs = [
       ...many.map((_, at) =>
-        runLockClient({ ...common, client: `h${at}`, node: nodeFor(at), groups: one, deaths: 150 }),
+        runLockClient({
+          ...common,
+          client: `h${at}`,
+          node: nodeFor(at),
+          groups: one,
+          deaths: 150,
+          pauseMs: 0,
+        }),
       ),
       ...many.map((_, at) =>
-        runLockClient({ ...common, client: `m${at}`, node: nodeFor(at), groups: many, deaths: 30 }),
+        runLockClient({
+          ...common,
+          client: `m${at}`,
+          node: nodeFor(at),
+          groups: many,
+          deaths: 30,
+          pauseMs: 400,
+        }),
       ),
     ];
     const kept = Array.from({ length: keepers }, (_, at) => keep(nodeFor(at), `keep:${at}`, isOver));
-    const restarts = await disturb(random);
+    const restarts = await disturb(random, ledger);
     over = true;
     await Promise.all(runs);
     const lost = (await Promise.all(kept)).filter((trouble) => trouble !== undefined);
@@ -72,25 +86,33 @@ test(
     );
     expect(violations.slice(0, 10), `seed ${seed}: ${violations.length} violations`).toEqual([]);
     expect(lost, `seed ${seed}`).toEqual([]);
-    expect(ledger.held.length).toBeGreaterThan(kills * 20);
-    expect(away, "most waiters were there all the time").toBeLessThan(served / 4);
+    expect(ledger.held.length).toBeGreaterThan(kills * 15);
+    expect(served - away, "waiters that the order is judged by").toBeGreaterThan(kills * 2);
   },
   120_000 + kills * 10_000,
 );
 
 /** Kills the runtime, and aborts objects between kills; gives how long each restart took, in ms. */
-async function disturb(random: Seeded): Promise<readonly number[]> {
+async function disturb(random: Seeded, ledger: LockLedger): Promise<readonly number[]> {
   const took: number[] = [];
   for (let kill = 0; kill < kills; kill++) {
-    await sleep(500 + random.below(500));
+    await progress(ledger, 12);
     await bed.abort(random.below(shards)).catch(() => undefined);
-    await sleep(400 + random.below(500));
+    await progress(ledger, 12);
+    await sleep(random.below(100));
     const atMs = machineMs();
     await bed.killAndRestart();
     took.push(machineMs() - atMs);
   }
-  await sleep(1_000);
+  await progress(ledger, 30);
   return took;
+}
+
+/** Waits for so many more grants, so that each fault strikes clients at work; but not for ever. */
+async function progress(ledger: LockLedger, grants: number): Promise<void> {
+  const wanted = ledger.held.length + grants;
+  for (const untilMs = machineMs() + 10_000; ledger.held.length < wanted && machineMs() < untilMs; )
+    await sleep(20);
 }
 
 /** Holds one name from the beginning to the end, as it was granted: renewed in time it is lost by nothing. Gives what was wrong. */

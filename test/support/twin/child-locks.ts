@@ -12,6 +12,7 @@ interface Wait {
   awayMs: number;
   /** Since when no question of it stands at the server. */
   goneMs: number | undefined;
+  troubled: boolean;
 }
 
 /** The handles of a Node process of the twin. */
@@ -91,7 +92,7 @@ export class ChildLocks {
   async #acquire(call: LockCall & { do: "lock" }): Promise<object> {
     const { do: _, name, giveUpMs, autoRenew = false, ...options } = call;
     this.#watch();
-    const wait: Wait = { tickets: new Set(), awayMs: 0, goneMs: undefined };
+    const wait: Wait = { tickets: new Set(), awayMs: 0, goneMs: undefined, troubled: false };
     this.#waits.set(options.owner, wait);
     const askedMs = machineMs();
     try {
@@ -129,22 +130,36 @@ export class ChildLocks {
     const run = driver.run.bind(driver);
     const wait = driver.wait.bind(driver);
     driver.run = async (commands, options) => {
-      const verdicts = await run(commands, options);
+      const verdicts = await run(commands, options).catch((error: unknown) => {
+        // It may stand in the queue since, without a session.
+        for (const command of commands) {
+          const seen = command.kind === "acquire" ? this.#waits.get(command.owner) : undefined;
+          if (seen !== undefined && !seen.troubled) {
+            seen.goneMs = machineMs();
+            seen.troubled = true;
+          }
+        }
+        throw error;
+      });
       for (const [at, command] of commands.entries()) this.#seen(command, verdicts[at]);
       return verdicts;
     };
     driver.wait = async (place, options) => {
       const seen = this.#waits.get(place.owner);
-      const sentMs = machineMs();
+      if (seen === undefined) return await wait(place, options);
       try {
-        const verdict = await wait(place, options);
-        if (seen !== undefined) {
-          if (seen.goneMs !== undefined) seen.awayMs = Math.max(seen.awayMs, sentMs - seen.goneMs);
-          seen.goneMs = machineMs();
+        // After trouble a short question comes first: its answer tells how long nobody had heard of this waiter.
+        let verdict = await wait(seen.troubled ? { ...place, waitMs: 0 } : place, options);
+        if (seen.troubled) {
+          seen.awayMs = Math.max(seen.awayMs, machineMs() - (seen.goneMs ?? 0));
+          seen.troubled = false;
+          if (verdict.outcome === "ok" && verdict.state === "waiting") verdict = await wait(place, options);
         }
+        seen.goneMs = machineMs();
         return verdict;
       } catch (error) {
-        if (seen !== undefined) seen.goneMs ??= machineMs();
+        if (!seen.troubled) seen.goneMs = machineMs();
+        seen.troubled = true;
         throw error;
       }
     };
@@ -156,7 +171,7 @@ export class ChildLocks {
     if (seen === undefined) return;
     if (command.kind === "claim" && verdict.outcome === "fail") {
       // It was offered to the next, since this one was too late.
-      seen.awayMs = Number.POSITIVE_INFINITY;
+      seen.awayMs = Number.MAX_SAFE_INTEGER;
     }
     if (
       command.kind === "acquire" &&
@@ -165,7 +180,7 @@ export class ChildLocks {
       verdict.state !== "held"
     ) {
       seen.tickets.add(verdict.ticket);
-      seen.goneMs = machineMs();
+      if (!seen.troubled) seen.goneMs = machineMs();
     }
   }
 }

@@ -12,6 +12,7 @@ import {
   machineMs,
 } from "./lock-calls.ts";
 
+const placeTimeoutMs = 600;
 const repeatAfterMs = 100;
 /** How long something is repeated that nobody answers. */
 const patienceMs = 30_000;
@@ -37,23 +38,35 @@ export class IsolateLocks {
     let ticket: string | undefined;
     let opId = newOpId();
     let goneMs: number | undefined;
+    let troubled = false;
     // Of a repeat under the same op id the answer tells what was left the first time.
     let opSentMs = askedMs;
     for (;;) {
       const sentMs = machineMs();
       const wait = waitMs === 0 ? {} : { waitMs };
-      const body = ticket === undefined ? { owner, ttlMs, ...wait, kind, permits } : { owner, ticket };
-      const headers: Record<string, string> = ticket === undefined ? { "Warp-Op-Id": opId } : {};
-      const answer = await this.#ask<GrantBody>("POST", lockPath(name), { body, headers });
+      // After trouble a short question comes first: its answer tells how long nobody had heard of this waiter.
+      const part = goneMs === undefined || !troubled ? {} : { waitMs: 0 };
+      const body =
+        ticket === undefined ? { owner, ttlMs, ...wait, kind, permits } : { owner, ticket, ...part };
+      // The first one waits a short time only: then its answer tells the place in the queue.
+      const first = { headers: { "Warp-Op-Id": opId }, timeoutMs: placeTimeoutMs };
+      const answer = await this.#ask<GrantBody>("POST", lockPath(name), {
+        body,
+        ...(ticket === undefined ? first : {}),
+      });
       const failure = "ok" in answer ? answer : undefined;
       if (failure !== undefined && isOfWay(failure)) {
         if (machineMs() - askedMs > waitMs + patienceMs) return failure;
         goneMs ??= machineMs();
+        troubled = true;
         await sleep(repeatAfterMs);
         continue;
       }
-      if (goneMs !== undefined && ticket !== undefined) awayMs = Math.max(awayMs, sentMs - goneMs);
+      if (goneMs !== undefined && ticket !== undefined) {
+        awayMs = Math.max(awayMs, (troubled ? machineMs() : sentMs) - goneMs);
+      }
       goneMs = undefined;
+      troubled = false;
       if (failure?.code === "ticket_not_found") {
         ticket = undefined;
         opId = newOpId();

@@ -20,7 +20,11 @@ import { isLeaseCall, isLockCall, type LeaseCall, type LockCall } from "./lock-c
 export type Ask = <T extends object>(
   method: string,
   path: string,
-  options?: { readonly body?: object; readonly headers?: Readonly<Record<string, string>> },
+  options?: {
+    readonly body?: object;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly timeoutMs?: number;
+  },
 ) => Promise<T | Failure>;
 
 interface HttpAnswer {
@@ -53,9 +57,7 @@ export class IsolateNode implements TwinNode {
     this.name = name;
     this.#url = url;
     this.#space = space;
-    this.#locks = new IsolateLocks((method, path, { body, headers } = {}) =>
-      this.ask(method, path, body, headers),
-    );
+    this.#locks = new IsolateLocks((method, path, options) => this.ask(method, path, options));
   }
 
   async call<C extends NodeCall>(call: C): Promise<AnswerOf<C>> {
@@ -111,12 +113,11 @@ export class IsolateNode implements TwinNode {
   async ask<T extends object>(
     method: string,
     path: string,
-    body?: object,
-    headers: Readonly<Record<string, string>> = {},
+    { body, headers = {}, ...timeout }: Parameters<Ask>[2] = {},
   ): Promise<T | Failure> {
     const sent =
       body === undefined ? { headers } : { headers: { ...json, ...headers }, body: JSON.stringify(body) };
-    return bodyOf<T>(await this.send(method, path, sent));
+    return bodyOf<T>(await this.send(method, path, { ...sent, ...timeout }));
   }
 
   async #call(call: NodeCall): Promise<object> {

@@ -53,7 +53,7 @@ export interface Locked {
   readonly validMs: number;
   /** Of its place in the queue; absent: it was free. */
   readonly ticket?: string;
-  /** Longest time for which no question of it stood at the server while it waited. */
+  /** Longest time for which no question of it stood at the server while it waited; of a Node process only where a question had failed. */
   readonly awayMs: number;
   /** Places that it has stood in: more than one means that one was lost. */
   readonly places: number;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { shardOf } from "../../../src/protocol/key.ts";
+import { lockClaimMs } from "../../../src/runtime/limits.ts";
 import { newOpId } from "../http-client.ts";
 import type { Seeded } from "../seeded.ts";
 import type { Failure, TwinNode } from "./calls.ts";
@@ -18,12 +19,16 @@ export interface LockClientParts {
   readonly groups: readonly string[];
   /** One of so many holders dies with the lock in its hands. */
   readonly deaths: number;
+  /** Longest pause between two rounds, in ms. */
+  readonly pauseMs: number;
   readonly isOver: () => boolean;
 }
 
-export const ttlMs = 10_000;
+export const ttlMs = 15_000;
 const mortalTtlMs = 1_200;
 const waitMs = 90_000;
+/** An offer stands for three seconds; where a session has ended, its waiters are passed over until they ask again. */
+const awayAfterMs = lockClaimMs - 200;
 
 export const lockOf = (group: string): string => `lock:{${group}}`;
 export const counterOf = (group: string): string => `count:{${group}}`;
@@ -34,6 +39,7 @@ export async function runLockClient(parts: LockClientParts): Promise<void> {
     const group = parts.random.pick(parts.groups);
     const dies = parts.random.below(parts.deaths) === 0;
     await oneRound(parts, group, `${parts.client}.${round}`, dies);
+    await sleep(parts.random.below(parts.pauseMs + 1));
   }
 }
 
@@ -58,8 +64,9 @@ async function oneRound(parts: LockClientParts, group: string, owner: string, di
   }
   const { fence, ticket, places, awayMs, askedMs, heldMs, validMs } = got;
   const held: HeldLock = {
-    ...{ name, shard: shardOf(name, shards), client, fence, ticket, places, awayMs, askedMs, heldMs },
-    ...{ endMs: validMs, take: 1, capacity: 1 },
+    ...{ name, shard: shardOf(name, shards), client, fence, ticket, places, askedMs, heldMs },
+    wasAway: awayMs > (node.kind === "node" ? 0 : awayAfterMs),
+    ...{ endMs: validMs, take: 1, capacity: 1, isMute: ticket === undefined && node.kind === "isolate" },
   };
   ledger.held.push(held);
   const grant = { name, owner, fence };

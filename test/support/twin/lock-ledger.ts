@@ -6,9 +6,13 @@ export interface HeldLock {
   readonly shard: number;
   readonly client: string;
   readonly fence: number;
+  /** Of its place in the queue. */
   readonly ticket?: string | undefined;
+  /** It had no place, as far as it knows: a call over HTTP may have waited without a word. */
+  readonly isMute: boolean;
   readonly places: number;
-  readonly awayMs: number;
+  /** While it waited nobody heard of it for so long that it may have been passed over. */
+  readonly wasAway: boolean;
   readonly askedMs: number;
   readonly heldMs: number;
   /** Its holder counts on it until then: moved by renewals, and brought forward by the release when that is sent. */
@@ -26,8 +30,6 @@ export interface GuardedWrite {
   readonly version: number;
 }
 
-/** Waiters that nobody heard of for so long may have been passed over: an offer stands for three seconds. */
-const awayAfterMs = 2_000;
 /** Two processes read the clock around a message: none of them may be off by more. */
 const clockGrainMs = 1;
 
@@ -64,7 +66,7 @@ export class LockLedger {
   /** Waiters that were served from the queue, and those of them that were away. */
   get queued(): { readonly served: number; readonly away: number } {
     const served = this.held.filter(({ ticket }) => ticket !== undefined);
-    return { served: served.length, away: served.filter(isAway).length };
+    return { served: served.length, away: served.filter(({ wasAway }) => wasAway).length };
   }
 
   /** Every acknowledged increment counts once, in the order of the fences; what is not known may. */
@@ -110,8 +112,9 @@ function doubleGrants(held: readonly HeldLock[]): string[] {
 function outOfOrder(held: readonly HeldLock[]): string[] {
   const wrong: string[] = [];
   let latest: HeldLock | undefined;
-  for (const one of held.toSorted((left, right) => left.fence - right.fence)) {
-    if (latest !== undefined && arrived(one) < arrived(latest) && !isAway(one)) {
+  const told = held.filter(({ isMute }) => !isMute);
+  for (const one of told.toSorted((left, right) => left.fence - right.fence)) {
+    if (latest !== undefined && arrived(one) < arrived(latest) && !one.wasAway) {
       wrong.push(`order: ${say(one)} came before ${say(latest)}, which was served first`);
     }
     if (latest === undefined || arrived(one) > arrived(latest)) latest = one;
@@ -141,15 +144,11 @@ function regressions(held: readonly HeldLock[]): string[] {
 
 /** LK8: the queue is durable. */
 function lostPlaces(held: readonly HeldLock[]): string[] {
-  return held.filter((one) => one.places > 1 && !isAway(one)).map((one) => `place lost: ${say(one)}`);
+  return held.filter((one) => one.places > 1 && !one.wasAway).map((one) => `place lost: ${say(one)}`);
 }
 
 function arrived({ ticket, fence }: HeldLock): number {
   return ticket === undefined ? fence : arrivalOf(ticket);
-}
-
-function isAway({ awayMs }: HeldLock): boolean {
-  return awayMs >= awayAfterMs;
 }
 
 function say(what: HeldLock | GuardedWrite): string {
