@@ -1,10 +1,12 @@
+import { describe, it } from "vitest";
 import { host } from "#host";
 import { ElapsedDeadlines } from "../../../src/shard/lock/elapsed-deadlines.ts";
 import { SqlLockStore } from "../../../src/shard/lock/sql-lock-store.ts";
 import { migrate } from "../../../src/shard/schema.ts";
-import { lockStoreContract } from "../../contract/lock-store.ts";
+import { type LockStoreBed, lockStoreContract } from "../../contract/lock-store.ts";
+import { runModel } from "../../locking/lock-pair.ts";
 
-lockStoreContract("SQL", (work) =>
+function withStore(work: (bed: LockStoreBed) => void): void {
   host.withSql((sql) => {
     migrate(sql);
     let nowMs = 0;
@@ -22,5 +24,13 @@ lockStoreContract("SQL", (work) =>
         nowMs = atMs;
       },
     });
-  }),
-);
+  });
+}
+
+lockStoreContract("SQL", withStore);
+
+describe("lock table in a database", () => {
+  it("LK1 LK2 LK5 LK8 LK9 LK13 does what the model does, seeds 1 to 10", () => {
+    for (let seed = 1; seed <= 10; seed++) withStore((bed) => runModel(seed, 120, bed));
+  });
+});
