@@ -55,6 +55,8 @@ export class LeaseShard {
       random,
       alarm: {
         set: (atMs) => {
+          // As the platform has it.
+          if (!(atMs > 0)) throw new TypeError("setAlarm() cannot be called with an alarm time <= 0");
           this.#stopAlarm();
           const ring = (): void => {
             this.alarms++;

@@ -65,7 +65,7 @@ export class LeaseEnds implements DueSource {
 
   nextMs(): number | undefined {
     if (this.#parts.residence.open()?.leases.table.isAnyEnded !== true) return undefined;
-    if (this.#isUnread) return 0;
+    if (this.#isUnread) return Math.floor(this.#parts.clock.now());
     let next: number | undefined;
     for (const { retryAtMs } of this.#carried.values()) {
       if (next === undefined || retryAtMs < next) next = retryAtMs;
