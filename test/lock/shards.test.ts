@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { host } from "#host";
 import { SpaceClient } from "../../src/connection/space-client.ts";
 import { WarpError } from "../../src/errors.ts";
 import type { Locks } from "../../src/lock/lock.ts";
@@ -61,7 +62,8 @@ async function withLocks(work: (bed: Bed) => Promise<void>): Promise<void> {
   });
 }
 
-describe("locks over several shards", () => {
+// In workerd one test can't use the databases of several objects; there the objects' own suites have several shards.
+describe.skipIf(host.name !== "node")("locks over several shards", () => {
   it("each lies in the shard of its name; verdicts stand in the order of the commands", () =>
     withLocks(async ({ locks, acquire }) => {
       const verdicts = await locks.run(names.map((name) => acquire(name)));
