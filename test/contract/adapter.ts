@@ -6,6 +6,7 @@ import { claimCases } from "./adapter-claims.ts";
 import { comparisonCases } from "./adapter-comparisons.ts";
 import { guardCases } from "./adapter-guards.ts";
 import { historyCases } from "./adapter-history.ts";
+import { leaseCases } from "./adapter-leases.ts";
 import { listCases } from "./adapter-lists.ts";
 import { mergeCases } from "./adapter-merge.ts";
 import { mutationCases } from "./adapter-mutations.ts";
@@ -34,5 +35,6 @@ export function adapterContract(driver: AdapterUnderTest): void {
     transactionCases(driver);
     resolveCases(driver);
     guardCases(driver);
+    leaseCases(driver);
   });
 }

@@ -1,5 +1,6 @@
 import { host } from "#host";
 import type { MergeRules } from "../../src/merge/merge-rules.ts";
+import type { LeasePeerApi } from "../../src/protocol/lease.ts";
 import { isRefusal, type ShardApi } from "../../src/protocol/shard-api.ts";
 import type { Shard } from "../../src/shard/shard.ts";
 import type { ManualTime } from "./manual-time.ts";
@@ -20,15 +21,17 @@ export async function withShardSpace(
   work: (shards: readonly Shard[]) => Promise<void>,
 ): Promise<void> {
   const beds: ShardBed[] = [];
-  const home = (): ShardApi => {
-    const [first] = beds;
-    if (first === undefined) throw new Error("no home shard");
-    return first.shard;
+  const at = (index: number): Shard => {
+    const bed = beds[index];
+    if (bed === undefined) throw new Error(`no shard ${index}`);
+    return bed.shard;
   };
+  const home = (): ShardApi => at(0);
+  const peer = (_: string, index: number): LeasePeerApi => at(index).leases;
   const open = async (): Promise<void> => {
     if (beds.length < shards) {
       await host.withSql(async (sql) => {
-        beds.push(new ShardBed(sql, { clock: time, timers: time, home, ...options }, beds.length + 1));
+        beds.push(new ShardBed(sql, { clock: time, timers: time, home, peer, ...options }, beds.length + 1));
         await open();
       });
       return;

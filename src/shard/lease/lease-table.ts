@@ -68,6 +68,13 @@ export class LeaseTable {
     return row !== undefined && row.endedAtMs === undefined && !this.#isDue(row, nowMs);
   }
 
+  /** What is left of a lease that has not ended, in whole ms. */
+  leftMs({ id, deadlineMs }: LeaseRow, nowMs: number): number {
+    const own = this.#own.get(id);
+    const leftMs = own === undefined ? deadlineMs - nowMs : own - this.#elapsed.now();
+    return Math.max(0, Math.floor(leftMs));
+  }
+
   /** Whether there is room for one more. */
   hasRoom(max: number): boolean {
     if (this.#count === undefined || this.#count >= max) {

@@ -109,10 +109,10 @@ export class Lessor {
     return {
       id: row.id,
       ttlMs: row.ttlMs,
-      remainingMs: leftMs(row.deadlineMs, nowMs),
+      remainingMs: this.table.leftMs(row, nowMs),
       onEnd: row.onEnd,
       grantedAtMs: row.grantedAtMs,
-      ...(lifeUntilMs === undefined ? {} : { lifeRemainingMs: leftMs(lifeUntilMs, nowMs) }),
+      ...(lifeUntilMs === undefined ? {} : { lifeRemainingMs: Math.max(0, Math.floor(lifeUntilMs - nowMs)) }),
       shards: this.table.members(row.id),
     };
   }
@@ -225,10 +225,6 @@ export class Lessor {
   #shardOf(key: string): number {
     return shardOf(key, this.#parts.shards);
   }
-}
-
-function leftMs(untilMs: number, nowMs: number): number {
-  return Math.max(0, Math.floor(untilMs - nowMs));
 }
 
 /** Whoever sent it has another picture of the space. */

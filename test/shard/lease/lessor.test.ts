@@ -5,7 +5,7 @@ import { isRefusal } from "../../../src/protocol/shard-api.ts";
 import { clockStepMs, leaseEndChunk, leaseTombstoneMs } from "../../../src/runtime/limits.ts";
 import type { Sql } from "../../../src/runtime/sql.ts";
 import { AttachmentTable } from "../../../src/shard/lease/attachment-table.ts";
-import { LeaseTable } from "../../../src/shard/lease/lease-table.ts";
+import { type LeaseRow, LeaseTable } from "../../../src/shard/lease/lease-table.ts";
 import { createLeaseTables } from "../../../src/shard/lease/schema.ts";
 import { codeOf, LeaseTester } from "../../contract/lease-bed.ts";
 import { LeaseSpace } from "../../support/lease-space.ts";
@@ -36,6 +36,7 @@ describe("the time of leases", () => {
       time.wallMs += 5_000;
       expect(table.due(time.wallMs, 10)).toEqual([]);
       expect(table.isLive(table.get("a"), time.wallMs)).toBe(true);
+      expect(table.leftMs(table.get("a") as LeaseRow, time.wallMs)).toBe(1_000);
       // Its next look is when time has really passed, so that nothing is woken for nothing.
       expect(table.nextMs).toBe(time.wallMs + 1_000);
       pass(999);
