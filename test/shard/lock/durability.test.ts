@@ -1,52 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { host } from "#host";
-import type { Sql } from "../../../src/runtime/sql.ts";
 import { fenceOf, LockShard, pollWord, wordOf } from "../../support/lock-shard.ts";
-
-/** Storage whose durability the test gives out, commit by commit. */
-class Durability {
-  isHeld = false;
-  #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
-
-  readonly durable = (): Promise<void> =>
-    this.isHeld
-      ? new Promise((resolve, reject) => void this.#waiting.push({ resolve, reject }))
-      : Promise.resolve();
-
-  get waiting(): number {
-    return this.#waiting.length;
-  }
-
-  /** Lets the first commit that waits be durable, or not. */
-  next(error?: Error): void {
-    const first = this.#waiting.shift();
-    if (error === undefined) first?.resolve();
-    else first?.reject(error);
-  }
-}
-
-/** Fails the statements that write while `fails` says so. */
-class Failing implements Sql {
-  readonly #sql: Sql;
-  fails: (query: string) => boolean = () => false;
-  writes = 0;
-
-  constructor(sql: Sql) {
-    this.#sql = sql;
-  }
-
-  all: Sql["all"] = (query, ...bindings) => this.#sql.all(query, ...bindings);
-
-  run: Sql["run"] = (query, ...bindings) => {
-    this.writes++;
-    if (this.fails(query)) throw new Error("database or disk is full");
-    this.#sql.run(query, ...bindings);
-  };
-
-  transaction<T>(work: () => T): T {
-    return this.#sql.transaction(work);
-  }
-}
+import { Durability, FailingStorage } from "../../support/lock-storage.ts";
 
 /** What a promise has come to; undefined: nothing yet. */
 function watch<T>(promise: Promise<T>, word: (value: T) => string): { readonly word: string | undefined } {
@@ -134,7 +89,7 @@ describe("LK3 nothing is said of a grant before its commit is durable", () => {
 describe("work that is undone", () => {
   test("LK9 a hand-over in a group that another's trouble undoes is still told", () =>
     host.withSql(async (raw) => {
-      const sql = new Failing(raw);
+      const sql = new FailingStorage(raw);
       const storage = new Durability();
       const locks = await new LockShard(sql, { durable: storage.durable }).create();
       const fence = await locks.hold("jobs", "a");
@@ -152,6 +107,7 @@ describe("work that is undone", () => {
       const before = locks.bed.shard.figures.commits;
       storage.next();
       await locks.clock.settle();
+      expect([release.word, poll.word]).toEqual([undefined, undefined]);
       storage.next();
       await locks.clock.settle();
       await blocker;
@@ -211,7 +167,7 @@ describe("work that is undone", () => {
   test("OU1 a storage failure at any write of a lock command leaves nothing, and the same command goes through after it", async () => {
     for (let failAt = 1; ; failAt++) {
       const struck = await host.withSql(async (raw) => {
-        const sql = new Failing(raw);
+        const sql = new FailingStorage(raw);
         const locks = await new LockShard(sql).create();
         const fence = await locks.hold("top", "a", { as: "election", delayMs: 50 });
         await locks.queue("top", "b", { as: "election" });
