@@ -44,6 +44,7 @@ export class Bed {
   readonly #folder: string;
   readonly #count: number;
   #workerd: RunningWorkerd;
+  #ofNodes: Readonly<Record<string, object>> = {};
 
   private constructor(options: BedOptions, folder: string, workerd: RunningWorkerd) {
     this.space = options.space;
@@ -83,23 +84,26 @@ export class Bed {
     );
     const bed = new Bed(options, folder, await startOn(folder, count));
     await bed.http().create({ shards: options.shards ?? 1 });
-    const registrations = Object.entries(options.ofNodes ?? {}).map(([pattern, settings]) => ({
-      pattern,
-      options: settings,
-    }));
-    for (const [at, [name, zone]] of Object.entries(options.nodes).entries()) {
-      // Each by another isolate's door.
-      const net = await TcpProxy.start(() => bed.#workerd.ports[at % count] ?? 0);
-      const child: ChildOptions = {
-        url: `http://127.0.0.1:${net.port}`,
-        space: options.space,
-        node: name,
-        zone,
-        registrations,
-      };
-      (bed.remotes as RemoteNode[]).push({ node: await ProcessNode.start(child), net, zone });
-    }
+    bed.#ofNodes = options.ofNodes ?? {};
+    for (const [name, zone] of Object.entries(options.nodes)) await bed.join(name, zone);
     return bed;
+  }
+
+  /** Starts one more Node process. */
+  async join(name: string, zone: string): Promise<RemoteNode> {
+    // Each by another isolate's door.
+    const at = this.remotes.length;
+    const net = await TcpProxy.start(() => this.#workerd.ports[at % this.#count] ?? 0);
+    const child: ChildOptions = {
+      url: `http://127.0.0.1:${net.port}`,
+      space: this.space,
+      node: name,
+      zone,
+      registrations: Object.entries(this.#ofNodes).map(([pattern, options]) => ({ pattern, options })),
+    };
+    const remote = { node: await ProcessNode.start(child), net, zone };
+    (this.remotes as RemoteNode[]).push(remote);
+    return remote;
   }
 
   /** All nodes, the isolates first. */

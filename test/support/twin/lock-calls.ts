@@ -22,6 +22,8 @@ export type LockCall =
       readonly permits?: number;
       /** Node processes only: whether the handle renews itself. Default false. */
       readonly autoRenew?: boolean;
+      /** Node processes only: it ends with the connection. */
+      readonly endsWithSession?: boolean;
       /** Node processes only: leaves the queue after so long. */
       readonly giveUpMs?: number;
     }
