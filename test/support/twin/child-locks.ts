@@ -1,4 +1,5 @@
-import { WarpError } from "../../../src/errors.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isWarpError, WarpError } from "../../../src/errors.ts";
 import type { Lease } from "../../../src/locking/lease-handle.ts";
 import type { Lock } from "../../../src/locking/lock-handle.ts";
 import type { connectWarp } from "../../../src/presets/node.ts";
@@ -83,8 +84,17 @@ export class ChildLocks {
         return { ok: true, remainingMs: left };
       }
       case "revoke": {
-        await this.#warp.leases.revoke(call.id, { timeoutMs });
-        return { ok: true, replayed: false };
+        // Whose fate is not known is asked for again under the same op id, which waits on.
+        const opId = newOpId();
+        for (const untilMs = machineMs() + 60_000; ; await sleep(100)) {
+          try {
+            await this.#warp.leases.revoke(call.id, { timeoutMs, opId });
+            return { ok: true };
+          } catch (error) {
+            if (!isWarpError(error) || (error.outcome === "fail" && !error.retryable)) throw error;
+            if (machineMs() > untilMs) throw error;
+          }
+        }
       }
     }
   }

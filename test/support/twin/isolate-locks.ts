@@ -143,8 +143,8 @@ export class IsolateLocks {
         return "ok" in answer ? answer : { ok: true, remainingMs: answer.remainingMs };
       }
       case "revoke": {
-        const answer = await this.#insist<{ replayed: boolean }>("DELETE", `/leases/${call.id}`);
-        return "ok" in answer ? answer : { ok: true, replayed: answer.replayed };
+        const answer = await this.#insist("DELETE", `/leases/${call.id}`);
+        return "ok" in answer ? answer : { ok: true };
       }
     }
   }

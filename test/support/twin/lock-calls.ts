@@ -80,7 +80,7 @@ export interface LockAnswers {
   readonly grant: { readonly ok: true; readonly id: string } | Failure;
   readonly attach: { readonly ok: true; readonly changed: number } | Failure;
   readonly keepAlive: { readonly ok: true; readonly remainingMs: number } | Failure;
-  readonly revoke: { readonly ok: true; readonly replayed: boolean } | Failure;
+  readonly revoke: { readonly ok: true } | Failure;
 }
 
 /** A clock that all processes of this machine read alike, in ms. */
