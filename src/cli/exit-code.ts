@@ -9,6 +9,8 @@ export const exitCodes = [
   { code: 4, means: "a precondition does not hold, or it conflicts with what is there" },
   { code: 5, means: "the token is missing, wrong, expired or not enough; the deployment is closed" },
   { code: 6, means: "the server can't be reached or did not answer in time, or the outcome is unknown" },
+  { code: 75, means: "warp lock, warp elect: another has it, and it did not come free in time" },
+  { code: 76, means: "warp lock, warp elect: it was lost, and the command was ended" },
   { code: 141, means: "whoever read the output stopped reading, as for other tools" },
 ] as const;
 

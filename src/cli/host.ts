@@ -14,6 +14,17 @@ export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
 }
 
+/** Signals that ask a process to end. */
+export type EndSignal = "SIGHUP" | "SIGINT" | "SIGTERM";
+
+/** A command that runs. */
+export interface Child {
+  /** How it ended: its exit code; 128 and the signal's number, as shells say it; 127 where there is no such command, 126 where it can't be run. */
+  readonly ended: Promise<number>;
+  /** Nothing where it has ended. */
+  kill(signal: EndSignal | "SIGKILL"): void;
+}
+
 /** All that the command line asks of the process it runs in. */
 export interface CliHost {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -22,8 +33,14 @@ export interface CliHost {
   readonly stderr: Output;
   /** The bytes of a file, piece by piece. What the system says against it is thrown as it is, with its `code`. */
   openFile(path: string): AsyncIterable<Uint8Array>;
+  /** Starts a command that has this process's input and output, and its environment with `env` on top. */
+  spawn(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Child;
+  /** Hears of signals that would end this process; while anybody listens they don't. The answer takes it back. */
+  onSignal(listener: (signal: EndSignal) => void): () => void;
   readonly fetch: Fetch;
   readonly clock: Clock;
+  /** Measures elapsed time; never goes back. */
+  readonly elapsed: Clock;
   readonly timers: Timers;
   readonly random: Random;
 }

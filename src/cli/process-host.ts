@@ -1,6 +1,8 @@
+import { spawn } from "node:child_process";
 import { createReadStream } from "node:fs";
-import { nodeClock, nodeRandom, nodeTimers } from "../platform/node.ts";
-import { type CliHost, type Output, OutputClosed } from "./host.ts";
+import { constants } from "node:os";
+import { nodeClock, nodeElapsed, nodeRandom, nodeTimers } from "../platform/node.ts";
+import { type Child, type CliHost, type EndSignal, type Output, OutputClosed } from "./host.ts";
 
 /** Writes with backpressure; a closed pipe is told to whoever writes next or waits. */
 function output(stream: NodeJS.WriteStream): Output {
@@ -28,6 +30,29 @@ function isClosedPipe(error: Error): boolean {
   return "code" in error && (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED");
 }
 
+function start(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Child {
+  const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, ...env } });
+  const ended = new Promise<number>((resolve) => {
+    child.once("error", (error) => {
+      // Also of a kill that came too late; then the exit was told before.
+      resolve("code" in error && error.code === "ENOENT" ? 127 : 126);
+    });
+    child.once("exit", (code, signal) =>
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
+    );
+  });
+  return { ended, kill: (signal) => void child.kill(signal) };
+}
+
+const endSignals: readonly EndSignal[] = ["SIGHUP", "SIGINT", "SIGTERM"];
+
+function listen(listener: (signal: EndSignal) => void): () => void {
+  for (const signal of endSignals) process.on(signal, listener);
+  return () => {
+    for (const signal of endSignals) process.off(signal, listener);
+  };
+}
+
 /** The process that this runs in. */
 export function processHost(): CliHost {
   return {
@@ -39,8 +64,11 @@ export function processHost(): CliHost {
     stdout: output(process.stdout),
     stderr: output(process.stderr),
     openFile: (path) => createReadStream(path),
+    spawn: start,
+    onSignal: listen,
     fetch: (url, request) => fetch(url, request),
     clock: nodeClock,
+    elapsed: nodeElapsed,
     timers: nodeTimers,
     random: nodeRandom,
   };

@@ -18,12 +18,18 @@ export async function run(argv: readonly string[], host: CliHost): Promise<numbe
   } catch (error) {
     if (error instanceof OutputClosed) return readerGone;
     try {
-      await host.stderr.write(failureLine(error, argv.includes("--json")));
+      await host.stderr.write(failureLine(error, ownWords(argv).includes("--json")));
     } catch {
       // Nobody reads stderr either; the exit code says it.
     }
     return exitCodeOf(error);
   }
+}
+
+/** What stands before `--`: the rest may be somebody else's. */
+function ownWords(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf("--");
+  return end < 0 ? argv : argv.slice(0, end);
 }
 
 async function carryOut(argv: readonly string[], host: CliHost): Promise<number> {

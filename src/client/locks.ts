@@ -1,3 +1,4 @@
+import { isWarpError } from "../errors.ts";
 import type { HandleHost } from "../locking/handle-host.ts";
 import { Holdings } from "../locking/holdings.ts";
 import { Leadership } from "../locking/leadership.ts";
@@ -8,6 +9,7 @@ import type { Payload } from "../protocol/payload.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { payloadCodec } from "../runtime/codec.ts";
 import { uuidv7 } from "../runtime/ids.ts";
+import { maxLockWaitMs } from "../runtime/limits.ts";
 import type { HttpClient } from "./http.ts";
 import { httpLockCalls } from "./lock-calls.ts";
 import { queryText, resourcePath, spacePath } from "./path.ts";
@@ -60,14 +62,25 @@ export class HttpLocks {
     return new Lock(await this.#holdings.acquire(name, resolveLock(options)));
   }
 
-  /** Campaigns with a value: a leadership that is kept until it is given up. Throws `lock_held` where another leads all the time. */
+  /** Campaigns with a value: a leadership that is kept until it is given up. Without `waitMs` it waits as long as it takes; with it `lock_held` when that is over. */
   async campaign(
     name: string,
     value: Payload,
     options: HoldOptions & { readonly waitMs?: number } = {},
   ): Promise<Leadership<Payload>> {
-    const holding = await this.#holdings.acquire(name, resolveLock({ ...options, value }, "election"));
-    return new Leadership(holding, payloadCodec);
+    const { waitMs } = options;
+    for (;;) {
+      try {
+        const asked = { ...options, waitMs: waitMs ?? maxLockWaitMs, value };
+        return new Leadership(
+          await this.#holdings.acquire(name, resolveLock(asked, "election")),
+          payloadCodec,
+        );
+      } catch (error) {
+        // Without a bound of its own it waits beyond the longest wait that can be asked for.
+        if (waitMs !== undefined || !isWarpError(error, "lock_held")) throw error;
+      }
+    }
   }
 
   /** Who holds a name, and how many wait. */

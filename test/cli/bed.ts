@@ -3,7 +3,7 @@ import { run } from "../../src/cli/run.ts";
 import type { Fetch } from "../../src/client/fetch.ts";
 import { utf8 } from "../../src/runtime/bytes.ts";
 import { chunks, silent } from "../client/bed.ts";
-import { virtualClock } from "../support/virtual-clock.ts";
+import { type VirtualClock, virtualClock } from "../support/virtual-clock.ts";
 
 /** What a command line said and how it ended. */
 export interface Ended {
@@ -19,6 +19,10 @@ export interface CliBedOptions {
   readonly stdin?: string | Uint8Array;
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
   readonly tty?: boolean;
+  readonly spawn?: CliHost["spawn"];
+  readonly onSignal?: CliHost["onSignal"];
+  /** By default one that stands still. */
+  readonly clock?: VirtualClock;
   /** Replaces stdout's own write. */
   readonly write?: Output["write"];
 }
@@ -32,7 +36,7 @@ export async function warp(argv: readonly string[], options: CliBedOptions = {})
     isTTY: tty,
     write: async (data) => void parts.push(typeof data === "string" ? utf8(data) : data),
   });
-  const clock = virtualClock(1_800_000_000_000);
+  const { clock = virtualClock(1_800_000_000_000) } = options;
   const host: CliHost = {
     env,
     stdin: {
@@ -46,8 +50,11 @@ export async function warp(argv: readonly string[], options: CliBedOptions = {})
       if (file === undefined) throw Object.assign(new Error("no such file"), { code: "ENOENT" });
       yield* chunks(file);
     },
+    spawn: options.spawn ?? (() => ({ ended: Promise.resolve(127), kill: () => undefined })),
+    onSignal: options.onSignal ?? (() => () => undefined),
     fetch,
     clock,
+    elapsed: clock,
     timers: clock,
     random: { bytes: (count) => crypto.getRandomValues(new Uint8Array(count)) },
   };

@@ -1,13 +1,19 @@
 import type { Command } from "../command.ts";
 import { completion } from "./completion.ts";
 import { del } from "./del.ts";
+import { elect } from "./elect.ts";
 import { exportCommand } from "./export.ts";
 import { get } from "./get.ts";
 import { health } from "./health.ts";
 import { history } from "./history.ts";
 import { importCommand } from "./import.ts";
 import { invalidate } from "./invalidate.ts";
+import { leader } from "./leader.ts";
+import { leaseGrant, leaseKeepalive, leaseList, leaseRevoke, leaseShow } from "./lease.ts";
+import { leaseAttach, leaseDetach, leaseKeys } from "./lease-keys.ts";
 import { list } from "./list.ts";
+import { lock } from "./lock.ts";
+import { locksForce, locksList, locksShow } from "./locks.ts";
 import { merge } from "./merge.ts";
 import { metrics } from "./metrics.ts";
 import { register } from "./register.ts";
@@ -24,6 +30,8 @@ import { unregister } from "./unregister.ts";
 export const commands: readonly Command[] = [
   ...[get, set, merge, del, list, invalidate, txn, resolve],
   ...[history, restore, importCommand, exportCommand],
+  ...[lock, locksList, locksShow, locksForce, elect, leader],
+  ...[leaseGrant, leaseAttach, leaseDetach, leaseKeepalive, leaseRevoke, leaseShow, leaseList, leaseKeys],
   ...[register, unregister, registrations],
   ...[spaceCreate, spaceShow, spaceDelete, tokenMint],
   ...[metrics, health, completion],
