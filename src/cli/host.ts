@@ -21,7 +21,7 @@ export type EndSignal = "SIGHUP" | "SIGINT" | "SIGTERM";
 export interface Child {
   /** How it ended: its exit code; 128 and the signal's number, as shells say it; 127 where there is no such command, 126 where it can't be run. */
   readonly ended: Promise<number>;
-  /** Nothing where it has ended. */
+  /** To it and, where no terminal belongs to it, to all that it has started. Nothing where they have ended. */
   kill(signal: EndSignal | "SIGKILL"): void;
 }
 

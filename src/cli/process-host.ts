@@ -30,18 +30,28 @@ function isClosedPipe(error: Error): boolean {
   return "code" in error && (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED");
 }
 
+/** Runs `command`. Where no terminal belongs to it, it and all that it starts are a group of their own, which gets signals as a whole: a script alone would leave what it runs behind. */
 function start(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Child {
-  const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, ...env } });
+  const detached = process.stdin.isTTY !== true;
+  const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, ...env }, detached });
   const ended = new Promise<number>((resolve) => {
-    child.once("error", (error) => {
-      // Also of a kill that came too late; then the exit was told before.
-      resolve("code" in error && error.code === "ENOENT" ? 127 : 126);
-    });
+    child.once("error", (error) => resolve("code" in error && error.code === "ENOENT" ? 127 : 126));
     child.once("exit", (code, signal) =>
       resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
     );
   });
-  return { ended, kill: (signal) => void child.kill(signal) };
+  return {
+    ended,
+    kill(signal) {
+      try {
+        if (detached && child.pid !== undefined) process.kill(-child.pid, signal);
+        else child.kill(signal);
+      } catch (error) {
+        // It has ended, and all that it had started.
+        if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+      }
+    },
+  };
 }
 
 const endSignals: readonly EndSignal[] = ["SIGHUP", "SIGINT", "SIGTERM"];
