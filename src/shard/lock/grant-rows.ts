@@ -3,7 +3,7 @@ import type { LockKind } from "../../protocol/lock.ts";
 import { utf8 } from "../../runtime/bytes.ts";
 import type { Sql, SqlRow, SqlValue } from "../../runtime/sql.ts";
 import type { ElapsedDeadlines } from "./elapsed-deadlines.ts";
-import { endReason, optionalText, payloadColumns, termsIn, textOf } from "./rows.ts";
+import { endReason, limitTo, optionalText, payloadColumns, termsIn, textOf } from "./rows.ts";
 
 /** Deadlines that elapsed time has put off by less are left as they are: they will have come in a moment. */
 const worthWritingMs = 1_000;
@@ -44,7 +44,7 @@ export class GrantRows {
   }
 
   of(name: string, limit: number): LockGrant[] {
-    return this.#all("name = ? AND ended_at IS NULL ORDER BY fence LIMIT ?", utf8(name), limit);
+    return this.#all(`name = ? AND ended_at IS NULL ORDER BY fence ${limitTo(limit)}`, utf8(name));
   }
 
   get(fence: number): LockGrant | undefined {

@@ -43,3 +43,8 @@ export function termsIn(row: SqlRow) {
 export function endReason(value: SqlValue | undefined): LockEnd {
   return String(value) as LockEnd;
 }
+
+/** A limit as a part of the statement. Bound to it, SQLite would plan the statement anew each time, which costs more than to carry it out. For limits of the code alone: each has a statement of its own. */
+export function limitTo(limit: number): string {
+  return `LIMIT ${Math.floor(limit)}`;
+}

@@ -1,7 +1,7 @@
 import type { LockWaiter } from "../../locking/lock-store.ts";
 import { utf8 } from "../../runtime/bytes.ts";
 import type { Sql, SqlRow, SqlValue } from "../../runtime/sql.ts";
-import { optionalText, payloadColumns, termsIn, textOf } from "./rows.ts";
+import { limitTo, optionalText, payloadColumns, termsIn, textOf } from "./rows.ts";
 
 /** The queues of a shard. */
 export class WaiterRows {
@@ -19,7 +19,7 @@ export class WaiterRows {
   }
 
   queue(name: string, after: number, limit: number): LockWaiter[] {
-    return this.#select("name = ? AND arrived > ? ORDER BY arrived LIMIT ?", utf8(name), after, limit);
+    return this.#select(`name = ? AND arrived > ? ORDER BY arrived ${limitTo(limit)}`, utf8(name), after);
   }
 
   count(name: string, before: number | undefined): number {
