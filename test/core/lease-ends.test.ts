@@ -1,8 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { host } from "#host";
+import { WarpError } from "../../src/errors.ts";
+import { standalone } from "../../src/presets/standalone.ts";
 import type { LeaseEndAction } from "../../src/protocol/lease.ts";
+import { memoryBus } from "../../src/syncbus/memory/memory-bus.ts";
+import { MemoryBusHub } from "../../src/syncbus/memory/memory-bus-hub.ts";
 import { statics } from "../support/core-bed.ts";
 import { NodeBed, type WiredNode } from "../support/node-bed.ts";
+import { seeded } from "../support/seeded.ts";
+import { virtualClock } from "../support/virtual-clock.ts";
 
 const keys = ["s:1", "s:2", "e:1"];
 
@@ -100,4 +106,33 @@ describe("ends of leases as nodes see them", () => {
       expect(bed.clock.now() - startMs).toBeLessThan(5_000);
       expect(cut.warp.peek("s:1")).toBeUndefined();
     }));
+});
+
+describe("leases and a bus that is broken", () => {
+  it("LE-04 a bus that refuses subscriptions keeps nobody from granting, attaching and ending", async () => {
+    const clock = virtualClock();
+    const parts = {
+      clock,
+      timers: clock,
+      random: seeded(1),
+      background: { run: (work: Promise<unknown>) => void work.catch(() => undefined) },
+    };
+    const refused = (): Promise<never> => Promise.reject(new WarpError("unavailable", "no subscriptions"));
+    const bus = memoryBus({ hub: new MemoryBusHub(parts) });
+    const calls = new Set<string | symbol>(["subscribe", "subscribeLease", "publish", "publishLeaseEnd"]);
+    const broken = new Proxy(bus, {
+      get: (target, name) => {
+        if (calls.has(name)) return refused;
+        const member: unknown = Reflect.get(target, name, target);
+        return typeof member === "function" ? member.bind(target) : member;
+      },
+    });
+    const warp = standalone({ host: parts, bus: broken });
+    const lease = await warp.lease({ ttlMs: 60_000, onEnd: "delete" });
+    await warp.set("k", 1, { lease: lease.id });
+    expect((await warp.leases.keys(lease.id)).keys).toEqual(["k"]);
+    await warp.leases.revoke(lease.id);
+    expect(await warp.get("k")).toBeUndefined();
+    await warp.close();
+  });
 });
