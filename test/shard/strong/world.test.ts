@@ -7,7 +7,7 @@ const runs = host.name === "node" ? 200 : 30;
 
 describe("ST1 ST2 ST5 ST7 strong reads and writes in any order", () => {
   it(`of ${runs} worlds of three nodes none goes back or shows what failed, and no write waits for ever`, async () => {
-    const total = { written: 0, failed: 0, served: 0, ends: 0, superseded: 0 };
+    const total = { written: 0, failed: 0, served: 0, ends: 0, superseded: 0, leases: 0 };
     const play = async (sql: Sql, spare?: Sql): Promise<void> => {
       for (let seed = 1; seed <= runs; seed++) {
         const world = new StrongWorld(sql, spare, { seed, steps: 120 });

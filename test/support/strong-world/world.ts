@@ -1,3 +1,4 @@
+import type { LeaseCommand } from "../../../src/protocol/lease.ts";
 import type { Mutation, ReadReply } from "../../../src/protocol/shard-api.ts";
 import { isRefusal, scopeOpId } from "../../../src/protocol/shard-api.ts";
 import type { Transaction } from "../../../src/protocol/transaction.ts";
@@ -77,6 +78,8 @@ export class StrongWorld {
   /** The newest version of each key that anyone was told of. */
   readonly #seen = new Map<string, number>();
   readonly #failed = new Set<string>();
+  /** Keys that the end of a lease may have deleted: they may be absent. */
+  readonly #ended = new Set<string>();
   readonly #writes = new Set<object>();
   #instance: Instance;
   #old: Instance | undefined;
@@ -85,7 +88,7 @@ export class StrongWorld {
   #violation: string | undefined;
   /** What happened, for the report of a violation. */
   readonly trace: string[] = [];
-  readonly figures = { written: 0, failed: 0, served: 0, ends: 0, superseded: 0 };
+  readonly figures = { written: 0, failed: 0, served: 0, ends: 0, superseded: 0, leases: 0 };
 
   /** `spare`: a database for instances that live on after they were superseded; without it instances only end. */
   constructor(sql: Sql, spare: Sql | undefined, options: WorldOptions) {
@@ -179,7 +182,8 @@ export class StrongWorld {
   async #step(): Promise<void> {
     const node = this.#random.pick(this.#nodes);
     const dice = this.#random.below(100);
-    if (dice < 12) this.#write(node);
+    if (dice < 2) this.#endLease();
+    else if (dice < 12) this.#write(node);
     else if (dice < 20) this.#read(node);
     else if (dice < 27) this.#read(undefined);
     else if (dice < 33) this.#ping(node);
@@ -272,6 +276,34 @@ export class StrongWorld {
     }, ignored);
   }
 
+  /** A lease gets some keys and ends, which deletes them. */
+  #endLease(): void {
+    const opId = (): string => scopeOpId("test", uuidv7(this.#time, this.#random));
+    const id = `lease${String(++this.#count).padStart(12, "0")}`;
+    const attached = this.#random.below(2) === 0 ? keys : [this.#random.pick(keys)];
+    const { shard } = this.#instance;
+    const run = (commands: readonly LeaseCommand[]) => shard.lease({ ...this.#scope(), commands });
+    this.trace.push(`${id} of ${attached}`);
+    const end = {};
+    this.#writes.add(end);
+    void run([
+      { kind: "grant", opId: opId(), id, ttlMs: 60_000, onEnd: "delete" },
+      { kind: "attach", opId: opId(), id, keys: attached },
+    ])
+      .then(async () => {
+        // Whatever anyone has been told of them by now is gone when the end is told.
+        const before = attached.map((key) => this.#seen.get(key) ?? 0);
+        for (const key of attached) this.#ended.add(key);
+        const reply = await run([{ kind: "revoke", opId: opId(), id }]);
+        this.#writes.delete(end);
+        if (isRefusal(reply) || reply.verdicts[0]?.outcome !== "ok") return;
+        this.trace.push(`${id} has ended`);
+        this.figures.leases++;
+        for (const [at, key] of attached.entries()) this.#gone(key, before[at] ?? 0);
+      })
+      .catch(ignored);
+  }
+
   #read(node: ModelNode | undefined): void {
     const instance =
       node === undefined
@@ -296,6 +328,10 @@ export class StrongWorld {
     for (const [at, entry] of reply.entries.entries()) {
       const key = asked[at] ?? "";
       const version = entry?.version ?? 0;
+      if (!entry && this.#ended.has(key)) {
+        this.#gone(key, seen[at] ?? 0);
+        continue;
+      }
       if (version < (seen[at] ?? 0))
         this.#violate(`a read of ${key} went back to ${version} from ${seen[at]}`);
       if (entry) this.#look(key, new TextDecoder().decode(entry.payload.bytes));
@@ -367,6 +403,11 @@ export class StrongWorld {
 
   #told(key: string, version: number): void {
     this.#seen.set(key, Math.max(version, this.#seen.get(key) ?? 0));
+  }
+
+  /** Nobody may be told of `key` at `version` or one before any more. */
+  #gone(key: string, version: number): void {
+    this.#told(key, Math.floor(version) + 0.5);
   }
 
   #look(key: string, text: string): void {
