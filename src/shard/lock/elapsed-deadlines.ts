@@ -8,6 +8,7 @@ export class ElapsedDeadlines {
   readonly #clock: Clock;
   readonly #elapsed: Clock;
   readonly #deadlines = new Map<number, number>();
+  #ended: number[] = [];
 
   constructor(clock: Clock, elapsed: Clock) {
     this.#clock = clock;
@@ -26,9 +27,18 @@ export class ElapsedDeadlines {
     return Math.max(deadlineMs, this.#clock.now() + known - this.#elapsed.now());
   }
 
-  /** It has ended. */
-  delete(fence: number): void {
-    this.#deadlines.delete(fence);
+  /** It has ended, if the transaction under way is committed. */
+  end(fence: number): void {
+    this.#ended.push(fence);
+  }
+
+  committed(): void {
+    for (const fence of this.#ended) this.#deadlines.delete(fence);
+    this.#ended = [];
+  }
+
+  undone(): void {
+    this.#ended = [];
   }
 
   clear(): void {

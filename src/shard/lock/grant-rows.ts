@@ -70,7 +70,7 @@ export class GrantRows {
       this.#live += (grant.ended === undefined ? 1 : 0) - was;
     }
     if (grant.ended === undefined) this.#deadlines.set(grant.fence, grant.deadlineMs);
-    else this.#deadlines.delete(grant.fence);
+    else this.#deadlines.end(grant.fence);
     if (before === undefined) this.#insert(grant);
     else if (grant.ended === undefined) this.#change(grant);
     else this.#end(grant);
@@ -88,7 +88,8 @@ export class GrantRows {
     const [row] = this.#sql.all(
       "SELECT fence, deadline FROM locks WHERE ended_at IS NULL ORDER BY deadline LIMIT 1",
     );
-    return row === undefined ? undefined : this.#deadlines.of(Number(row.fence), Number(row.deadline));
+    if (row === undefined) return undefined;
+    return Math.ceil(this.#deadlines.of(Number(row.fence), Number(row.deadline)));
   }
 
   /** Live grants whose deadline has come by the wall clock and by elapsed time. What the wall clock says too early is put right. */

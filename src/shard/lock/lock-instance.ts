@@ -96,6 +96,7 @@ export class LockInstance {
   }
 
   committed(): void {
+    this.deadlines.committed();
     this.#isRebuilt ||= this.#rebuilds;
     for (const session of this.#leaving) {
       this.#ended.delete(session);
@@ -107,6 +108,7 @@ export class LockInstance {
   }
 
   undone(): void {
+    this.deadlines.undone();
     this.#rebuilds = false;
     this.#leaving = [];
     this.#said = [];

@@ -123,6 +123,35 @@ describe("locks of a shard", () => {
       expect(wordOf(await locks.one(confirm))).toBe("lock_lost");
     }));
 
+  test("LK3 whatever says that something is the caller's is said by a commit that writes", () =>
+    withLocks(async (locks) => {
+      const barrier = () => locks.bed.sql.all("SELECT value FROM meta WHERE name = 'barrier'")[0]?.value;
+      const command = locks.acquire("jobs", "a");
+      const fence = fenceOf(await locks.one(command));
+      const ticket = await locks.queue("jobs", "b");
+      expect(barrier()).toBeUndefined();
+      await locks.clock.advance(1);
+      expect(await locks.one(command)).toMatchObject({ state: "held", replayed: true });
+      expect(barrier()).toBe(locks.clock.now());
+      await locks.one(locks.release("jobs", "a", fence));
+      await locks.clock.advance(1);
+      expect(pollWord(await locks.poll("jobs", "b", ticket, 0))).toBe("offered");
+      expect(barrier()).toBe(locks.clock.now());
+    }));
+
+  test("who waits when the space is deleted is told so", () =>
+    withLocks(async (locks) => {
+      await locks.hold("jobs", "a");
+      const ticket = await locks.queue("jobs", "b");
+      const poll = locks.poll("jobs", "b", ticket);
+      const observing = locks.bed.shard.observe({ ...locks.bed.scope(), name: "jobs", waitMs: 20_000 });
+      await locks.clock.settle();
+      await locks.bed.shard.deleteSpace("test", "begin");
+      await locks.bed.shard.deleteSpace("test", "finish");
+      expect(pollWord(await poll)).toBe("unavailable");
+      expect(refusedCode(await observing)).toBe("unavailable");
+    }));
+
   test("LK15 an observer hears of each step in order, waits for the next, and goes on from where it was", () =>
     withLocks(async (locks) => {
       const election = { as: "election" as const };

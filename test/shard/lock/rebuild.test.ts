@@ -102,6 +102,22 @@ describe("LK6 a grant is never given away early", () => {
       expect(row?.deadline).toBe(locks.clock.now() + 3_600_000 + 50_000);
     }));
 
+  test("where its end was undone, and the wall clock is set forward then", () =>
+    withLocks(async (locks) => {
+      const fence = await locks.hold("jobs", "a");
+      const release = locks.release("jobs", "a", fence);
+      const { sql } = locks.bed;
+      const run = sql.run.bind(sql);
+      sql.run = (query, ...bindings) => {
+        if (query.startsWith("INSERT OR REPLACE INTO verdicts")) throw new Error("disk is full");
+        run(query, ...bindings);
+      };
+      await expect(locks.one(release)).rejects.toMatchObject({ code: "storage_unavailable" });
+      sql.run = run;
+      locks.wallAheadMs = 3_600_000;
+      expect(wordOf(await locks.one(locks.acquire("jobs", "b")))).toBe("lock_held");
+    }));
+
   test("where the wall clock is set back: it lives longer, never shorter", () =>
     withLocks(async (locks) => {
       await locks.hold("jobs", "a");
