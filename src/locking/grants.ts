@@ -76,11 +76,16 @@ export class Grants {
   }
 
   /** Ends a grant for good (rule LK5). What came free by it is not handed over yet. */
-  end(grant: LockGrant, reason: LockEnd, nowMs: number, by?: string): void {
+  end(
+    grant: LockGrant,
+    reason: LockEnd,
+    nowMs: number,
+    forced?: { readonly by: string; readonly fence: number },
+  ): void {
     this.#store.putGrant({
       ...grant,
       value: undefined,
-      ended: { atMs: nowMs, reason, ...(by !== undefined && { by }) },
+      ended: { atMs: nowMs, reason, ...forced },
     });
     const byOwner = reason === "released" || reason === "cancelled";
     if (!byOwner) this.#hints.ended(grant, reason);

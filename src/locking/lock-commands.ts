@@ -83,7 +83,7 @@ export class LockCommands {
       return held(claimed, nowMs);
     }
     const usage = this.#store.usage(name);
-    if (grant?.ended !== undefined) return lost(grant.ended.reason, usage);
+    if (grant?.ended !== undefined) return lost(grant.ended, usage);
     if (waiter === undefined) return gone(this.#store, command, nowMs);
     const position = this.position(name, waiter.arrived);
     return refused("lock_waiting", "it is not the waiter's turn yet", { ticket, position });
@@ -97,7 +97,7 @@ export class LockCommands {
     if (waiter !== undefined) this.#queue.remove(ticket);
     if (grant !== undefined && grant.ended === undefined) return this.#letGo(grant, "cancelled", nowMs);
     if (waiter === undefined) {
-      if (grant?.ended !== undefined) return lost(grant.ended.reason, this.#store.usage(name));
+      if (grant?.ended !== undefined) return lost(grant.ended, this.#store.usage(name));
       return noSuchTicket();
     }
     this.#queue.handOver(name, nowMs);
@@ -132,8 +132,10 @@ export class LockCommands {
     const live = this.#store
       .live(name, maxLiveGrants)
       .filter((grant) => (fence ?? grant.fence) === grant.fence);
+    if (live.length === 0) return ended(0);
+    const forced = { by, fence: this.#store.reserve() };
     for (const grant of live) {
-      this.#grants.end(grant, "forced", nowMs, by);
+      this.#grants.end(grant, "forced", nowMs, forced);
       // Else the waiter whose offer was taken away would be offered it again at once.
       if (grant.offered && grant.ticket !== undefined) this.#queue.remove(grant.ticket);
     }
@@ -164,10 +166,10 @@ export class LockCommands {
     const usage = this.#store.usage(name);
     // Not known: never given, or forgotten. Either way nothing of the present is this owner's.
     if (grant === undefined || grant.name !== name) {
-      return usage === undefined ? lost("ended", usage) : notOwner(usage);
+      return usage === undefined ? lost({ reason: "ended" }, usage) : notOwner(usage);
     }
     if (grant.owner !== owner) return notOwner(usage);
-    if (grant.ended !== undefined) return lost(grant.ended.reason, usage);
+    if (grant.ended !== undefined) return lost(grant.ended, usage);
     if (!grant.offered) return act(grant);
     return refused("lock_waiting", "it was offered, and has to be claimed first", {
       ticket: grant.ticket ?? "",

@@ -1,6 +1,15 @@
 import type { ElectionEvent, LockEnd, LockKind } from "../protocol/lock.ts";
 import type { Payload } from "../protocol/payload.ts";
 
+/** How a grant ended. */
+export interface GrantEnd {
+  readonly atMs: number;
+  readonly reason: LockEnd;
+  /** Forced: who did it, and the revision that it took: above the fences of all that it ended (rule LK12). */
+  readonly by?: string;
+  readonly fence?: number;
+}
+
 /** A grant, live or ended. Times are by the table's clock (see `LockTable`). */
 export interface LockGrant {
   readonly name: string;
@@ -25,7 +34,7 @@ export interface LockGrant {
   readonly session: string | undefined;
   readonly endsWithSession: boolean;
   /** Undefined while it is live. */
-  readonly ended: { readonly atMs: number; readonly reason: LockEnd; readonly by?: string } | undefined;
+  readonly ended: GrantEnd | undefined;
 }
 
 /** A place in a queue. It stays while its waiter is offered the lock, and goes when that is claimed. */

@@ -122,7 +122,7 @@ export class LockTable {
       return grant.offered ? offered(grant, place.ticket, nowMs) : held(grant, nowMs);
     }
     if (waiter !== undefined) return undefined;
-    if (grant?.ended !== undefined) return lost(grant.ended.reason, this.#store.usage(place.name));
+    if (grant?.ended !== undefined) return lost(grant.ended, this.#store.usage(place.name));
     return gone(this.#store, place, nowMs);
   }
 

@@ -37,9 +37,16 @@ export function ended(count: number): LockVerdict {
   return { outcome: "ok", state: "ended", count };
 }
 
-/** The refusal of an owner whose grant has ended (rule LK5). `reason` is `ended` where it is no longer known. */
-export function lost(reason: string, usage: LockUsage | undefined): LockVerdict {
-  return refused("lock_lost", `the grant has ended: ${reason}`, { reason, fence: usage?.fence ?? 0 });
+/**
+ * The refusal of an owner whose grant has ended (rule LK5). `reason` is `ended` where it is no longer known. `fence` is the present holder's, or that of the force that
+ * ended the grant: of the two the higher one (rule LK12).
+ */
+export function lost(
+  { reason, fence = 0 }: { readonly reason: string; readonly fence?: number },
+  usage: LockUsage | undefined,
+): LockVerdict {
+  const details = { reason, fence: Math.max(fence, usage?.fence ?? 0) };
+  return refused("lock_lost", `the grant has ended: ${reason}`, details);
 }
 
 /** The refusal of what names another's grant, or none that the name has (rule LK4). */

@@ -113,7 +113,7 @@ export function lockStoreContract(name: string, run: (work: (bed: LockStoreBed) 
         store.putGrant(endOf(two, "forced", startMs, "admin"));
         expect(store.usage("n")).toBeUndefined();
         expect(store.liveGrants).toBe(0);
-        expect(store.grant(two.fence)?.ended).toEqual({ atMs: startMs, reason: "forced", by: "admin" });
+        expect(store.grant(two.fence)?.ended).toEqual(endOf(two, "forced", startMs, "admin").ended);
       }),
     );
 
@@ -318,7 +318,7 @@ export function lockStoreContract(name: string, run: (work: (bed: LockStoreBed) 
         store.putGrant(endOf(one, "forced", startMs, "x"));
         store.putGrant(endOf(two, "forced", startMs + 1, "y"));
         store.putGrant(endOf(grantAt(store, {}), "released", startMs + 2));
-        expect(store.lastForced("n")?.ended).toEqual({ atMs: startMs + 1, reason: "forced", by: "y" });
+        expect(store.lastForced("n")?.ended).toEqual(endOf(two, "forced", startMs + 1, "y").ended);
         expect(store.lastForced("m")).toBeUndefined();
       }),
     );
@@ -420,7 +420,8 @@ function grantAt(store: LockStore, extra: Partial<LockGrant>): LockGrant {
 }
 
 function endOf(grant: LockGrant, reason: LockEnd, atMs = startMs, by?: string): LockGrant {
-  return { ...grant, value: undefined, ended: { atMs, reason, ...(by !== undefined && { by }) } };
+  const forced = by === undefined ? {} : { by, fence: grant.fence + 1_000 };
+  return { ...grant, value: undefined, ended: { atMs, reason, ...forced } };
 }
 
 function waiterAt(store: LockStore, extra: Partial<LockWaiter>): LockWaiter {

@@ -1,4 +1,4 @@
-import type { LockAges, LockGrant, LockUsage } from "../../locking/lock-store.ts";
+import type { GrantEnd, LockAges, LockGrant, LockUsage } from "../../locking/lock-store.ts";
 import type { LockKind } from "../../protocol/lock.ts";
 import { utf8 } from "../../runtime/bytes.ts";
 import type { Sql, SqlRow, SqlValue } from "../../runtime/sql.ts";
@@ -154,7 +154,6 @@ export class GrantRows {
   #grantIn(row: SqlRow): LockGrant {
     const fence = Number(row.fence);
     const deadlineMs = Number(row.deadline);
-    const by = row.forced_by === null ? undefined : textOf(row, "forced_by");
     return {
       ...termsIn(row),
       fence,
@@ -162,17 +161,14 @@ export class GrantRows {
       deadlineMs: row.ended_at === null ? this.#deadlines.of(fence, deadlineMs) : deadlineMs,
       ticket: optionalText(row.ticket),
       offered: Number(row.offered) === 1,
-      ended:
-        row.ended_at === null
-          ? undefined
-          : { atMs: Number(row.ended_at), reason: endReason(row.reason), ...(by !== undefined && { by }) },
+      ended: endIn(row),
     };
   }
 
   #insert(grant: LockGrant): void {
     const { ended, deadlineMs, session, ticket } = grant;
     this.#sql.run(
-      "INSERT INTO locks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO locks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       grant.fence,
       utf8(grant.name),
       utf8(grant.owner),
@@ -191,6 +187,7 @@ export class GrantRows {
       ended === undefined ? null : Math.floor(ended.atMs),
       ended?.reason ?? null,
       ended?.by === undefined ? null : utf8(ended.by),
+      ended?.fence ?? null,
     );
   }
 
@@ -210,12 +207,20 @@ export class GrantRows {
 
   #end({ fence, ended, value }: LockGrant): void {
     this.#sql.run(
-      "UPDATE locks SET value = ?, value_type = ?, ended_at = ?, reason = ?, forced_by = ? WHERE fence = ?",
+      "UPDATE locks SET value = ?, value_type = ?, ended_at = ?, reason = ?, forced_by = ?, forced_fence = ? WHERE fence = ?",
       ...payloadColumns(value),
       ended === undefined ? null : Math.floor(ended.atMs),
       ended?.reason ?? null,
       ended?.by === undefined ? null : utf8(ended.by),
+      ended?.fence ?? null,
       fence,
     );
   }
+}
+
+function endIn(row: SqlRow): GrantEnd | undefined {
+  if (row.ended_at === null) return undefined;
+  const end = { atMs: Number(row.ended_at), reason: endReason(row.reason) };
+  if (row.forced_by === null) return end;
+  return { ...end, by: textOf(row, "forced_by"), fence: Number(row.forced_fence) };
 }

@@ -6,7 +6,7 @@ import type { Sql } from "../../runtime/sql.ts";
  */
 export function createLockTables(sql: Sql): void {
   sql.run(
-    "CREATE TABLE locks (fence INTEGER PRIMARY KEY, name BLOB NOT NULL, owner BLOB NOT NULL, kind TEXT NOT NULL, permits INTEGER NOT NULL, take INTEGER NOT NULL, count INTEGER NOT NULL, ttl INTEGER NOT NULL, deadline INTEGER NOT NULL, ticket TEXT, offered INTEGER NOT NULL, delay INTEGER NOT NULL, value BLOB, value_type TEXT, session TEXT, ends_with_session INTEGER NOT NULL, ended_at INTEGER, reason TEXT, forced_by BLOB)",
+    "CREATE TABLE locks (fence INTEGER PRIMARY KEY, name BLOB NOT NULL, owner BLOB NOT NULL, kind TEXT NOT NULL, permits INTEGER NOT NULL, take INTEGER NOT NULL, count INTEGER NOT NULL, ttl INTEGER NOT NULL, deadline INTEGER NOT NULL, ticket TEXT, offered INTEGER NOT NULL, delay INTEGER NOT NULL, value BLOB, value_type TEXT, session TEXT, ends_with_session INTEGER NOT NULL, ended_at INTEGER, reason TEXT, forced_by BLOB, forced_fence INTEGER)",
   );
   // With all that `usage` adds up, so that it need not look at the rows.
   sql.run("CREATE INDEX locks_live ON locks (name, fence, kind, permits, take) WHERE ended_at IS NULL");
