@@ -1,4 +1,4 @@
-import { lockForgetMs, lockGraceMs } from "../runtime/limits.ts";
+import { clockStepMs, lockForgetMs, lockGraceMs } from "../runtime/limits.ts";
 import { fits } from "./compatibility.ts";
 import type { Grants } from "./grants.ts";
 import type { HintLedger } from "./lock-hints.ts";
@@ -58,7 +58,9 @@ export class LockQueue {
 
   /** From now on it is passed over until it is heard of again; it keeps its place meanwhile. */
   silence(place: LockWaiter, nowMs: number): void {
-    this.#put({ ...place, liveUntilMs: Math.min(place.liveUntilMs, nowMs), session: undefined }, nowMs);
+    // So long ago that neither the next instance's grace for clocks nor a clock that is set brings it back to life.
+    const liveUntilMs = Math.min(place.liveUntilMs, nowMs - clockStepMs);
+    this.#put({ ...place, liveUntilMs, session: undefined }, nowMs);
   }
 
   remove(ticket: string): void {

@@ -1,5 +1,5 @@
 import type { LockCommand, LockEnd, LockKind } from "../../src/protocol/lock.ts";
-import { lockClaimMs, lockForgetMs, lockGraceMs } from "../../src/runtime/limits.ts";
+import { clockStepMs, lockClaimMs, lockForgetMs, lockGraceMs } from "../../src/runtime/limits.ts";
 
 /** A grant as the model has it; `fence` is told to it by the table. */
 export interface ModelGrant {
@@ -272,7 +272,7 @@ export class LockModel {
   }
 
   #silence(place: ModelPlace, nowMs: number): void {
-    place.liveUntilMs = Math.min(place.liveUntilMs, nowMs);
+    place.liveUntilMs = Math.min(place.liveUntilMs, nowMs - clockStepMs);
     place.session = undefined;
   }
 

@@ -3,7 +3,7 @@ import type { LockGrant } from "../../src/locking/lock-store.ts";
 import { LockTable } from "../../src/locking/lock-table.ts";
 import { MemoryLockStore } from "../../src/locking/memory-lock-store.ts";
 import type { LockCommand, LockVerdict } from "../../src/protocol/lock.ts";
-import { clockStepMs, maxLiveGrants, maxWaiters } from "../../src/runtime/limits.ts";
+import { clockStepMs, lockClaimMs, maxLiveGrants, maxWaiters } from "../../src/runtime/limits.ts";
 import { held, offered, refused, waiting } from "../contract/lock-bed.ts";
 
 type Acquire = Extract<LockCommand, { kind: "acquire" }>;
@@ -46,6 +46,29 @@ describe("lock table", () => {
     expect(store.delayOf("b")).toBeUndefined();
     table.expire(startMs + 10_000 + clockStepMs);
     expect(table.isHeld("a", fence)).toBe(false);
+  });
+
+  it("LK9 who has let an offer pass is not brought back to life by that, nor by a clock that is set back", () => {
+    for (const happens of ["another instance", "another time"] as const) {
+      const { table, store, acquire, release } = tableOf();
+      const { fence } = held(acquire("a", "o", startMs));
+      const dead = waiting(acquire("a", "dead", startMs, { waitMs: 60_000 })).ticket;
+      const next = waiting(acquire("a", "next", startMs, { waitMs: 60_000 })).ticket;
+      release("a", "o", fence, startMs);
+      table.poll({ name: "a", owner: "next", ticket: next }, 5_000, startMs);
+      const passedMs = startMs + lockClaimMs;
+      table.expire(passedMs);
+      const claim = { kind: "claim", opId: "", name: "a", owner: "next", ticket: next } as const;
+      const claimed = held(table.run(claim, passedMs));
+      let nowMs = passedMs;
+      if (happens === "another instance") table.rebuilt(() => true, nowMs);
+      else nowMs -= clockStepMs;
+      release("a", "next", claimed.fence, nowMs);
+      expect(store.liveGrants, happens).toBe(0);
+      // It keeps its place: heard of again, it is the first.
+      const offer = offered(table.poll({ name: "a", owner: "dead", ticket: dead }, 5_000, nowMs));
+      expect(offer.fence).toBeGreaterThan(claimed.fence);
+    }
   });
 
   it("LK11 sessions that did not outlive the change of instances have ended", () => {
