@@ -205,7 +205,9 @@ export class Acquisition {
     this.#behind((untilMs) => sendUntil(this.#host, command, { untilMs }));
   }
 
+  /** Gives back what was granted, once: to cancel its place, too, would take a second time from a re-entrant owner. */
   #release(fence: number): void {
+    this.#place = undefined;
     const { name, owner } = this.#wanted;
     const command = { kind: "release", opId: this.#host.opId(), name, owner, fence } as const;
     this.#behind((untilMs) => sendUntil(this.#host, command, { untilMs }));

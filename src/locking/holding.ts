@@ -1,5 +1,5 @@
 import { isWarpError, WarpError } from "../errors.ts";
-import type { LockCommand, LockEnd } from "../protocol/lock.ts";
+import type { LockCommand, LockEnd, LockKind } from "../protocol/lock.ts";
 import { checkLockTtl } from "../protocol/lock-rules.ts";
 import type { Payload } from "../protocol/payload.ts";
 import { defaultTimeoutMs, minLockTtlMs } from "../runtime/limits.ts";
@@ -16,6 +16,7 @@ export interface HoldingOptions {
   readonly autoRenew: boolean;
   /** Renewals by itself make it live no longer than this, from its acquisition. */
   readonly maxLifeMs: number | undefined;
+  readonly kind: LockKind;
 }
 
 /** How long one exchange is tried, and until when its caller waits. */
@@ -36,6 +37,7 @@ export class Holding {
   readonly term: Term;
   readonly #host: HandleHost;
   readonly #autoRenew: boolean;
+  readonly #kind: LockKind;
   readonly #lifeEndMs: number;
   #ttlMs: number;
   /** Renewals one after the other: their order is the order of their times to live. */
@@ -47,8 +49,9 @@ export class Holding {
   readonly #over = new AbortController();
 
   constructor(host: HandleHost, grant: Grant, options: HoldingOptions) {
-    const { name, owner, ttlMs, autoRenew, maxLifeMs } = options;
+    const { name, owner, ttlMs, autoRenew, maxLifeMs, kind } = options;
     this.#host = host;
+    this.#kind = kind;
     this.name = name;
     this.owner = owner;
     this.fence = grant.fence;
@@ -159,6 +162,7 @@ export class Holding {
 
   async #giveBack({ timeoutMs = defaultTimeoutMs, signal }: HandleLimits): Promise<boolean> {
     const { name, owner, fence } = this;
+    const before = this.#release;
     this.#release ??= {
       wasHeld: !this.term.isOver,
       command: { kind: "release", opId: this.#host.opId(), name, owner, fence },
@@ -168,7 +172,14 @@ export class Holding {
     // Where only the time to count on it has passed, the authority may still have it.
     if (this.#lossReason !== undefined && this.#lossReason !== "validity") return false;
     const untilMs = this.#host.elapsed.now() + timeoutMs;
-    const { verdict } = await sendUntil(this.#host, command, { untilMs, signal });
+    let { verdict } = await sendUntil(this.#host, command, { untilMs, signal });
+    const isTooOld = verdict.outcome === "fail" && verdict.error.code === "op_id_expired";
+    if (isTooOld && before !== undefined && this.#kind !== "reentrant") {
+      // What became of the earlier one is no longer known. It can be sent anew: such a grant is released only once.
+      const anew = { ...command, opId: this.#host.opId() };
+      this.#release = { wasHeld, command: anew };
+      ({ verdict } = await sendUntil(this.#host, anew, { untilMs, signal }));
+    }
     if (verdict.outcome === "ok") return wasHeld;
     const { code } = verdict.error;
     if (code === "lock_lost" || code === "not_owner") return false;

@@ -17,7 +17,7 @@ export class Holdings {
   readonly #held = new Map<number, Set<Holding>>();
   readonly #asking = new Set<AbortController>();
   /** The ends that were told last: one may be told before its grant's answer has come to be held. */
-  readonly #ends: ToldEnd[] = [];
+  readonly #ends: (ToldEnd & { readonly atMs: number })[] = [];
   #deaf: (() => void) | undefined;
   #closed = false;
 
@@ -49,6 +49,7 @@ export class Holdings {
     };
     const wrong = checkLockCommand({ ...wanted, kind: "acquire", opId: this.#host.opId() });
     if (wrong !== undefined) throw wrong;
+    if (this.#closed) throw closed();
     this.#listen();
     const asking = new AbortController();
     const { signal } = options;
@@ -59,8 +60,8 @@ export class Holdings {
       const limits = { waitMs, timeoutMs, signal: asking.signal };
       const grant = await new Acquisition(this.#host, wanted, limits).run();
       const { autoRenew, maxLifeMs } = options;
-      const holding = new Holding(this.#host, grant, { name, owner, ttlMs, autoRenew, maxLifeMs });
-      this.#keep(holding);
+      const holding = new Holding(this.#host, grant, { name, owner, ttlMs, autoRenew, maxLifeMs, kind: as });
+      this.#keep(holding, grant.sentAtMs);
       return holding;
     } finally {
       this.#asking.delete(asking);
@@ -72,13 +73,13 @@ export class Holdings {
   close(): void {
     this.#closed = true;
     this.#deaf?.();
-    for (const asking of this.#asking) asking.abort(new WarpError("warp_closed", "this Warp is closed"));
+    for (const asking of this.#asking) asking.abort(closed());
     for (const holdings of [...this.#held.values()]) {
       for (const { term } of [...holdings]) term.lose("closed");
     }
   }
 
-  #keep(holding: Holding): void {
+  #keep(holding: Holding, sentAtMs: number): void {
     this.#lookAround();
     const { fence, term } = holding;
     const same = this.#held.get(fence) ?? new Set();
@@ -87,7 +88,9 @@ export class Holdings {
       same.delete(holding);
       if (same.size === 0 && this.#held.get(fence) === same) this.#held.delete(fence);
     });
-    const end = this.#ends.find((one) => one.fence === fence && one.name === holding.name);
+    // What ended before it was asked for was of a life of the space whose fences began anew.
+    const isItsEnd = (one: ToldEnd): boolean => one.fence === fence && one.name === holding.name;
+    const end = this.#ends.find((one) => isItsEnd(one) && one.atMs >= sentAtMs);
     if (end !== undefined) holding.told(end.reason);
     if (this.#closed) term.lose("closed");
   }
@@ -111,10 +114,14 @@ export class Holdings {
 
   #told(ended: ToldEnd): void {
     const { name, fence, reason } = ended;
-    this.#ends.push(ended);
+    this.#ends.push({ ...ended, atMs: this.#host.elapsed.now() });
     if (this.#ends.length > maxEnds) this.#ends.shift();
     for (const holding of [...(this.#held.get(fence) ?? [])]) {
       if (holding.name === name) holding.told(reason);
     }
   }
+}
+
+function closed(): WarpError {
+  return new WarpError("warp_closed", "this Warp is closed");
 }

@@ -15,7 +15,7 @@ export interface ElectionStep<T> extends Omit<ElectionEvent, "value"> {
   readonly value: T | undefined;
   /** To go on after this step later. */
   readonly cursor: string;
-  /** Steps before this one were not kept any more: this is the present leader, or what came after it. */
+  /** Steps before this one were not kept any more: this is the present leader, or the first step after that time. */
   readonly gap: boolean;
 }
 
@@ -47,6 +47,7 @@ export async function* observe<T>(
   { cursor: from, signal }: Pick<ObserveOptions<T>, "cursor" | "signal">,
 ): AsyncGenerator<ElectionStep<T>, void, void> {
   let cursor = from;
+  let gap = false;
   for (let failures = 0; !hasGivenUp(signal); ) {
     let page: Awaited<ReturnType<ObserveHost["observe"]>>;
     try {
@@ -70,12 +71,16 @@ export async function* observe<T>(
     }
     failures = 0;
     const { epoch } = parseCursor(page.cursor);
-    for (const [at, { value, ...event }] of page.events.entries()) {
+    // Where nobody led, the first step after the gap tells of it.
+    gap ||= page.gap;
+    for (const { value, ...event } of page.events) {
+      const isAfterGap = gap;
+      gap = false;
       yield {
         ...event,
         value: decodedValue(value, codec),
         cursor: formatCursor({ epoch, revision: event.revision }),
-        gap: page.gap && at === 0,
+        gap: isAfterGap,
       };
       if (hasGivenUp(signal)) return;
     }
