@@ -30,7 +30,9 @@ function callOf(space: string, command: LockCommand): CommandCall {
       if (endsWithSession === true) {
         throw new WarpError("unsupported", "there are no sessions over HTTP for a lock to end with");
       }
-      const body = { ...rest, ...(value === undefined ? {} : recordOf(value)) };
+      // A wait is by its ticket, which a caller that gives up needs to know.
+      const hold = rest.waitMs === undefined ? {} : { holdMs: 0 };
+      const body = { ...rest, ...hold, ...(value === undefined ? {} : recordOf(value)) };
       if (as !== "election") return { method: "POST", path: lock, json: { ...body, kind: as } };
       return { method: "POST", path: resourcePath(space, "elections", name), json: body };
     }

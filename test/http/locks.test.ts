@@ -200,6 +200,13 @@ describe("waiting", () => {
     expect(await done("GET", "locks/a")).toMatchObject({ waiters: 0 });
   });
 
+  it("a call that holds on to no part of its wait has its ticket at once", async () => {
+    const { done, refused } = lockBed();
+    await done("POST", "locks/a", { owner: "ada", ttlMs: 120_000 });
+    const waiting = await refused("POST", "locks/a", { ...grace, waitMs: 60_000, holdMs: 0 });
+    expect(waiting).toMatchObject({ code: "lock_waiting", details: { position: 1 } });
+  });
+
   it("a call with a deadline of its own answers before that", async () => {
     const { done, refused, advance } = lockBed();
     await done("POST", "locks/a", { owner: "ada", ttlMs: 120_000 });
@@ -345,6 +352,8 @@ describe("bad input gets its code and nothing is changed", () => {
     ["POST", "locks/a", { kind: "election" }, "invalid_argument"],
     ["POST", "locks/a", { waitMs: 3_600_001 }, "invalid_argument"],
     ["POST", "locks/a", { delayMs: 60_001 }, "invalid_argument"],
+    ["POST", "locks/a", { waitMs: 1_000, holdMs: 25_001 }, "invalid_argument"],
+    ["POST", "locks/a", { ticket: "t", owner: "ada", holdMs: 0 }, "invalid_argument"],
     ["POST", "locks/a", { text: "x".repeat(16_385) }, "value_too_large"],
     ["POST", "locks/a", { text: "x", json: 1 }, "invalid_argument"],
     ["POST", "locks/a", { whatever: 1 }, "invalid_argument"],

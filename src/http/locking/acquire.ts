@@ -36,12 +36,14 @@ export function heldOf(verdict: Success): Held {
   return verdict;
 }
 
-/** Acquires, and waits for a part of what the command wants to wait. Throws `lock_held`, `lock_waiting` and all else that is against it. */
+/** Acquires, and waits for a part of what the command wants to wait, at most `holdMs`. Throws `lock_held`, `lock_waiting` and all else that is against it. */
 export async function acquire(
   call: Call,
   command: Extract<LockCommand, { readonly kind: "acquire" }>,
+  holdMs = maxLockPollMs,
 ): Promise<Held> {
-  const untilMs = call.deployment.clock.now() + patienceMs(call, command.waitMs ?? 0);
+  const partMs = Math.min(holdMs, patienceMs(call, command.waitMs ?? 0));
+  const untilMs = call.deployment.clock.now() + partMs;
   const locks = call.warp.locks.driver;
   return await settle(call, command, await runCommand(locks, command, call.callOptions), untilMs);
 }

@@ -5,7 +5,7 @@ import { checkLockPrefix } from "../../protocol/lock-rules.ts";
 import { defaultLockTtlMs, maxLockPollMs, maxLockValueBytes } from "../../runtime/limits.ts";
 import { requireKey, requireVerb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
-import { acquire, type Held, heldAnswer, heldOf, resume, runCommand } from "../locking/acquire.ts";
+import { acquire, heldAnswer, heldOf, resume, runCommand } from "../locking/acquire.ts";
 import { given, grantOf, lockNameOf } from "../locking/names.ts";
 import { commandOpId, freshOpId } from "../locking/ports.ts";
 import { endGrant } from "../locking/release.ts";
@@ -56,8 +56,8 @@ export async function grantAnswer(call: Call, as: LockKind, body: Wanted & Permi
   // Made of the op id, so that a repeat of the call is the same owner's.
   const { owner = told, ttlMs = defaultLockTtlMs, waitMs = 0, permits, take, delayMs } = body;
   const value = hasValue(body) ? readValue(body as JsonObject, maxLockValueBytes) : undefined;
-  const held: Held = await acquire(call, {
-    kind: "acquire",
+  const command = {
+    kind: "acquire" as const,
     opId,
     name,
     owner,
@@ -68,7 +68,8 @@ export async function grantAnswer(call: Call, as: LockKind, body: Wanted & Permi
     ...(waitMs === 0 ? {} : { waitMs }),
     ...(delayMs === undefined ? {} : { delayMs }),
     ...(value === undefined ? {} : { value }),
-  });
+  };
+  const held = await acquire(call, command, body.holdMs);
   return heldAnswer({ name, owner }, held, 201, told);
 }
 

@@ -43,6 +43,12 @@ export const wanted = {
       ),
     ),
   ),
+  holdMs: v.optional(
+    v.pipe(
+      integer(0, maxLockPollMs),
+      v.description("How much of the wait this call may take; 0: the ticket at once. Default all that fits."),
+    ),
+  ),
   ticket: v.optional(
     v.pipe(v.string(), v.description("Goes on waiting under it; only with `owner` and `waitMs`.")),
   ),
