@@ -15,6 +15,8 @@ test.each([
   { page: "README.md", env: {} },
   { page: "docs/getting-started.md", env: {} },
   { page: "docs/reliability.md", env: {} },
+  { page: "docs/lock.md", env: {} },
+  { page: "docs/leases.md", env: {} },
   { page: "docs/access.md", env: { WARP_SECRET: secret } },
 ])("the curl lines of $page work as printed", async ({ page, env }) => {
   const commands = consoleCommands(await readFile(join(root, page), "utf8"));

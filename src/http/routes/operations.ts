@@ -25,7 +25,7 @@ async function answer(
   seal: boolean,
 ): Promise<Response> {
   // Who may change nothing has no operations, and must not leave seals.
-  requireAnyVerb(call.grant, ["write", "delete", "invalidate"]);
+  requireAnyVerb(call.grant, ["write", "delete", "invalidate", "lock"]);
   const { key, index } = where;
   if (key !== undefined) {
     checkKey(key);
