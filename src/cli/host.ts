@@ -23,6 +23,8 @@ export interface Child {
   readonly ended: Promise<number>;
   /** To it and, where no terminal belongs to it, to all that it has started. Nothing where they have ended. */
   kill(signal: EndSignal | "SIGKILL"): void;
+  /** Whether something that {@link kill} reaches is still there. */
+  leaves(): boolean;
 }
 
 /** All that the command line asks of the process it runs in. */

@@ -40,17 +40,22 @@ function start(command: string, args: readonly string[], env: Readonly<Record<st
       resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
     );
   });
+  /** Whether it was there to get it. */
+  const send = (signal: NodeJS.Signals | 0): boolean => {
+    try {
+      return detached && child.pid !== undefined ? process.kill(-child.pid, signal) : child.kill(signal);
+    } catch (error) {
+      // It has ended, and all that it had started; or it is another user's now, as under sudo.
+      if (error instanceof Error && "code" in error && (error.code === "ESRCH" || error.code === "EPERM")) {
+        return error.code === "EPERM";
+      }
+      throw error;
+    }
+  };
   return {
     ended,
-    kill(signal) {
-      try {
-        if (detached && child.pid !== undefined) process.kill(-child.pid, signal);
-        else child.kill(signal);
-      } catch (error) {
-        // It has ended, and all that it had started.
-        if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
-      }
-    },
+    kill: (signal) => void send(signal),
+    leaves: () => detached && send(0),
   };
 }
 

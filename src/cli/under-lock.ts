@@ -1,12 +1,15 @@
 import type { Lock } from "../client/locks.ts";
 import { isWarpError } from "../errors.ts";
+import { pause } from "../locking/patience.ts";
 import { type Arguments, usageError } from "./arguments.ts";
 import type { Flag } from "./command.ts";
-import type { CliHost, EndSignal } from "./host.ts";
+import type { Child, CliHost, EndSignal } from "./host.ts";
 import { oneLine } from "./text.ts";
 
 const notAcquired = 75;
 const lost = 76;
+/** How often it is looked for what an ended command has left behind, in ms. */
+const lookMs = 50;
 const signalNumbers: Readonly<Record<EndSignal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 
 /** Flags of commands that run another one while they hold something. */
@@ -91,19 +94,32 @@ async function runHeld(
 ): Promise<number> {
   const { name, fence, owner, signal } = lock;
   const env = { WARP_LOCK: name, WARP_FENCE: String(fence), WARP_OWNER: owner };
-  const child = host.spawn(command, args, env);
+  let child: Child;
+  try {
+    child = host.spawn(command, args, env);
+  } catch (error) {
+    await lock[Symbol.asyncDispose]();
+    throw error;
+  }
   // A terminal sends its own signals to the command as well.
   const deaf = host.onSignal((sent) => {
     if (sent !== "SIGINT" || !host.stdin.isTTY) child.kill(sent);
   });
+  let isKilled = false;
   let spare = (): void => undefined;
+  const kill = (): void => {
+    isKilled = true;
+    child.kill("SIGKILL");
+  };
   const stop = (): void => {
     child.kill("SIGTERM");
-    spare = host.timers.after(killAfterMs, () => child.kill("SIGKILL"), { awaited: true });
+    spare = host.timers.after(killAfterMs, kill, { awaited: true });
   };
   if (signal.aborted) stop();
   else signal.addEventListener("abort", stop, { once: true });
   const code = await child.ended;
+  // A script may end at once and leave what it had started behind.
+  while (signal.aborted && !isKilled && child.leaves()) await pause(host.timers, lookMs, undefined);
   spare();
   deaf();
   signal.removeEventListener("abort", stop);

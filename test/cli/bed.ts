@@ -50,7 +50,8 @@ export async function warp(argv: readonly string[], options: CliBedOptions = {})
       if (file === undefined) throw Object.assign(new Error("no such file"), { code: "ENOENT" });
       yield* chunks(file);
     },
-    spawn: options.spawn ?? (() => ({ ended: Promise.resolve(127), kill: () => undefined })),
+    spawn:
+      options.spawn ?? (() => ({ ended: Promise.resolve(127), kill: () => undefined, leaves: () => false })),
     onSignal: options.onSignal ?? (() => () => undefined),
     fetch,
     clock,

@@ -38,7 +38,7 @@ function bed() {
         end = resolve;
       });
       started.push({ words: [command, ...args], env, signals, end });
-      return { ended, kill: (signal) => void signals.push(signal) };
+      return { ended, kill: (signal) => void signals.push(signal), leaves: () => false };
     },
     onSignal(listener) {
       listeners.add(listener);
