@@ -110,7 +110,7 @@ describe("leases", () => {
 
 describe("SE2 who may", () => {
   it("end keys: only who may delete each of them", async () => {
-    const { done, refused } = lockBed();
+    const { done, refused, newOpId } = lockBed();
     const { id } = await done("POST", "leases", { ttlMs: 60_000 });
     const within = { bearer: await token({ prefixes: ["in/"], verbs: ["read", "write", "delete"] }) };
     const writer = { bearer: await token({ prefixes: ["in/"], verbs: ["read", "write"] }) };
@@ -127,7 +127,11 @@ describe("SE2 who may", () => {
     expect((await refused("DELETE", `leases/${id}`, undefined, within)).code).toBe("forbidden");
     expect((await done("GET", `leases/${id}`)).id).toBe(id);
     await done("DELETE", `leases/${id}/keys`, { keys: ["out"] });
-    expect(await done("DELETE", `leases/${id}`, undefined, within)).toMatchObject({ revoked: true });
+    // Also where the answer was lost: the lease has ended, its keys can't be looked at any more.
+    const repeated = { ...within, "Warp-Op-Id": newOpId() };
+    expect(await done("DELETE", `leases/${id}`, undefined, repeated)).toMatchObject({ revoked: true });
+    expect(await done("DELETE", `leases/${id}`, undefined, repeated)).toMatchObject({ replayed: true });
+    expect((await refused("DELETE", `leases/${id}`, undefined, within)).code).toBe("lease_not_found");
   });
 
   it("the keys of a lease are looked at page by page before a bound token revokes it", async () => {

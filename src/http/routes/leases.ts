@@ -1,4 +1,4 @@
-import { WarpError } from "../../errors.ts";
+import { isWarpError, WarpError } from "../../errors.ts";
 import { checkKey, checkLeaseId } from "../../protocol/key.ts";
 import type { LeaseCommand, LeaseVerdict } from "../../protocol/lease.ts";
 import { scopeOpId } from "../../protocol/operation.ts";
@@ -97,9 +97,17 @@ function requireMayDelete(call: Call): void {
   requireVerb(call.grant, "delete");
 }
 
-/** Throws `forbidden` where a lease has keys outside of the token's prefixes. */
+/** Throws `forbidden` where a lease has keys outside of the token's prefixes. One that has ended has none: what became of it is for its command to tell. */
 async function requireKeysOf(call: Call, id: string): Promise<void> {
   if (allowsKey(call.grant, "")) return;
+  try {
+    await requireEachKeyOf(call, id);
+  } catch (error) {
+    if (!isWarpError(error, "lease_not_found")) throw error;
+  }
+}
+
+async function requireEachKeyOf(call: Call, id: string): Promise<void> {
   const leases = call.warp.leases.driver;
   let cursor: string | undefined;
   do {
