@@ -31,6 +31,7 @@ import { Writer } from "./writer.ts";
 /** The parts of one node, wired: what `Warp` and its scopes share. */
 export class Core {
   readonly parts: Parts;
+  readonly follower: Follower;
   readonly registry: Registry;
   readonly l1: L1;
   readonly lives: Lives;
@@ -80,6 +81,7 @@ export class Core {
       outdated,
       registrationsOld: () => this.registry.markOld(),
     });
+    this.follower = follower;
     this.lives = new Lives(clock, random);
     const tier =
       options.secondTier === undefined

@@ -206,6 +206,11 @@ export class Follower {
     return this.#flights.joinRunning(shard, notBeforeMs) ?? this.#begin(shard);
   }
 
+  /** The shards whose logs this node has heard of. */
+  get shards(): readonly number[] {
+    return [...this.#views.keys()];
+  }
+
   #begin(shard: number): Promise<void> {
     const begun = this.#parts.moments.mark();
     const work = this.#exchange(shard, begun).catch((error: unknown) => {

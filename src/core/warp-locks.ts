@@ -10,6 +10,7 @@ import { LeaseHandles } from "./lease-handles.ts";
 import { LockDirectory } from "./lock-directory.ts";
 import { LockHandles } from "./lock-handles.ts";
 import type { WarpLockOptions } from "./lock-types.ts";
+import { withOwnRevokes } from "./own-revokes.ts";
 import { codecOf } from "./readings.ts";
 import type { WarpOptions } from "./types.ts";
 import { WarpWrites } from "./warp-writes.ts";
@@ -28,7 +29,8 @@ export class WarpLocks extends WarpWrites {
     super(core);
     this.#core = core;
     this.locks = new LockDirectory(core.parts, options.locks);
-    this.leases = new LeaseDirectory(core.parts, options.leases);
+    const leases = options.leases && withOwnRevokes(options.leases, core.follower, core.parts);
+    this.leases = new LeaseDirectory(core.parts, leases);
     this.#lockHandles = new LockHandles(core.parts, this.locks);
     this.#leaseHandles = new LeaseHandles(core.parts, this.leases, options.renewLeases ?? true);
   }

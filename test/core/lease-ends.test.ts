@@ -97,6 +97,24 @@ describe("ends of leases as nodes see them", () => {
       for (const { warp } of nodes) for (const key of keys) expect(await soon(bed, warp.get(key))).toBe("v");
     }));
 
+  for (const onEnd of ["delete", "invalidate"] as const) {
+    it(`CO4 LS4 ${onEnd}: who has revoked a lease reads nothing from before it, with or without a connection`, () =>
+      host.withSql(async (sql) => {
+        const bed = new NodeBed(sql, { registrations: statics({ "e:*": { mode: "eventual" } }) });
+        await bed.bed.create();
+        for (const node of [bed.door(), bed.node()]) {
+          await soon(bed, node.warp.set("e:1", "v"));
+          const lease = await soon(bed, node.warp.lease({ ttlMs: 30_000, onEnd, autoRenew: false }));
+          await soon(bed, lease.attach("e:1"));
+          await soon(bed, node.warp.get("e:1"));
+          expect(node.warp.peek("e:1")).toBeDefined();
+          await soon(bed, node.warp.leases.revoke(lease.id));
+          expect(node.warp.peek("e:1")).toBeUndefined();
+          expect(await soon(bed, node.warp.get("e:1"))).toBe(onEnd === "delete" ? undefined : "v");
+        }
+      }));
+  }
+
   it("ST3 LS4 a node that is cut off holds a revoke up for one node lease, and serves nothing after it", () =>
     withCopies("delete", async (bed, nodes, id) => {
       const [, other, cut] = nodes as [WiredNode, WiredNode, WiredNode];
