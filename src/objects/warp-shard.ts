@@ -160,6 +160,10 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardAp
     return this.#shard.leaseKeys(request);
   }
 
+  publish(request: Asked<"publish">) {
+    return this.#metrics.after(this.#shard.publish(request));
+  }
+
   joinLease(request: LeaseJoinRequest) {
     return this.#metrics.after(this.#shard.leases.joinLease(request));
   }

@@ -14,6 +14,7 @@ import type { Resolution } from "./resolution.ts";
 import type { SpaceSettings } from "./space.ts";
 import type { KeptVersion, ListedKey, StoredEntry } from "./stored.ts";
 import type { Transaction, TransactionVerdict } from "./transaction.ts";
+import type { WatchShardApi } from "./watch.ts";
 
 export type { CallScope, Refusal, ShardStamp } from "./call-scope.ts";
 export { type Mutation, type Precondition, scopeOpId, type Verdict } from "./operation.ts";
@@ -218,7 +219,7 @@ export interface UnregisterRequest extends CallScope {
  * The calls of one shard. Each answers with its reply or a {@link Refusal}; it throws only when the shard can't be
  * reached or broke, in which case a mutation's outcome is unknown.
  */
-export interface ShardApi extends LockShardApi, LeaseShardApi {
+export interface ShardApi extends LockShardApi, LeaseShardApi, WatchShardApi {
   read(request: ReadRequest): Promise<ReadReply | Refusal>;
   mutate(request: MutateRequest): Promise<MutateReply | Refusal>;
   transact(request: TransactRequest): Promise<TransactReply | Refusal>;

@@ -57,6 +57,10 @@ export const opIdSkewMs = 60_000;
 /** Log entries that a shard keeps unless configured, and their greatest age. Entries inside the op-id window always stay. */
 export const defaultLogMaxEntries = 100_000;
 export const defaultLogMaxAgeMs = 86_400_000;
+/** Largest value that a log entry keeps for those who watch, in bytes; bytes of all of them in one shard's log, and how long one stays in any case unless there are twice as many. */
+export const maxLogValueBytes = 16_384;
+export const defaultLogMaxBytes = 64 * 1_048_576;
+export const minLogValueAgeMs = 60_000;
 /** Rows that one housekeeping stretch removes at most, so that it never blocks a shard for long. */
 export const housekeepingChunk = 1_000;
 /** Mutations that one group commit takes at most. */
@@ -191,6 +195,15 @@ export const maxSubscriptions = 8;
 export const maxQueuedBusEvents = 10_000;
 /** Publications of a node that a sync bus has not yet answered; beyond, they fail. */
 export const maxPendingPublishes = 10_000;
+/** Watches: largest publication, in bytes; subscriptions of one session; bytes of values after which a frame of events ends. */
+export const maxPublishBytes = 65_536;
+export const maxSubscriptionsPerSession = 256;
+export const maxWatchFrameBytes = 262_144;
+/** How many pages of the log one stretch takes in to bring a watcher up to date; after which time, or so many revisions, one for whom there was nothing is told its position. */
+export const maxCatchUpPages = 8;
+export const watchProgressMs = 15_000;
+/** Characters of subscriptions that a socket's attachment takes. */
+export const maxAttachedSubscriptions = 10_000;
 /** Locks: longest name, in bytes of UTF-8, and longest owner, in characters. */
 export const maxLockNameBytes = maxKeyBytes;
 export const maxLockOwnerLength = 128;

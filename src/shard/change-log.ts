@@ -1,10 +1,14 @@
+import type { Payload } from "../protocol/payload.ts";
 import type { Change, ChangeKind } from "../protocol/shard-api.ts";
+import type { PublicationKind } from "../protocol/watch.ts";
 import { fromUtf8, utf8 } from "../runtime/bytes.ts";
+import { maxLogValueBytes, maxPublishBytes } from "../runtime/limits.ts";
 import { blob, type Sql, type SqlRow } from "../runtime/sql.ts";
+import { LogValues } from "./log-values.ts";
 
 /** What an entry of the log says beside its revision. */
 export interface LogEntry {
-  readonly kind: ChangeKind;
+  readonly kind: ChangeKind | PublicationKind;
   /** The key, prefix or pattern. */
   readonly key: string;
   /** The key's version after the entry; 0: absent. */
@@ -14,6 +18,8 @@ export interface LogEntry {
   /** The operation that wrote it; undefined for what the shard did by itself. */
   readonly opId?: string;
   readonly fingerprint?: string;
+  /** What it brought, for those who watch. Kept if it is small enough, and for as long as there is room. */
+  readonly payload?: Payload;
 }
 
 /** How much of the log stays. */
@@ -22,6 +28,8 @@ export interface Retention {
   readonly maxAgeMs: number;
   /** Entries younger than this stay in any case: they hold the verdicts of op ids that still count. */
   readonly minAgeMs: number;
+  /** Bytes of values, see {@link LogValues}. */
+  readonly maxValueBytes: number;
 }
 
 /**
@@ -43,10 +51,12 @@ export class ChangeLog {
   #oldestAtMs = 0;
   /** Inside {@link together}: the place of the next entry in the revision that they share. */
   #shared: number | undefined;
+  readonly #values: LogValues;
 
   constructor(sql: Sql, marks: LogMarks) {
     this.#sql = sql;
     this.#marks = marks;
+    this.#values = new LogValues(sql, marks);
     this.#measureOldest();
     const [newest] = this.#sql.all<{ revision: number; at: number }>(
       "SELECT revision, at FROM log ORDER BY revision DESC LIMIT 1",
@@ -115,7 +125,7 @@ export class ChangeLog {
     // Retention by age depends on times that never run backwards.
     const at = this.timeOf(entry.atMs);
     this.#sql.run(
-      "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       revision,
       seq,
       entry.kind,
@@ -125,6 +135,7 @@ export class ChangeLog {
       at,
       entry.opId ?? null,
       entry.fingerprint ?? null,
+      ...this.#values.add(entry.payload, entry.kind === "set" ? maxLogValueBytes : maxPublishBytes),
     );
     if (this.#newest === 0) {
       this.#oldest = revision;
@@ -138,19 +149,19 @@ export class ChangeLog {
   }
 
   /**
-   * The entries after `revision`, in order: at most `limit`, and the rest of the last one's revision, which is never cut in two. The caller has
-   * checked the floor.
+   * The entries after `revision` that nodes hear of, in order: at most `limit`, and the rest of the last one's revision, which is never cut in two. The
+   * caller has checked the floor.
    */
   since(revision: number, limit: number): Change[] {
     const rows = this.#sql.all<ChangeRow>(
-      "SELECT revision, seq, kind, key FROM log WHERE revision > ? ORDER BY revision, seq LIMIT ?",
+      `SELECT revision, seq, kind, key FROM log WHERE revision > ? AND ${isChange} ORDER BY revision, seq LIMIT ?`,
       revision,
       limit,
     );
     const last = rows.at(-1);
     if (last !== undefined && rows.length >= limit) {
       const rest = this.#sql.all<ChangeRow>(
-        "SELECT revision, seq, kind, key FROM log WHERE revision = ? AND seq > ? ORDER BY seq",
+        `SELECT revision, seq, kind, key FROM log WHERE revision = ? AND seq > ? AND ${isChange} ORDER BY seq`,
         last.revision,
         last.seq,
       );
@@ -188,6 +199,12 @@ export class ChangeLog {
     this.#floor = upTo;
     this.#marks.floor = upTo;
     this.#measureOldest();
+    this.#values.measure();
+  }
+
+  /** Keeps the values within their bytes: called with each commit, a bounded number of rows each time. */
+  trimValues({ maxValueBytes }: Retention, nowMs: number, chunk: number): void {
+    this.#values.trim(maxValueBytes, nowMs, chunk);
   }
 
   #measureOldest(): void {
@@ -199,12 +216,17 @@ export class ChangeLog {
   }
 }
 
+/** Publications are for those who watch: a node has nothing of them to drop. */
+const isChange = "kind NOT IN ('publish', 'publishPrefix')";
+
 /** What must be kept of a log beside its entries. */
 export interface LogMarks {
   /** How far revisions were given, if no entry says more; 0: by entries alone. */
   reserved: number;
   /** Up to where entries were removed; 0: none was. */
   floor: number;
+  /** Up to where values were removed from entries; 0: nowhere. */
+  valueFloor: number;
 }
 
 type ChangeRow = SqlRow & { revision: number; seq: number; kind: ChangeKind };

@@ -47,9 +47,10 @@ export class KeyChanges {
   #put(key: string, value: NewValue, before: KeyState | undefined, note: Note): number {
     const existed = before !== undefined;
     const modifiedAtMs = this.#log.timeOf(note.atMs);
-    const revision = this.#log.append({ kind: "set", key, version: this.#log.next, existed, ...note });
-    this.#history.supersede(key, existed, revision, modifiedAtMs);
     const { payload, tags, expiresAtMs } = value;
+    const version = this.#log.next;
+    const revision = this.#log.append({ kind: "set", key, version, existed, ...note, payload });
+    this.#history.supersede(key, existed, revision, modifiedAtMs);
     this.#keys.put(key, { version: revision, payload, tags, modifiedAtMs, expiresAtMs }, before);
     this.#history.trim(key, modifiedAtMs);
     return revision;

@@ -6,10 +6,11 @@ import type { StoredRegistration } from "../protocol/registration.ts";
 import type { ShardStamp } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { housekeepingChunk, opIdSkewMs, opIdWindowMs } from "../runtime/limits.ts";
+import { defaultLogMaxBytes, housekeepingChunk, opIdSkewMs, opIdWindowMs } from "../runtime/limits.ts";
 import type { Sql } from "../runtime/sql.ts";
 import { type AlarmPort, Alarms, type DueSource } from "./alarms.ts";
 import { ChangeLog, type Retention } from "./change-log.ts";
+import { EntryReader } from "./entry-reader.ts";
 import { FenceTable } from "./fence-table.ts";
 import { Fences } from "./fences.ts";
 import { History } from "./history.ts";
@@ -39,6 +40,8 @@ export interface LedgerOptions {
   readonly maxValueBytes: number;
   readonly logMaxEntries: number;
   readonly logMaxAgeMs: number;
+  /** Bytes of values that log entries keep for those who watch. Default 64 MiB. */
+  readonly logMaxBytes?: number;
   readonly statics: readonly StoredRegistration[];
   readonly alarm: AlarmPort;
   readonly clock: Clock;
@@ -64,6 +67,7 @@ export class Ledger {
   readonly meta: Meta;
   readonly keys: KeyTable;
   readonly log: ChangeLog;
+  readonly entries: EntryReader;
   readonly registrations: RegistrationTable;
   readonly history: History;
   readonly merges: MergeRules;
@@ -93,6 +97,7 @@ export class Ledger {
     this.#deleting = this.meta.deleting;
     this.keys = new KeyTable(sql);
     this.log = new ChangeLog(sql, this.meta);
+    this.entries = new EntryReader(sql);
     this.verdicts = new VerdictTable(sql, before?.verdicts);
     this.intents = new Intents(sql);
     this.registrations = before?.registrations ?? new RegistrationTable(sql, options.statics);
@@ -143,6 +148,7 @@ export class Ledger {
       maxEntries: options.logMaxEntries,
       maxAgeMs: options.logMaxAgeMs,
       minAgeMs: verdictLifeMs,
+      maxValueBytes: options.logMaxBytes ?? defaultLogMaxBytes,
     };
     this.alarms = new Alarms(options.alarm, [...this.#sources(), ...(options.due ?? [])], before?.alarms);
   }
@@ -223,8 +229,9 @@ export class Ledger {
     this.history.registered(moved, this.log.timeOf(this.#clock.now()));
   }
 
-  /** Keeps the log within its count; called with each commit, it works in chunks, so that no commit grows long. */
-  trimCount(nowMs: number): void {
+  /** Keeps the log within its bounds; called with each commit, it works in chunks, so that no commit grows long. */
+  trimLog(nowMs: number): void {
+    this.log.trimValues(this.#retention, nowMs, housekeepingChunk);
     if (this.log.entries > this.#retention.maxEntries + housekeepingChunk) {
       this.log.trim(this.#retention, nowMs, housekeepingChunk * 2);
     }

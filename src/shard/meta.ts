@@ -97,6 +97,15 @@ export class Meta {
     this.#write("floor", value);
   }
 
+  /** Up to which revision log entries have lost their values; 0: none has. */
+  get valueFloor(): number {
+    return Number(this.#read("value_floor") ?? 0);
+  }
+
+  set valueFloor(value: number) {
+    this.#write("value_floor", value);
+  }
+
   /** Up to which revision steps of elections were removed for their age; 0: none was. */
   get stepFloor(): number {
     return Number(this.#read("step_floor") ?? 0);

@@ -1,4 +1,5 @@
 import type { Change } from "../protocol/shard-api.ts";
+import type { Publication } from "../protocol/watch.ts";
 import { maxPushEntries } from "../runtime/limits.ts";
 import { unwrittenEpoch } from "./read-calls.ts";
 import type { Residence } from "./residence.ts";
@@ -21,6 +22,8 @@ export interface LogListener {
   /** More of it is durable, or another life of it has begun. */
   grown(): void;
   ended(): void;
+  /** Something is to be told that the log does not keep. */
+  told?(publication: Publication): void;
 }
 
 /**
@@ -37,7 +40,7 @@ export class PublishedLog {
     this.#residence = residence;
     this.#durable = durable;
     // What is in the database when an instance starts is durable.
-    this.#at = this.#written();
+    this.#at = this.written;
   }
 
   listen(listener: LogListener): void {
@@ -46,14 +49,14 @@ export class PublishedLog {
 
   /** The newest durable position; undefined while a new life of the log is not durable yet. */
   get position(): LogPosition | undefined {
-    const { epoch, revision } = this.#written();
+    const { epoch, revision } = this.written;
     if (revision === 0 && epoch === unwrittenEpoch) return { epoch, revision };
     return epoch === this.#at.epoch ? this.#at : undefined;
   }
 
   /** Whether `position` claims what this log has never reached: the storage was set back. */
   isBehind(position: LogPosition): boolean {
-    const written = this.#written();
+    const written = this.written;
     return written.epoch === position.epoch && written.revision < position.revision;
   }
 
@@ -71,7 +74,7 @@ export class PublishedLog {
 
   /** Waits until all that is written is durable, and tells. */
   async settle(): Promise<void> {
-    const written = this.#written();
+    const written = this.written;
     await this.#durable();
     const isOlder = written.epoch === this.#at.epoch && written.revision <= this.#at.revision;
     if (isOlder) return;
@@ -85,12 +88,18 @@ export class PublishedLog {
     this.settle().catch(() => undefined);
   }
 
+  /** Tells those who listen now. */
+  tell(publication: Publication): void {
+    this.#listener?.told?.(publication);
+  }
+
   /** The space is gone, and this log with it. */
   end(): void {
     this.#listener?.ended();
   }
 
-  #written(): LogPosition {
+  /** Up to where the log is written; not all of it may be durable. */
+  get written(): LogPosition {
     const ledger = this.#residence.open();
     if (ledger === undefined) return { epoch: unwrittenEpoch, revision: 0 };
     return { epoch: ledger.epoch, revision: ledger.log.head };

@@ -120,7 +120,7 @@ export class Residence {
         this.open()?.enter(nowMs);
         const result = work();
         const ledger = this.#ledger;
-        ledger?.trimCount(nowMs);
+        ledger?.trimLog(nowMs);
         ledger?.settle(nowMs);
         ledger?.alarms.arm();
         return result;

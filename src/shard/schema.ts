@@ -59,6 +59,13 @@ export const migrations: readonly Migration[] = [
     );
   },
   createLeaseTables,
+  (sql) => {
+    // The value that an entry brought, for those who watch, last in the row: what is before it is read without it. `total` counts the
+    // bytes of all values up to and with the entry, whether they are still there or not.
+    sql.run("ALTER TABLE log ADD COLUMN total INTEGER NOT NULL DEFAULT 0");
+    sql.run("ALTER TABLE log ADD COLUMN content_type TEXT");
+    sql.run("ALTER TABLE log ADD COLUMN value BLOB");
+  },
 ];
 
 /** The schema version of a database; 0 where nothing was ever written. Reads only. */

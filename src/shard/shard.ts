@@ -13,6 +13,7 @@ import { LockCalls } from "./lock/lock-calls.ts";
 import { LockInstance, type LockSessions } from "./lock/lock-instance.ts";
 import { LockReads } from "./lock/lock-reads.ts";
 import type { LeaseGrants, Members } from "./members.ts";
+import { PublishCalls } from "./publish-calls.ts";
 import { PublishedLog } from "./published-log.ts";
 import { ReadCalls, unwritten } from "./read-calls.ts";
 import { refuse } from "./refusal.ts";
@@ -20,6 +21,7 @@ import { Residence, type ResidenceOptions } from "./residence.ts";
 import { SpaceCalls } from "./space-calls.ts";
 import { Authority } from "./strong/authority.ts";
 import { Strong } from "./strong/strong.ts";
+import { WatchedLog } from "./watched-log.ts";
 import { WriteCalls } from "./write-calls.ts";
 import { WritePath } from "./write-path.ts";
 
@@ -64,10 +66,13 @@ export class Shard implements ShardApi {
   readonly #lockInstance: LockInstance;
   readonly #locks: LockCalls;
   readonly #lockReads: LockReads;
+  readonly #publishing: PublishCalls;
   /** What other shards ask about leases is asked of it directly. */
   readonly leases: LeaseCalls;
   /** What of the log may be told. */
   readonly published: PublishedLog;
+  /** The log and the keys as those who watch them see them. */
+  readonly watched: WatchedLog;
   readonly elapsed: Clock;
   #waker: DueSource | undefined;
 
@@ -135,6 +140,8 @@ export class Shard implements ShardApi {
     const parts = { ...shared, authority, instance: lockInstance };
     this.#locks = new LockCalls(parts);
     this.#lockReads = new LockReads(parts);
+    this.#publishing = new PublishCalls({ ...shared, published: this.published });
+    this.watched = new WatchedLog(residence, this.published, clock);
   }
 
   /**
@@ -282,6 +289,10 @@ export class Shard implements ShardApi {
 
   leaseKeys(request: Asked<"leaseKeys">): Answered<"leaseKeys"> {
     return this.leases.leaseKeys(request);
+  }
+
+  publish(request: Asked<"publish">): Answered<"publish"> {
+    return this.#publishing.publish(request);
   }
 
   /** The host's alarm went off: does what is due and sets it again. */

@@ -38,7 +38,7 @@ export class VerdictTable {
     if (row === undefined) return undefined;
     const { fingerprint: print, verdict, revision, version, existed, kind } = row;
     if (verdict !== null) return { print, verdict: JSON.parse(verdict, bytesAgain) as Outcome };
-    const part = kind === "invalidatePrefix" || kind === "invalidateTag";
+    const part = kind === "invalidatePrefix" || kind === "invalidateTag" || kind === "publishPrefix";
     return { print, verdict: { outcome: "ok", revision, version, existed: existed === 1 }, part };
   }
 

@@ -176,6 +176,7 @@ export class FakeSpace {
       lockInfo: unused,
       listLocks: unused,
       observe: unused,
+      publish: unused,
     };
   }
 }

@@ -64,5 +64,6 @@ export function viaLane(stub: () => RpcShardApi, lane: Pick<ShardApi, "mutate">)
     leaseInfo: (request) => stub().leaseInfo(request),
     listLeases: (request) => stub().listLeases(request),
     leaseKeys: (request) => stub().leaseKeys(request),
+    publish: (request) => stub().publish(request),
   };
 }

@@ -36,6 +36,7 @@ export function socketShard(link: ShardLink): ShardApi {
     leaseInfo: call("leaseInfo"),
     listLeases: call("listLeases"),
     leaseKeys: call("leaseKeys"),
+    publish: call("publish"),
   };
 }
 

@@ -17,6 +17,7 @@ import type { Payload } from "../payload.ts";
 import type { RegistrationSettings } from "../registration.ts";
 import type { ShardApi } from "../shard-api.ts";
 import type { Comparison, TransactionOperation } from "../transaction.ts";
+import type { WatchTarget } from "../watch.ts";
 import {
   bytes,
   isPlain,
@@ -181,6 +182,12 @@ const leaseCommand: Reader<LeaseCommand> = variants<LeaseCommand>("kind", {
   detach: record({ kind: word("detach"), ...lease, keys: leaseKeys }),
 });
 
+/** A key, or else a prefix. */
+export const target: Reader<WatchTarget> = (value, at) =>
+  isPlain(value) && value.key !== undefined
+    ? record({ key: text })(value, at)
+    : record({ prefix: text })(value, at);
+
 const place = { name: text, owner: text };
 const fenced = { opId, ...place, fence: number };
 const command: Reader<LockCommand> = variants<LockCommand>("kind", {
@@ -263,6 +270,7 @@ const readers: { readonly [M in WireMethod]: Reader<WireArguments<M>> } = {
   leaseInfo: one(record({ ...scope, id: text })),
   listLeases: one(record({ ...scope, after: optional(text), limit: number })),
   leaseKeys: one(record({ ...scope, id: text, after: optional(text), limit: number })),
+  publish: one(record({ ...scope, opId, target, payload, retained: truth })),
 };
 
 /** The methods that there are. */

@@ -37,6 +37,7 @@ const changing: ReadonlySet<WireMethod> = new Set<WireMethod>([
   "unregister",
   "lock",
   "lease",
+  "publish",
 ]);
 
 /** Makes the calls of sessions at their shard. */
@@ -122,6 +123,8 @@ export class Calls {
         return shard.listLeases(call.a[0]);
       case "leaseKeys":
         return shard.leaseKeys(call.a[0]);
+      case "publish":
+        return shard.publish(call.a[0]);
     }
   }
 }

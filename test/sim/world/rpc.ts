@@ -32,6 +32,7 @@ const methods: readonly ShardMethod[] = [
   "leaseInfo",
   "listLeases",
   "leaseKeys",
+  "publish",
 ];
 
 /** Calls that may arrive twice. */

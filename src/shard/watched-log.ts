@@ -1,0 +1,78 @@
+import type { Payload } from "../protocol/payload.ts";
+import type { ListedKey } from "../protocol/shard-api.ts";
+import type { WatchTarget } from "../protocol/watch.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { maxListLimit, maxPushEntries, maxWatchFrameBytes } from "../runtime/limits.ts";
+import type { EntryHead } from "./entry-reader.ts";
+import type { LogPosition, PublishedLog } from "./published-log.ts";
+import type { Residence } from "./residence.ts";
+
+/** Entries of `(after, to]`; those of one revision are always together. */
+export interface EntryPage {
+  readonly after: number;
+  readonly to: number;
+  readonly heads: readonly EntryHead[];
+}
+
+/** The log and the keys of a shard as those who watch see them. What it gives may not be durable yet, unless it asks for no more than `position`. */
+export class WatchedLog {
+  readonly #residence: Residence;
+  readonly #published: PublishedLog;
+  readonly #clock: Clock;
+
+  constructor(residence: Residence, published: PublishedLog, clock: Clock) {
+    this.#residence = residence;
+    this.#published = published;
+    this.#clock = clock;
+  }
+
+  /** Up to here all may be told. Undefined while a new life of the log is not durable yet. */
+  get position(): LogPosition | undefined {
+    return this.#published.position;
+  }
+
+  /** Up to here the log and the keys are written. */
+  get written(): LogPosition {
+    return this.#published.written;
+  }
+
+  /** The next entries after a revision of the present epoch, up to `upTo`; undefined where the log does not reach back so far. */
+  page(after: number, upTo: number): EntryPage | undefined {
+    const ledger = this.#residence.open();
+    // A log that nothing was ever written to reaches back to its beginning.
+    if (ledger === undefined) return after === 0 ? { after, to: upTo, heads: [] } : undefined;
+    if (after < ledger.log.floor) return undefined;
+    const found = ledger.entries.heads(after, upTo, maxPushEntries + 1);
+    // The revision that the page has no room for is the next page's, all of it.
+    const beyond = found[maxPushEntries]?.revision;
+    const to = beyond === undefined ? upTo : beyond - 1;
+    return {
+      after,
+      to,
+      heads: beyond === undefined ? found : found.filter(({ revision }) => revision <= to),
+    };
+  }
+
+  payload(head: EntryHead): Payload | undefined {
+    return this.#residence.open()?.entries.payload(head);
+  }
+
+  /** A page of what is there under `target` after the key `after`, in order of keys; with values it ends at 256 KiB of them. */
+  state(
+    target: WatchTarget,
+    after: string | undefined,
+    values: boolean,
+  ): { readonly items: readonly ListedKey[]; readonly more: boolean } {
+    const keys = this.#residence.open()?.keys;
+    const nowMs = this.#clock.now();
+    if (keys === undefined) return { items: [], more: false };
+    if ("prefix" in target) {
+      return keys.list(target.prefix, after, maxListLimit, nowMs, values ? maxWatchFrameBytes : undefined);
+    }
+    const entry = keys.get(target.key, nowMs);
+    if (entry === undefined) return { items: [], more: false };
+    const { payload, ...rest } = entry;
+    const described = { ...rest, sizeBytes: payload.bytes.length, contentType: payload.contentType };
+    return { items: [values ? { ...described, payload } : described], more: false };
+  }
+}
