@@ -65,6 +65,8 @@ export const migrations: readonly Migration[] = [
     sql.run("ALTER TABLE log ADD COLUMN total INTEGER NOT NULL DEFAULT 0");
     sql.run("ALTER TABLE log ADD COLUMN content_type TEXT");
     sql.run("ALTER TABLE log ADD COLUMN value BLOB");
+    // Subscriptions of sessions that have too many for the attachments of their sockets; JSON.
+    sql.run("CREATE TABLE subscriptions (session TEXT PRIMARY KEY, records TEXT NOT NULL) WITHOUT ROWID");
   },
 ];
 
@@ -107,6 +109,7 @@ export function dropAll(sql: Sql): void {
       "registrations",
       "intents",
       "fences",
+      "subscriptions",
       ...lockTables,
       ...leaseTables,
       "meta",

@@ -21,6 +21,7 @@ import { Residence, type ResidenceOptions } from "./residence.ts";
 import { SpaceCalls } from "./space-calls.ts";
 import { Authority } from "./strong/authority.ts";
 import { Strong } from "./strong/strong.ts";
+import { SubscriptionTable } from "./subscription-table.ts";
 import { WatchedLog } from "./watched-log.ts";
 import { WriteCalls } from "./write-calls.ts";
 import { WritePath } from "./write-path.ts";
@@ -73,6 +74,7 @@ export class Shard implements ShardApi {
   readonly published: PublishedLog;
   /** The log and the keys as those who watch them see them. */
   readonly watched: WatchedLog;
+  readonly subscriptions: SubscriptionTable;
   readonly elapsed: Clock;
   #waker: DueSource | undefined;
 
@@ -142,6 +144,7 @@ export class Shard implements ShardApi {
     this.#lockReads = new LockReads(parts);
     this.#publishing = new PublishCalls({ ...shared, published: this.published });
     this.watched = new WatchedLog(residence, this.published, clock);
+    this.subscriptions = new SubscriptionTable(options.sql, residence);
   }
 
   /**

@@ -143,6 +143,18 @@ const calls: readonly WireCall[] = [
   { m: "leaseInfo", a: [{ ...scope, id: "lease0123456789ab" }] },
   { m: "listLeases", a: [{ ...scope, after: "lease", limit: 10 }] },
   { m: "leaseKeys", a: [{ ...scope, id: "lease0123456789ab", after: "a", limit: 1_000 }] },
+  {
+    m: "publish",
+    a: [
+      {
+        ...scope,
+        opId: "op",
+        target: { prefix: "" },
+        payload: { bytes: new Uint8Array([0, 10, 255]), contentType: "a/b" },
+        retained: true,
+      },
+    ],
+  },
 ];
 
 const clientFrames: readonly ClientFrame[] = [
@@ -153,6 +165,11 @@ const clientFrames: readonly ClientFrame[] = [
   { t: "ack", inv: 2 },
   { t: "seen", n: 3 },
   { t: "bye" },
+  { t: "sub", id: 1, key: "a", mode: "all", from: "now" },
+  { t: "sub", id: 2, prefix: "", mode: "keys", from: "snapshot", ops: ["set", "publish"] },
+  { t: "sub", id: 3, prefix: "\u0000", mode: "latest", from: { epoch: "0123456789abcdef", revision: 7 } },
+  { t: "unsub", id: 1 },
+  { t: "auth", id: 4, token: "t" },
   ...calls.map(({ m, a }, id) => ({ t: "call" as const, id, m, a })),
 ];
 

@@ -16,6 +16,8 @@ export class TestSocket implements HubSocket {
   reads = true;
   /** Told of each mark that the client has come to. */
   answer: (mark: number) => void = () => {};
+  /** Told of each frame. */
+  heard: (frame: ServerFrame) => void = () => {};
   #marks: number[] = [];
   lastBeatMs: number | undefined;
   readonly frames: ServerFrame[] = [];
@@ -37,6 +39,7 @@ export class TestSocket implements HubSocket {
     this.frames.push(frame);
     this.sent.push(data);
     this.times.push(this.#clock.now());
+    this.heard(frame);
     if (frame.t === "mark") this.#marks.push(frame.n);
     if (this.reads) this.catchUp();
   }

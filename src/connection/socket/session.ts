@@ -205,7 +205,8 @@ export class Session {
       case "ev":
       case "prog":
       case "gap":
-        this.#pushed(frame);
+        // With an id it is about a watch.
+        if (frame.t !== "gap" || frame.id === undefined) this.#pushed(frame);
         return;
       case "inv":
         this.#invalidate(frame);

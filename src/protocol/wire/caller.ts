@@ -10,6 +10,12 @@ export interface Caller {
   readonly invalidates: boolean;
   /** Whether it may acquire and release locks, and campaign in elections. */
   readonly locks: boolean;
+  /** Key prefixes that it may read, watch and change; absent: all keys. Where they are, it is no node: it may not follow the log. */
+  readonly prefixes?: readonly string[];
+  /** Whether it may change keys and publish; absent: it may. */
+  readonly writes?: boolean;
+  /** Whether it may delete keys; absent: it may. */
+  readonly deletes?: boolean;
   /** Whether it may do everything: registrations, spaces, anybody's op ids. */
   readonly isAdmin: boolean;
   /** When its rights end, in Unix ms; absent: never. */

@@ -1,6 +1,7 @@
 import { type ErrorData, errorCodes, WarpError } from "../../errors.ts";
 import { fromBase64, toBase64, utf8Length } from "../../runtime/bytes.ts";
-import { maxFrameBytes, maxFrameDepth } from "../../runtime/limits.ts";
+import { maxFrameBytes, maxFrameDepth, maxTokenLength } from "../../runtime/limits.ts";
+import { watchModes, watchOperations } from "../watch.ts";
 import {
   bytesMember,
   isPlain,
@@ -14,9 +15,11 @@ import {
   truth,
   variants,
   whole,
+  word,
 } from "./check.ts";
 import type { ClientFrame, ServerFrame } from "./frames.ts";
 import { isShallow } from "./nesting.ts";
+import { readRows, type WatchStart } from "./watch-frames.ts";
 
 /** A frame as text. */
 export function encodeFrame(frame: ClientFrame | ServerFrame): string {
@@ -59,6 +62,18 @@ const nodeName: Reader<string> = (value, at) => {
 
 const kind = (value: unknown): unknown => value;
 
+const place = record({ epoch: textOf(16, 16), revision: whole() });
+const subscription = record({
+  t: kind as Reader<"sub">,
+  id: whole(),
+  key: optional(text),
+  prefix: optional(text),
+  mode: word(...watchModes),
+  from: ((value, at) =>
+    typeof value === "string" ? word("now", "snapshot")(value, at) : place(value, at)) as Reader<WatchStart>,
+  ops: optional(list(word(...watchOperations), watchOperations.length, 1)),
+});
+
 /** A client's frame; of a call only what it is about, see `readCall` for the rest. */
 const clientFrame: Reader<ClientFrame> = variants<ClientFrame>("t", {
   hello: record({
@@ -66,7 +81,7 @@ const clientFrame: Reader<ClientFrame> = variants<ClientFrame>("t", {
     v: whole(),
     node: nodeName,
     zone: optional(textOf(1, 64)),
-    cursor: optional(record({ epoch: textOf(16, 16), revision: whole() })),
+    cursor: optional(place),
     follow: optional(truth),
   }),
   beat: record({ t: kind as Reader<"beat"> }),
@@ -80,6 +95,14 @@ const clientFrame: Reader<ClientFrame> = variants<ClientFrame>("t", {
     a: kind as Reader<readonly unknown[]>,
   }),
   bye: record({ t: kind as Reader<"bye"> }),
+  sub: (value, at) => {
+    const frame = subscription(value, at);
+    if ((frame.key === undefined) === (frame.prefix === undefined))
+      throw invalid("a watch is of a key or of a prefix");
+    return frame;
+  },
+  unsub: record({ t: kind as Reader<"unsub">, id: whole() }),
+  auth: record({ t: kind as Reader<"auth">, id: whole(), token: textOf(1, maxTokenLength) }),
 });
 
 /**
@@ -122,7 +145,13 @@ const serverFrames: Readonly<Record<string, Readonly<Record<string, Reader<unkno
     ev: { epoch: text, after: whole(), to: whole(), es: changes },
     inv: { n: whole(), epoch: text, at: whole(), keys: texts, prefixes: texts, tags: texts },
     prog: { epoch: text, to: whole() },
-    gap: { epoch: text, to: whole(), why: text },
+    gap: { id: optional(whole()), epoch: text, to: whole(), why: text },
+    on: { id: whole(), epoch: text, revision: whole() },
+    we: { id: optional(whole()), epoch: text, after: whole(), to: whole(), es: readRows.events },
+    snap: { id: whole(), epoch: text, to: whole(), es: readRows.states },
+    msg: { es: readRows.messages },
+    missed: { n: whole() },
+    end: { id: whole(), e: errorData },
     pong: {
       id: whole(),
       epoch: text,

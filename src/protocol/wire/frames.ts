@@ -8,6 +8,7 @@
 import type { ErrorData } from "../../errors.ts";
 import type { LockEnd } from "../lock.ts";
 import type { ChangeKind, ShardApi } from "../shard-api.ts";
+import type { WatchClientFrame, WatchServerFrame } from "./watch-frames.ts";
 
 /** The subprotocols, and the item that carries a token (never echoed). */
 export const wireProtocols = { json: "warp.v1.json", auth: "warp.auth." } as const;
@@ -25,6 +26,7 @@ export type WireMethod = keyof ShardApi;
 
 /** From the node. */
 export type ClientFrame =
+  | WatchClientFrame
   /** The first frame, within 10 s of the opening. */
   | {
       readonly t: "hello";
@@ -61,6 +63,7 @@ export type WireChange = readonly [revision: number, kind: ChangeKind, key: stri
 
 /** From the shard. */
 export type ServerFrame =
+  | WatchServerFrame
   | {
       readonly t: "welcome";
       readonly session: string;
@@ -107,10 +110,11 @@ export type ServerFrame =
   | { readonly t: "prog"; readonly epoch: string; readonly to: number }
   /**
    * Entries up to `to` were not sent. `compacted`, `epoch`: the log can't say them any more, what is held of this shard must go. `slow`: this
-   * session is too far behind; `changes` still tells them.
+   * session is too far behind; `changes` still tells them. With `id` it is about that subscription alone, and a snapshot follows.
    */
   | {
       readonly t: "gap";
+      readonly id?: number;
       readonly epoch: string;
       readonly to: number;
       readonly why: "compacted" | "epoch" | "slow";

@@ -4,8 +4,9 @@ import type { Clock } from "../../runtime/clock.ts";
 import { maxSessionCalls } from "../../runtime/limits.ts";
 import type { LeaseGrants, MemberEvents } from "../members.ts";
 import type { Calls } from "./calls.ts";
-import type { Feed } from "./feed.ts";
 import { type Greeter, greet } from "./greeting.ts";
+import type { Pushes } from "./pushes.ts";
+import { type Authenticate, renewedCaller } from "./renewal.ts";
 import type { Session } from "./session.ts";
 
 /** A frame of one kind. */
@@ -15,7 +16,10 @@ type Frame<T extends ClientFrame["t"]> = Extract<ClientFrame, { t: T }>;
 export interface ConversationOptions {
   readonly shard: Greeter;
   readonly calls: Calls;
-  readonly feed: Feed;
+  readonly pushes: Pushes;
+  readonly authenticate: Authenticate | undefined;
+  /** Told when a session has another caller. */
+  readonly rightsChanged: (session: Session) => void;
   readonly leases: LeaseGrants;
   /** Who is told about members; undefined: nobody yet. */
   readonly events: () => MemberEvents | undefined;
@@ -43,6 +47,9 @@ export class Conversation {
     else if (frame.t === "ack") this.#acknowledge(session, frame);
     else if (frame.t === "call") await this.#call(session, frame);
     else if (frame.t === "seen") this.#seen(session, frame);
+    else if (frame.t === "sub") this.#options.pushes.watches.subscribe(session, frame);
+    else if (frame.t === "unsub") this.#options.pushes.watches.unsubscribe(session, frame.id);
+    else if (frame.t === "auth") await this.#renew(session, frame);
     else {
       this.#options.leases.giveBack(session.id);
       this.#options.close(session, 1000, "bye");
@@ -52,11 +59,11 @@ export class Conversation {
   async #hello(session: Session, frame: Frame<"hello">): Promise<void> {
     if (session.said !== undefined) throw new WarpError("invalid_frame", "hello is said once");
     session.stopWaiting?.();
-    const { shard, clock, events, feed } = this.#options;
+    const { shard, clock, events, pushes } = this.#options;
     session.greeting = greet(session, frame, shard, clock, () => events()?.joined(session.id));
     await session.greeting;
     session.greeting = undefined;
-    if (frame.follow !== false) feed.pushTo(session);
+    if (frame.follow !== false) pushes.feed.pushTo(session);
   }
 
   async #ping(session: Session, { id, lease }: Frame<"ping">): Promise<void> {
@@ -108,7 +115,26 @@ export class Conversation {
 
   /** What waited for this session to take in what it had may go on. */
   #seen(session: Session, { n }: Frame<"seen">): void {
-    if (!session.seen(n) || session.slowSinceMs === undefined) return;
-    this.#options.feed.resume(session);
+    if (session.seen(n)) this.#options.pushes.slow.taken(session);
+  }
+
+  /** The newer token of a session: see {@link renewedCaller}. */
+  async #renew(session: Session, { id, token }: Frame<"auth">): Promise<void> {
+    const { authenticate, clock, rightsChanged } = this.#options;
+    try {
+      const caller = await renewedCaller(authenticate, token, session.caller);
+      if (!session.isOpen) return;
+      session.keep({ caller }, clock.now());
+      rightsChanged(session);
+      session.send({
+        t: "ok",
+        id,
+        r: caller.expiresAtMs === undefined ? {} : { expiresAtMs: caller.expiresAtMs },
+      });
+    } catch (error) {
+      if (!(error instanceof WarpError)) this.#options.report(error);
+      const told = WarpError.from(error, "internal", "the token could not be looked at");
+      if (session.isOpen) session.send({ t: "err", id, e: told.toData() });
+    }
   }
 }

@@ -1,7 +1,6 @@
 import { encodeFrame } from "../../protocol/wire/codec.ts";
-import { closeCodes } from "../../protocol/wire/frames.ts";
-import type { Clock, Timers } from "../../runtime/clock.ts";
-import { coalesceMs, maxPushLag, maxSilentRevisions, maxSlowMs } from "../../runtime/limits.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { maxPushLag, maxSilentRevisions } from "../../runtime/limits.ts";
 import type { LogPage, LogPosition, PublishedLog } from "../published-log.ts";
 import type { Session } from "./session.ts";
 
@@ -10,13 +9,9 @@ export interface FeedOptions {
   readonly log: Pick<PublishedLog, "position" | "page">;
   /** The sessions that follow the log. */
   readonly followers: () => Iterable<Session>;
-  /** Ends a session. */
-  readonly close: (session: Session, code: number, reason: string) => void;
+  /** Told that a session has not taken in enough to get more. */
+  readonly slow: (session: Session) => void;
   readonly clock: Clock;
-  readonly elapsed: Clock;
-  readonly timers: Timers;
-  /** Takes what failed where nobody waits. */
-  readonly report: (error: unknown) => void;
 }
 
 /** A page of the log, encoded once for all sessions; without text where it has no entries. */
@@ -26,62 +21,30 @@ interface Encoded {
 }
 
 /**
- * Pushes the log to the sessions that follow it, in order (rule SB1): the first entries at once, what comes within the next 16 ms together
- * (rule SB7). What a session has not room for waits in the log, at no cost in memory;
+ * Pushes the log to the sessions that follow it, in order (rule SB1). What a session has not room for waits in the log, at no cost in memory;
  * one that is too far behind gets a `gap`, one that takes in nothing is closed.
  */
 export class Feed {
   readonly #options: FeedOptions;
-  #pushedAtMs = Number.NEGATIVE_INFINITY;
-  #waiting = false;
-  #checking = false;
 
   constructor(options: FeedOptions) {
     this.#options = options;
   }
 
-  /** The log has grown. */
-  grown(): void {
-    if (this.#waiting) return;
-    const { elapsed, timers } = this.#options;
-    const waitMs = this.#pushedAtMs + coalesceMs - elapsed.now();
-    if (waitMs <= 0) {
-      this.push();
-      return;
-    }
-    this.#waiting = true;
-    timers.after(waitMs, () => {
-      this.#waiting = false;
-      try {
-        this.push();
-      } catch (error) {
-        this.#options.report(error);
-      }
-    });
-  }
-
-  /** Pushes to all what they don't have yet. */
-  push(): void {
+  /** Pushes to all what they don't have yet; gives whether there is anybody. */
+  push(): boolean {
     const pages = new Map<number, Encoded | undefined>();
     let any = false;
     for (const session of this.#options.followers()) {
       any = true;
       this.#pushTo(session, pages);
     }
-    if (any) this.#pushedAtMs = this.#options.elapsed.now();
+    return any;
   }
 
   /** Pushes to one session what it does not have yet. */
   pushTo(session: Session): void {
     this.#pushTo(session, new Map());
-  }
-
-  /** A session whose pushes waited has taken something in. */
-  resume(session: Session): void {
-    session.slowSinceMs = this.#options.elapsed.now();
-    if (session.isSlow) return;
-    session.slowSinceMs = undefined;
-    this.pushTo(session);
   }
 
   #pushTo(session: Session, pages: Map<number, Encoded | undefined>): void {
@@ -98,8 +61,7 @@ export class Feed {
     }
     while (session.position.revision < head.revision) {
       if (session.isSlow) {
-        session.slowSinceMs = this.#options.elapsed.now();
-        this.#closeLater(maxSlowMs);
+        this.#options.slow(session);
         return;
       }
       const page = this.#page(session.position, pages);
@@ -114,24 +76,6 @@ export class Feed {
       session.push(page.text);
       session.position = { epoch: head.epoch, revision: page.to };
     }
-  }
-
-  /** Closes what has taken in nothing for too long; one timer for all, and none while nobody is slow. */
-  #closeLater(waitMs: number): void {
-    if (this.#checking) return;
-    this.#checking = true;
-    this.#options.timers.after(waitMs, () => {
-      this.#checking = false;
-      const nowMs = this.#options.elapsed.now();
-      let firstMs = Number.POSITIVE_INFINITY;
-      for (const session of [...this.#options.followers()]) {
-        if (session.slowSinceMs === undefined) continue;
-        const dueMs = session.slowSinceMs + maxSlowMs;
-        if (dueMs > nowMs) firstMs = Math.min(firstMs, dueMs);
-        else this.#options.close(session, closeCodes.slow, "it takes in nothing; catch up on a new socket");
-      }
-      if (firstMs < Number.POSITIVE_INFINITY) this.#closeLater(firstMs - nowMs);
-    });
   }
 
   #gap(session: Session, head: LogPosition, why: "compacted" | "epoch" | "slow"): void {

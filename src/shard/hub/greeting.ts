@@ -29,10 +29,13 @@ export async function greet(
     });
   }
   const { caller } = session;
+  if (caller.prefixes !== undefined && follow) {
+    throw new WarpError("forbidden", "a token of some prefixes may not follow the log: say follow false");
+  }
   const said = { node, zone: zone ?? caller.zone, follow };
   // A session that follows gets what is committed from this very moment on.
   const { published } = shard;
-  if (cursor !== undefined && published.isBehind(cursor)) await shard.renew();
+  if (follow && cursor !== undefined && published.isBehind(cursor)) await shard.renew();
   const head = published.position ?? { epoch: unwrittenEpoch, revision: 0 };
   const resumed =
     !follow || cursor === undefined

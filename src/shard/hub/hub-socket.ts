@@ -1,5 +1,6 @@
 import type { Caller } from "../../protocol/wire/caller.ts";
 import type { Socket } from "../../runtime/socket.ts";
+import type { SubscriptionRecord } from "./watch/subscription.ts";
 
 /** A socket at the shard's end. */
 export interface HubSocket extends Pick<Socket, "send" | "close"> {
@@ -29,6 +30,17 @@ export interface SessionRecord {
   readonly revision: number;
   /** The last number of an invalidation. */
   readonly inv: number;
+  /** What it watches; absent or undefined: nothing. */
+  readonly watch?: WatchRecord | undefined;
+}
+
+/** What a session watches, and where those of its subscriptions stand that are live. */
+export interface WatchRecord {
+  readonly epoch: string;
+  readonly revision: number;
+  /** Absent: they are in the database, since there are too many. */
+  readonly subscriptions?: readonly SubscriptionRecord[];
+  readonly isStored?: true;
 }
 
 /** The record in an attachment; undefined where there is none that this version can read. */

@@ -10,16 +10,21 @@ import type { DueSource } from "../alarms.ts";
 import type { LockSessions } from "../lock/lock-instance.ts";
 import type { Invalidation, LeaseGrants, Member, MemberEvents, Members } from "../members.ts";
 import type { PublishedLog } from "../published-log.ts";
+import type { SubscriptionTable } from "../subscription-table.ts";
+import type { WatchedLog } from "../watched-log.ts";
 import { Calls, type CheckSettings, type SessionCalls } from "./calls.ts";
 import { Conversation } from "./conversation.ts";
-import { Feed } from "./feed.ts";
 import { type HubSocket, readRecord } from "./hub-socket.ts";
+import { Pushes } from "./pushes.ts";
+import type { Authenticate } from "./renewal.ts";
 import { closeReason, Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 
 /** A shard as its hub sees it. */
 export interface HubShard extends SessionCalls {
   readonly published: PublishedLog;
+  readonly watched: WatchedLog;
+  readonly subscriptions: SubscriptionTable;
   readonly elapsed: Clock;
   /** Begins to work with members; gives the node leases. */
   serve(members: Members): LeaseGrants;
@@ -41,6 +46,8 @@ export interface HubOptions {
   /** The sockets that the host still has from an earlier instance; asked once, when they are first needed. Default none. */
   readonly sockets?: () => Iterable<HubSocket>;
   readonly checkSettings: CheckSettings;
+  /** Looks at the newer token of a session. Default: none is taken. */
+  readonly authenticate?: Authenticate;
   /** Takes what failed unexpectedly. */
   readonly report: (error: unknown) => void;
 }
@@ -52,7 +59,7 @@ export interface HubOptions {
 export class Hub implements Members, DueSource {
   readonly #options: HubOptions;
   readonly #sessions: Sessions;
-  readonly #feed: Feed;
+  readonly #pushes: Pushes;
   readonly #conversation: Conversation;
   readonly #arm: () => void;
   readonly #lockless: (session: string) => void;
@@ -64,19 +71,20 @@ export class Hub implements Members, DueSource {
     this.#options = options;
     this.#isAwake = options.sockets === undefined;
     this.#sessions = new Sessions(clock);
-    this.#feed = new Feed({
-      log: shard.published,
+    this.#pushes = new Pushes({
+      shard,
       followers: () => this.#sessions.followers(),
       close: (session, code, reason) => this.#end(session, code, reason),
       clock,
-      elapsed: shard.elapsed,
       timers,
       report: options.report,
     });
     this.#conversation = new Conversation({
       shard,
       calls: new Calls(shard, options.checkSettings, options.report),
-      feed: this.#feed,
+      pushes: this.#pushes,
+      authenticate: options.authenticate,
+      rightsChanged: (session) => this.#rightsChanged(session),
       leases: shard.serve(this),
       events: () => this.#events,
       close: (session, code, reason) => this.#end(session, code, reason),
@@ -88,7 +96,11 @@ export class Hub implements Members, DueSource {
       tell: (id, { name, fence, reason }) => this.#sessions.get(id)?.send({ t: "lost", name, fence, reason }),
     });
     this.#arm = shard.wakeFor(this);
-    shard.published.listen({ grown: () => this.#grown(), ended: () => this.#spaceGone() });
+    shard.published.listen({
+      grown: () => this.#grown(),
+      ended: () => this.#spaceGone(),
+      told: (publication) => this.#safely(() => this.#pushes.watches.tell(publication)),
+    });
   }
 
   /** A socket was opened for a caller who may. */
@@ -155,15 +167,28 @@ export class Hub implements Members, DueSource {
     if (record?.said !== undefined) this.#lockless(record.session);
   }
 
-  /** A commit must not fail because of who listens. */
   #grown(): void {
+    this.#safely(() => {
+      this.#closeEnded();
+      this.#pushes.grown();
+    });
+  }
+
+  /** A commit must not fail because of who listens. */
+  #safely(work: () => void): void {
     try {
       this.#wake();
-      this.#closeEnded();
-      this.#feed.grown();
+      work();
     } catch (error) {
       this.#options.report(error);
     }
+  }
+
+  /** A newer token was brought. */
+  #rightsChanged(session: Session): void {
+    this.#sessions.retime(session);
+    this.#pushes.watches.renewed(session);
+    this.#arm();
   }
 
   #spaceGone(): void {
@@ -227,15 +252,19 @@ export class Hub implements Members, DueSource {
   #wake(fresh?: HubSocket): void {
     if (this.#isAwake) return;
     this.#isAwake = true;
-    const { sockets, clock } = this.#options;
+    const { sockets, clock, timers } = this.#options;
+    let watching = false;
     for (const socket of sockets?.() ?? []) {
       if (socket === fresh) continue;
       const session = this.#sessions.adopt(socket);
       if (session === undefined) socket.close(closeCodes.restarting, "another version of the shard has come");
       else if (session.said === undefined) {
         this.#awaitHello(session, Math.max(0, session.openedAtMs + helloTimeoutMs - clock.now()));
-      }
+      } else if (this.#pushes.watches.adopt(session)) watching = true;
     }
+    this.#options.shard.subscriptions.prune((id) => this.#sessions.get(id) !== undefined);
+    // What an instance before was about to tell.
+    if (watching) timers.after(0, () => this.#grown());
   }
 
   #closeEnded(): void {
@@ -252,6 +281,7 @@ export class Hub implements Members, DueSource {
 
   #forget(session: Session): void {
     this.#sessions.remove(session);
+    this.#pushes.watches.forget(session);
     if (session.said === undefined) return;
     this.#events?.left(session.id);
     this.#lockless(session.id);
@@ -263,6 +293,7 @@ const closeByCode: ReadonlyMap<string, number> = new Map([
   ["invalid_frame", closeCodes.invalidFrame],
   ["frame_too_large", closeCodes.frameTooLarge],
   ["protocol_mismatch", closeCodes.protocolMismatch],
+  ["forbidden", closeCodes.unauthorized],
 ]);
 
 function memberOf({ id, said }: Session): Member | undefined {

@@ -3,7 +3,7 @@ import { encodeFrame } from "../../protocol/wire/codec.ts";
 import type { ServerFrame } from "../../protocol/wire/frames.ts";
 import { maxFrameBytes, slowBytes } from "../../runtime/limits.ts";
 import type { LogPosition } from "../published-log.ts";
-import type { HubSocket, Introduction, SessionRecord } from "./hub-socket.ts";
+import type { HubSocket, Introduction, SessionRecord, WatchRecord } from "./hub-socket.ts";
 import { Outflow } from "./outflow.ts";
 
 /** How far behind its position the record of a session may be: entries, and ms. */
@@ -32,6 +32,7 @@ export class Session {
   greeting: Promise<void> | undefined;
   readonly #outflow = new Outflow();
   #keptAtMs: number;
+  #keptWatchAtMs: number;
 
   constructor(socket: HubSocket, record: SessionRecord, nowMs: number) {
     this.id = record.session;
@@ -40,6 +41,7 @@ export class Session {
     this.position = { epoch: record.epoch, revision: record.revision };
     this.heardAtMs = nowMs;
     this.#keptAtMs = nowMs;
+    this.#keptWatchAtMs = nowMs;
   }
 
   get caller(): SessionRecord["caller"] {
@@ -60,6 +62,11 @@ export class Session {
     return this.#record.inv;
   }
 
+  /** What it watches, as it is noted. */
+  get watch(): WatchRecord | undefined {
+    return this.#record.watch;
+  }
+
   /** Notes what must outlive the instance. */
   keep(changed: Partial<SessionRecord>, nowMs: number): void {
     const { epoch, revision } = this.position;
@@ -71,13 +78,17 @@ export class Session {
   /** Notes the position if that was not done for a while: after a wake-up little is pushed twice, and pushes stay cheap. */
   keepPosition(nowMs: number): void {
     const { epoch, revision } = this.position;
-    const isSame = epoch === this.#record.epoch && revision === this.#record.revision;
-    if (isSame) return;
-    const isNear =
-      epoch === this.#record.epoch &&
-      revision - this.#record.revision < keepEntries &&
-      Math.abs(nowMs - this.#keptAtMs) < keepMs;
-    if (!isNear) this.keep({}, nowMs);
+    if (!isNear({ epoch, revision }, this.#record, nowMs - this.#keptAtMs)) this.keep({}, nowMs);
+  }
+
+  /** Notes where its subscriptions stand, as rarely as its own position. */
+  keepWatch(at: LogPosition, nowMs: number): void {
+    const { watch } = this.#record;
+    if (watch === undefined) return;
+    if (!isNear(at, watch, nowMs - this.#keptWatchAtMs)) {
+      this.keep({ watch: { ...watch, ...at } }, nowMs);
+      this.#keptWatchAtMs = nowMs;
+    }
   }
 
   send(frame: ServerFrame): void {
@@ -114,6 +125,12 @@ export class Session {
   get isStuck(): boolean {
     return this.#outflow.bytes > 2 * maxFrameBytes;
   }
+}
+
+/** Whether what is noted of a position says enough of it. */
+function isNear(at: LogPosition, noted: LogPosition, ageMs: number): boolean {
+  const lag = at.revision - noted.revision;
+  return at.epoch === noted.epoch && (lag === 0 || (lag < keepEntries && Math.abs(ageMs) < keepMs));
 }
 
 /** The reason of a close frame: its code and words, within the 123 bytes that there are. */

@@ -21,6 +21,12 @@ export class Sessions {
     if (session.caller.expiresAtMs !== undefined) this.#ending.add(session);
   }
 
+  /** The rights of its caller end at another time now. */
+  retime(session: Session): void {
+    if (session.caller.expiresAtMs === undefined) this.#ending.delete(session);
+    else this.#ending.add(session);
+  }
+
   remove(session: Session): void {
     session.isOpen = false;
     session.stopWaiting?.();

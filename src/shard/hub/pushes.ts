@@ -1,0 +1,56 @@
+import type { Clock, Timers } from "../../runtime/clock.ts";
+import type { PublishedLog } from "../published-log.ts";
+import type { SubscriptionTable } from "../subscription-table.ts";
+import type { WatchedLog } from "../watched-log.ts";
+import { Feed } from "./feed.ts";
+import { Pacer } from "./pacer.ts";
+import type { Session } from "./session.ts";
+import { SlowSessions } from "./slow-sessions.ts";
+import { Watches } from "./watch/watches.ts";
+
+/** What {@link Pushes} are made of. */
+export interface PushesOptions {
+  readonly shard: {
+    readonly published: PublishedLog;
+    readonly watched: WatchedLog;
+    readonly subscriptions: SubscriptionTable;
+    readonly elapsed: Clock;
+  };
+  readonly followers: () => Iterable<Session>;
+  readonly close: (session: Session, code: number, reason: string) => void;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly report: (error: unknown) => void;
+}
+
+/** What sessions are told unasked: the log to those that follow it, and to those that watch what they want of it. Both are kept in step. */
+export class Pushes {
+  readonly feed: Feed;
+  readonly watches: Watches;
+  readonly slow: SlowSessions;
+  readonly #pacer: Pacer;
+
+  constructor({ shard, followers, close, clock, timers, report }: PushesOptions) {
+    const { elapsed, published, watched, subscriptions } = shard;
+    this.slow = new SlowSessions({ close, resume: (session) => this.#resume(session), elapsed, timers });
+    const slow = (session: Session) => this.slow.add(session);
+    this.feed = new Feed({ log: published, followers, slow, clock });
+    this.watches = new Watches({ log: watched, table: subscriptions, slow, clock, elapsed, timers, report });
+    this.#pacer = new Pacer({ push: () => this.#push(), elapsed, timers, report });
+  }
+
+  /** The log has grown. */
+  grown(): void {
+    this.#pacer.grown();
+  }
+
+  #push(): boolean {
+    const [followed, watched] = [this.feed.push(), this.watches.push()];
+    return followed || watched;
+  }
+
+  #resume(session: Session): void {
+    if (session.said?.follow === true) this.feed.pushTo(session);
+    this.watches.resume(session);
+  }
+}

@@ -1,0 +1,190 @@
+import { compareKeys } from "../../../protocol/key.ts";
+import { encodeFrame } from "../../../protocol/wire/codec.ts";
+import type { WireState } from "../../../protocol/wire/watch-frames.ts";
+import { toBase64 } from "../../../runtime/bytes.ts";
+import { maxCatchUpPages } from "../../../runtime/limits.ts";
+import type { LogPosition } from "../../published-log.ts";
+import { unwrittenEpoch } from "../../read-calls.ts";
+import type { WatchedLog } from "../../watched-log.ts";
+import type { Session } from "../session.ts";
+import type { Concern } from "./filter-index.ts";
+import { eventsFrame } from "./filter-set.ts";
+import type { Subscription } from "./subscription.ts";
+import { framed, type Shared, type WatchFeed } from "./watch-feed.ts";
+import type { Watcher } from "./watcher.ts";
+
+/** What a {@link CatchUp} is made of. */
+export interface CatchUpOptions {
+  readonly log: WatchedLog;
+  readonly feed: WatchFeed;
+  /** Told that a session has not taken in enough to get more. */
+  readonly slow: (session: Session) => void;
+}
+
+/**
+ * Brings subscriptions to where their session stands: by the log as far as it reaches, else by the state. A snapshot is told in pages, each true for the moment at
+ * which it is read; between two pages come the changes of keys that were told before. So all told keys are always those of one moment, no change is told twice,
+ * and from the last page the log goes on.
+ */
+export class CatchUp {
+  readonly #options: CatchUpOptions;
+
+  constructor(options: CatchUpOptions) {
+    this.#options = options;
+  }
+
+  /** Goes on with all that are not live. Gives whether there is more to be done in a moment: one stretch does not do too much. */
+  run(watcher: Watcher, shared: Shared): boolean {
+    const { session } = watcher;
+    let steps = 0;
+    for (const subscription of [...watcher.subscriptions.values()]) {
+      while (subscription.stage !== "live") {
+        if (!session.isOpen || session.slowSinceMs !== undefined || !this.#release(watcher)) return false;
+        if (session.isSlow) {
+          this.#options.slow(session);
+          return false;
+        }
+        if (steps++ >= maxCatchUpPages) return true;
+        const isReplay = subscription.stage === "replay";
+        const goesOn = isReplay
+          ? this.#replay(watcher, subscription, shared)
+          : this.#snapshot(watcher, subscription, shared);
+        if (!goesOn) break;
+      }
+    }
+    this.#release(watcher);
+    return false;
+  }
+
+  /** Sends the page that waited for its commit, if it need not wait any more. False: it does. */
+  #release(watcher: Watcher): boolean {
+    const { held } = watcher;
+    if (held === undefined) return true;
+    const { log } = this.#options;
+    const { position } = log;
+    if (log.written.epoch !== held.at.epoch) {
+      watcher.held = undefined;
+      held.undo();
+      return true;
+    }
+    if (position?.epoch !== held.at.epoch || position.revision < held.at.revision) return false;
+    watcher.held = undefined;
+    held.send();
+    return true;
+  }
+
+  /** One page of the log. False: there is nothing to do now. */
+  #replay(watcher: Watcher, subscription: Subscription, shared: Shared): boolean {
+    const { log, feed } = this.#options;
+    const head = log.position;
+    const { session, at } = watcher;
+    if (head === undefined || at.epoch !== head.epoch) return false;
+    if (subscription.at.epoch !== head.epoch) {
+      if (subscription.at.epoch !== unwrittenEpoch) feed.gap(watcher, subscription, head, "epoch");
+      else subscription.at = { epoch: head.epoch, revision: 0 };
+      return true;
+    }
+    const { revision } = subscription.at;
+    if (revision > at.revision) return false;
+    if (revision === at.revision) {
+      subscription.stage = "live";
+      watcher.changed();
+      session.send({ t: "on", id: subscription.id, ...at, live: true });
+      return true;
+    }
+    const page = feed.page(revision, at.revision, shared);
+    if (page === undefined) {
+      feed.gap(watcher, subscription, head, "compacted");
+      return true;
+    }
+    const selection = watcher.setOf(subscription).select(page, revision);
+    const { to, text } = framed(subscription.id, head.epoch, revision, selection);
+    if (text !== undefined) session.push(text);
+    subscription.at = { epoch: head.epoch, revision: to };
+    return true;
+  }
+
+  /** One page of the state, and before it the changes of what was told. False: there is nothing to do now. */
+  #snapshot(watcher: Watcher, subscription: Subscription, shared: Shared): boolean {
+    const { log, feed } = this.#options;
+    const { written, position } = log;
+    if (position === undefined) return false;
+    const { id, begun } = subscription;
+    if (begun && subscription.at.epoch !== written.epoch) {
+      feed.gap(watcher, subscription, position, "epoch");
+      return true;
+    }
+    const texts = begun ? this.#changes(watcher, subscription, written, shared) : [];
+    if (texts === undefined) {
+      feed.gap(watcher, subscription, position, "compacted");
+      return true;
+    }
+    const { items, more } = this.#page(subscription);
+    const last = items.at(-1)?.[0];
+    texts.push(
+      encodeFrame({
+        t: "snap",
+        id,
+        epoch: written.epoch,
+        to: written.revision,
+        es: items,
+        ...(begun ? {} : { first: true }),
+        ...(more ? {} : { done: true }),
+      }),
+    );
+    subscription.begun = true;
+    subscription.told = last ?? subscription.told;
+    subscription.at = written;
+    if (!more) {
+      subscription.stage = "replay";
+      watcher.changed();
+    }
+    watcher.held = {
+      at: written,
+      send: () => {
+        if (watcher.subscriptions.get(id) !== subscription) return;
+        for (const text of texts) watcher.session.push(text);
+      },
+      undo: () => subscription.restart(),
+    };
+    return this.#release(watcher);
+  }
+
+  /** What has happened since the page before to keys that were told; undefined where the log does not reach back so far. */
+  #changes(
+    watcher: Watcher,
+    subscription: Subscription,
+    { epoch, revision: upTo }: LogPosition,
+    shared: Shared,
+  ): string[] | undefined {
+    const { told = "" } = subscription;
+    const within = ({ kind, key }: Concern) => kind.startsWith("publish") || compareKeys(key, told) <= 0;
+    const set = watcher.setOf(subscription);
+    const texts: string[] = [];
+    for (let at = subscription.at.revision; at < upTo; ) {
+      const page = this.#options.feed.page(at, upTo, shared);
+      if (page === undefined) return undefined;
+      const selection = set.select(page, at, within);
+      if (selection.texts.length > 0) texts.push(eventsFrame(subscription.id, epoch, at, selection));
+      at = selection.to;
+    }
+    return texts;
+  }
+
+  #page({ filter: { target, mode, ops }, told }: Subscription): {
+    readonly items: readonly WireState[];
+    readonly more: boolean;
+  } {
+    if (ops?.includes("set") === false) return { items: [], more: false };
+    const { items, more } = this.#options.log.state(target, told, mode !== "keys");
+    return {
+      more,
+      items: items.map(
+        ({ key, version, payload }): WireState =>
+          payload === undefined
+            ? [key, version]
+            : [key, version, payload.contentType, toBase64(payload.bytes)],
+      ),
+    };
+  }
+}

@@ -1,0 +1,216 @@
+import { WarpError } from "../../../errors.ts";
+import { checkTarget, isWithin, type Publication, type WatchFilter } from "../../../protocol/watch.ts";
+import type { WatchClientFrame } from "../../../protocol/wire/watch-frames.ts";
+import { toBase64 } from "../../../runtime/bytes.ts";
+import type { Clock, Timers } from "../../../runtime/clock.ts";
+import { maxAttachedSubscriptions, maxSubscriptionsPerSession } from "../../../runtime/limits.ts";
+import type { LogPosition } from "../../published-log.ts";
+import { unwrittenEpoch } from "../../read-calls.ts";
+import type { SubscriptionTable } from "../../subscription-table.ts";
+import type { WatchedLog } from "../../watched-log.ts";
+import type { Session } from "../session.ts";
+import { CatchUp } from "./catch-up.ts";
+import { Subscription } from "./subscription.ts";
+import { Shared, WatchFeed } from "./watch-feed.ts";
+import { Watcher } from "./watcher.ts";
+
+/** What {@link Watches} are made of. */
+export interface WatchesOptions {
+  readonly log: WatchedLog;
+  /** Where subscriptions are kept that an attachment has no room for. */
+  readonly table: SubscriptionTable;
+  /** Told that a session has not taken in enough to get more. */
+  readonly slow: (session: Session) => void;
+  readonly clock: Clock;
+  readonly elapsed: Clock;
+  readonly timers: Timers;
+  /** Takes what failed where nobody waits. */
+  readonly report: (error: unknown) => void;
+}
+
+/** What the sessions of a hub watch. */
+export class Watches {
+  readonly #options: WatchesOptions;
+  readonly #feed: WatchFeed;
+  readonly #catchUp: CatchUp;
+  readonly #watchers = new Map<Session, Watcher>();
+
+  constructor(options: WatchesOptions) {
+    this.#options = options;
+    this.#feed = new WatchFeed(options);
+    this.#catchUp = new CatchUp({ ...options, feed: this.#feed });
+  }
+
+  /** Opens a subscription. Throws `invalid_frame` for a number that is taken; what else is wrong ends the subscription alone. */
+  subscribe(session: Session, frame: Extract<WatchClientFrame, { t: "sub" }>): void {
+    const { id, key, prefix = "", mode, from, ops } = frame;
+    const known = this.#watchers.get(session);
+    if (known?.subscriptions.has(id))
+      throw new WarpError("invalid_frame", "this subscription is open already");
+    const target = key === undefined ? { prefix } : { key };
+    const filter = { target, mode, ...(ops === undefined ? {} : { ops }) };
+    const head = this.#head;
+    try {
+      this.#check(session, filter, known?.subscriptions.size ?? 0);
+      this.#checkStart(from, head);
+    } catch (error) {
+      if (!(error instanceof WarpError)) throw error;
+      session.send({ t: "end", id, e: error.toData() });
+      return;
+    }
+    const watcher = known ?? new Watcher(session, head, this.#options.elapsed.now());
+    this.#watchers.set(session, watcher);
+    // Those that are live first come to where the new one begins.
+    const shared = new Shared();
+    this.#feed.advance(watcher, shared);
+    const at = typeof from === "string" ? head : { epoch: from.epoch, revision: from.revision };
+    const { epoch, revision } = watcher.at;
+    const isLive = from === "now" && epoch === at.epoch && revision === at.revision;
+    const stage = from === "snapshot" ? "snapshot" : isLive ? "live" : "replay";
+    watcher.add(new Subscription(id, filter, stage, at));
+    session.send({ t: "on", id, ...at, ...(isLive ? { live: true } : {}) });
+    this.#goOn(watcher, shared);
+    this.#keep(watcher);
+  }
+
+  unsubscribe(session: Session, id: number): void {
+    const watcher = this.#watchers.get(session);
+    if (watcher?.subscriptions.has(id) !== true) return;
+    watcher.remove(id);
+    this.#keep(watcher);
+  }
+
+  /** Tells everybody what is new; gives whether there is anybody. */
+  push(): boolean {
+    const shared = new Shared();
+    for (const watcher of this.#watchers.values()) this.#goOn(watcher, shared);
+    return this.#watchers.size > 0;
+  }
+
+  /** A session whose pushes waited has room again. */
+  resume(session: Session): void {
+    const watcher = this.#watchers.get(session);
+    if (watcher === undefined) return;
+    if (watcher.missed > 0) session.send({ t: "missed", n: watcher.missed });
+    watcher.missed = 0;
+    this.#goOn(watcher, new Shared());
+  }
+
+  /** Tells those who watch now of what the log does not keep, after all that it has kept so far. */
+  tell({ target, payload }: Publication): void {
+    const isPrefix = "prefix" in target;
+    const kind = isPrefix ? "publishPrefix" : "publish";
+    const key = isPrefix ? target.prefix : target.key;
+    const shared = new Shared();
+    let text: string | undefined;
+    for (const watcher of this.#watchers.values()) {
+      const { session } = watcher;
+      if (!watcher.all.wants({ kind, key })) continue;
+      this.#goOn(watcher, shared);
+      if (session.isSlow || session.slowSinceMs !== undefined) watcher.missed++;
+      else {
+        text ??= JSON.stringify({
+          t: "msg",
+          es: [[kind, key, payload.contentType, toBase64(payload.bytes)]],
+        });
+        session.push(text);
+      }
+    }
+  }
+
+  /** The socket has ended. */
+  forget(session: Session): void {
+    this.#watchers.delete(session);
+    if (session.watch?.isStored) this.#options.table.drop(session.id);
+  }
+
+  /** A session from before; gives whether it watches anything. */
+  adopt(session: Session): boolean {
+    const { watch } = session;
+    if (watch === undefined) return false;
+    const { epoch, revision, subscriptions = this.#options.table.load(session.id) } = watch;
+    const watcher = new Watcher(session, { epoch, revision }, this.#options.elapsed.now());
+    watcher.adopt(subscriptions);
+    this.#watchers.set(session, watcher);
+    return true;
+  }
+
+  /** The caller of a session has other rights now: what they don't cover ends. */
+  renewed(session: Session): void {
+    const watcher = this.#watchers.get(session);
+    if (watcher === undefined) return;
+    for (const { id, filter } of [...watcher.subscriptions.values()]) {
+      if (isWithin(filter.target, session.caller.prefixes)) continue;
+      watcher.remove(id);
+      session.send({ t: "end", id, e: outside().toData() });
+    }
+    this.#keep(watcher);
+  }
+
+  #goOn(watcher: Watcher, shared: Shared): void {
+    const { clock, timers, report } = this.#options;
+    const before = watcher.changes;
+    this.#feed.advance(watcher, shared);
+    const goesOn = this.#catchUp.run(watcher, shared);
+    if (watcher.changes !== before) this.#keep(watcher);
+    else watcher.session.keepWatch(watcher.at, clock.now());
+    if (!goesOn || watcher.isWaiting) return;
+    watcher.isWaiting = true;
+    timers.after(1, () => {
+      watcher.isWaiting = false;
+      try {
+        this.#goOn(watcher, new Shared());
+      } catch (error) {
+        report(error);
+      }
+    });
+  }
+
+  /** Where a new subscription stands. */
+  get #head(): LogPosition {
+    const { log } = this.#options;
+    return log.position ?? log.written;
+  }
+
+  #check(session: Session, { target }: WatchFilter, open: number): void {
+    checkTarget(target);
+    if (!isWithin(target, session.caller.prefixes)) throw outside();
+    if (open < maxSubscriptionsPerSession) return;
+    throw new WarpError("overloaded", `a session has at most ${maxSubscriptionsPerSession} subscriptions`, {
+      details: { max: maxSubscriptionsPerSession },
+    });
+  }
+
+  /** A cursor of another epoch is told of the gap; one that this log has not reached is nobody's. */
+  #checkStart(from: "now" | "snapshot" | LogPosition, head: LogPosition): void {
+    if (typeof from === "string") return;
+    const { written } = this.#options.log;
+    const reached =
+      from.epoch === unwrittenEpoch ? 0 : from.epoch === written.epoch ? written.revision : undefined;
+    if (reached === undefined || from.revision <= reached) return;
+    throw new WarpError("invalid_cursor", "the log has not reached this cursor", {
+      details: { head: head.revision },
+    });
+  }
+
+  /** What must outlive the instance: with the socket if there is room, else in the database. */
+  #keep(watcher: Watcher): void {
+    const { clock, table } = this.#options;
+    const { session, at, records } = watcher;
+    if (!session.isOpen) return;
+    const wasStored = session.watch?.isStored === true;
+    const isStored =
+      JSON.stringify(records).length > maxAttachedSubscriptions && table.save(session.id, records);
+    if (wasStored && !isStored) table.drop(session.id);
+    const kept = isStored ? { isStored: true as const } : { subscriptions: records };
+    if (records.length > 0) session.keep({ watch: { ...at, ...kept } }, clock.now());
+    else {
+      session.keep({ watch: undefined }, clock.now());
+      this.#watchers.delete(session);
+    }
+  }
+}
+
+function outside(): WarpError {
+  return new WarpError("forbidden", "the target lies outside the token's key prefixes");
+}

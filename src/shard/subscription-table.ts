@@ -1,0 +1,43 @@
+import type { Sql } from "../runtime/sql.ts";
+import type { SubscriptionRecord } from "./hub/watch/subscription.ts";
+import type { Residence } from "./residence.ts";
+
+/** What sessions watch, where it is too much for the attachments of their sockets. */
+export class SubscriptionTable {
+  readonly #sql: Sql;
+  readonly #residence: Pick<Residence, "open">;
+
+  constructor(sql: Sql, residence: Pick<Residence, "open">) {
+    this.#sql = sql;
+    this.#residence = residence;
+  }
+
+  /** False where there is no table: the shard belongs to no space. */
+  save(session: string, records: readonly SubscriptionRecord[]): boolean {
+    if (this.#residence.open() === undefined) return false;
+    this.#sql.run("INSERT OR REPLACE INTO subscriptions VALUES (?, ?)", session, JSON.stringify(records));
+    return true;
+  }
+
+  load(session: string): readonly SubscriptionRecord[] {
+    if (this.#residence.open() === undefined) return [];
+    const [row] = this.#sql.all<{ records: string }>(
+      "SELECT records FROM subscriptions WHERE session = ?",
+      session,
+    );
+    return row === undefined ? [] : JSON.parse(row.records);
+  }
+
+  drop(session: string): void {
+    if (this.#residence.open() === undefined) return;
+    this.#sql.run("DELETE FROM subscriptions WHERE session = ?", session);
+  }
+
+  /** Removes those of sessions that are not open any more. */
+  prune(isOpen: (session: string) => boolean): void {
+    if (this.#residence.open() === undefined) return;
+    for (const { session } of this.#sql.all<{ session: string }>("SELECT session FROM subscriptions")) {
+      if (!isOpen(session)) this.drop(session);
+    }
+  }
+}
