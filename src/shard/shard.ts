@@ -22,7 +22,7 @@ import { SpaceCalls } from "./space-calls.ts";
 import { Authority } from "./strong/authority.ts";
 import { Strong } from "./strong/strong.ts";
 import { SubscriptionTable } from "./subscription-table.ts";
-import { WatchedLog } from "./watched-log.ts";
+import { WatchedLog, type WatchSizes } from "./watched-log.ts";
 import { WriteCalls } from "./write-calls.ts";
 import { WritePath } from "./write-path.ts";
 
@@ -46,6 +46,8 @@ export interface ShardOptions extends ResidenceOptions {
    * running backwards.
    */
   readonly elapsed?: Clock;
+  /** How much watchers are told at a time. */
+  readonly watchSizes?: WatchSizes;
   /** See `GroupCommitOptions`. */
   readonly groupCommit?: boolean;
 }
@@ -143,7 +145,7 @@ export class Shard implements ShardApi {
     this.#locks = new LockCalls(parts);
     this.#lockReads = new LockReads(parts);
     this.#publishing = new PublishCalls({ ...shared, published: this.published });
-    this.watched = new WatchedLog(residence, this.published, clock);
+    this.watched = new WatchedLog(residence, this.published, clock, options.watchSizes);
     this.subscriptions = new SubscriptionTable(options.sql, residence);
   }
 

@@ -2,7 +2,7 @@ import type { Payload } from "../protocol/payload.ts";
 import type { ListedKey } from "../protocol/shard-api.ts";
 import type { WatchTarget } from "../protocol/watch.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { maxListLimit, maxPushEntries, maxWatchFrameBytes } from "../runtime/limits.ts";
+import { maxCatchUpPages, maxListLimit, maxPushEntries, maxWatchFrameBytes } from "../runtime/limits.ts";
 import type { EntryHead } from "./entry-reader.ts";
 import type { LogPosition, PublishedLog } from "./published-log.ts";
 import type { Residence } from "./residence.ts";
@@ -14,13 +14,34 @@ export interface EntryPage {
   readonly heads: readonly EntryHead[];
 }
 
+/** How much is told at a time. */
+export interface WatchSizes {
+  /** Entries of the log in one page: more than one revision ever has. */
+  readonly entries: number;
+  /** Keys in one page of a snapshot. */
+  readonly keys: number;
+  /** Bytes after which a frame ends, or such a page. */
+  readonly bytes: number;
+  /** Pages of one session in one stretch. */
+  readonly pages: number;
+}
+
+const defaultSizes: WatchSizes = {
+  entries: maxPushEntries,
+  keys: maxListLimit,
+  bytes: maxWatchFrameBytes,
+  pages: maxCatchUpPages,
+};
+
 /** The log and the keys of a shard as those who watch see them. What it gives may not be durable yet, unless it asks for no more than `position`. */
 export class WatchedLog {
   readonly #residence: Residence;
   readonly #published: PublishedLog;
   readonly #clock: Clock;
+  readonly sizes: WatchSizes;
 
-  constructor(residence: Residence, published: PublishedLog, clock: Clock) {
+  constructor(residence: Residence, published: PublishedLog, clock: Clock, sizes: WatchSizes = defaultSizes) {
+    this.sizes = sizes;
     this.#residence = residence;
     this.#published = published;
     this.#clock = clock;
@@ -42,9 +63,9 @@ export class WatchedLog {
     // A log that nothing was ever written to reaches back to its beginning.
     if (ledger === undefined) return after === 0 ? { after, to: upTo, heads: [] } : undefined;
     if (after < ledger.log.floor) return undefined;
-    const found = ledger.entries.heads(after, upTo, maxPushEntries + 1);
+    const found = ledger.entries.heads(after, upTo, this.sizes.entries + 1);
     // The revision that the page has no room for is the next page's, all of it.
-    const beyond = found[maxPushEntries]?.revision;
+    const beyond = found[this.sizes.entries]?.revision;
     const to = beyond === undefined ? upTo : beyond - 1;
     return {
       after,
@@ -67,7 +88,7 @@ export class WatchedLog {
     const nowMs = this.#clock.now();
     if (keys === undefined) return { items: [], more: false };
     if ("prefix" in target) {
-      return keys.list(target.prefix, after, maxListLimit, nowMs, values ? maxWatchFrameBytes : undefined);
+      return keys.list(target.prefix, after, this.sizes.keys, nowMs, values ? this.sizes.bytes : undefined);
     }
     const entry = keys.get(target.key, nowMs);
     if (entry === undefined) return { items: [], more: false };

@@ -81,6 +81,7 @@ export class HubBed {
   readonly reported: unknown[] = [];
   readonly sockets: TestSocket[] = [];
   hub: Hub;
+  #lives = 0;
 
   constructor(sql: Sql, options: Partial<ShardOptions> = {}) {
     this.clock = virtualClock();
@@ -102,10 +103,14 @@ export class HubBed {
   }
 
   #make(): Hub {
+    const life = ++this.#lives;
     return new Hub({
       shard: this.bed.shard,
       clock: this.clock,
-      timers: this.clock,
+      // What an instance has begun ends with it.
+      timers: {
+        after: (delayMs, run) => this.clock.after(delayMs, () => void (this.#lives === life && run())),
+      },
       random: this.bed.random,
       sockets: () => this.sockets.filter(({ closedWith }) => closedWith === undefined),
       checkSettings: resolveSettings,

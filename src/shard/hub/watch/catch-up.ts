@@ -2,7 +2,6 @@ import { compareKeys } from "../../../protocol/key.ts";
 import { encodeFrame } from "../../../protocol/wire/codec.ts";
 import type { WireState } from "../../../protocol/wire/watch-frames.ts";
 import { toBase64 } from "../../../runtime/bytes.ts";
-import { maxCatchUpPages } from "../../../runtime/limits.ts";
 import type { LogPosition } from "../../published-log.ts";
 import { unwrittenEpoch } from "../../read-calls.ts";
 import type { WatchedLog } from "../../watched-log.ts";
@@ -44,7 +43,7 @@ export class CatchUp {
           this.#options.slow(session);
           return false;
         }
-        if (steps++ >= maxCatchUpPages) return true;
+        if (steps++ >= this.#options.log.sizes.pages) return true;
         const isReplay = subscription.stage === "replay";
         const goesOn = isReplay
           ? this.#replay(watcher, subscription, shared)
@@ -64,7 +63,6 @@ export class CatchUp {
     const { position } = log;
     if (log.written.epoch !== held.at.epoch) {
       watcher.held = undefined;
-      held.undo();
       return true;
     }
     if (position?.epoch !== held.at.epoch || position.revision < held.at.revision) return false;
@@ -132,20 +130,19 @@ export class CatchUp {
         ...(more ? {} : { done: true }),
       }),
     );
-    subscription.begun = true;
-    subscription.told = last ?? subscription.told;
-    subscription.at = written;
-    if (!more) {
-      subscription.stage = "replay";
-      watcher.changed();
-    }
     watcher.held = {
       at: written,
       send: () => {
         if (watcher.subscriptions.get(id) !== subscription) return;
         for (const text of texts) watcher.session.push(text);
+        // Not before: an instance that ends meanwhile must not leave behind that this was told.
+        subscription.begun = true;
+        subscription.told = last ?? subscription.told;
+        subscription.at = written;
+        if (more) return;
+        subscription.stage = "replay";
+        watcher.changed();
       },
-      undo: () => subscription.restart(),
     };
     return this.#release(watcher);
   }

@@ -1,5 +1,4 @@
 import type { WatchFilter } from "../../../protocol/watch.ts";
-import { maxWatchFrameBytes } from "../../../runtime/limits.ts";
 import { type Concern, FilterIndex } from "./filter-index.ts";
 import type { WatchPage } from "./watch-page.ts";
 
@@ -32,7 +31,7 @@ export class FilterSet {
 
   /**
    * The entries of `page` after revision `from` that somebody wants (and `within` lets pass): once each, and with their values if anybody
-   * wants those. Where only the newest of a key is wanted, those before it are left out. It ends at 256 KiB, between two revisions.
+   * wants those. Where only the newest of a key is wanted, those before it are left out. It ends between two revisions, once it is large enough for a frame.
    */
   select(page: WatchPage, from: number, within: (concern: Concern) => boolean = () => true): Selection {
     const { entries } = page;
@@ -62,7 +61,7 @@ export class FilterSet {
       const entry = entries[at];
       if (entry === undefined) break;
       const { revision } = entry.head;
-      if (length > maxWatchFrameBytes && revision !== last) return { to: revision - 1, texts };
+      if (length > page.maxBytes && revision !== last) return { to: revision - 1, texts };
       const text = entry.text(withValue);
       texts.push(text);
       length += text.length;

@@ -82,7 +82,7 @@ export class WatchFeed {
     const { log } = this.#options;
     const found = log.page(after, upTo);
     if (found === undefined) return undefined;
-    const page = new WatchPage(found, (head) => log.payload(head));
+    const page = new WatchPage(found, log.sizes.bytes, (head) => log.payload(head));
     pages.push(page);
     return page;
   }

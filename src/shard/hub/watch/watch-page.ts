@@ -41,8 +41,15 @@ export class WatchPage {
   readonly after: number;
   readonly to: number;
   readonly entries: readonly WatchEntry[];
+  /** Bytes after which a frame ends. */
+  readonly maxBytes: number;
 
-  constructor({ after, to, heads }: EntryPage, payload: (head: EntryHead) => Payload | undefined) {
+  constructor(
+    { after, to, heads }: EntryPage,
+    maxBytes: number,
+    payload: (head: EntryHead) => Payload | undefined,
+  ) {
+    this.maxBytes = maxBytes;
     this.after = after;
     this.to = to;
     this.entries = heads.map((head) => new WatchEntry(head, payload));

@@ -8,8 +8,6 @@ export interface Held {
   /** From here on they may be sent. */
   readonly at: LogPosition;
   readonly send: () => void;
-  /** They never will be: that life of the log is over. */
-  readonly undo: () => void;
 }
 
 /** One session that watches: its subscriptions, and where those that are live stand. */

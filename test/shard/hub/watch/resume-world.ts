@@ -39,8 +39,9 @@ export class ResumeWorld {
   readonly #log: Entry[] = [];
   #seen = 0;
   readonly #clients: Application[] = [];
-  readonly #pending: Promise<unknown>[] = [];
   #ids = 0;
+  /** Instances so far; one that has ended does nothing more. */
+  #lives = 0;
   gaps = 0;
   events = 0;
   resumes = 0;
@@ -51,7 +52,19 @@ export class ResumeWorld {
     const random = this.#random;
     this.#bed = new WatchBed(sql, {
       logMaxAgeMs: 400_000,
-      durable: () => new Promise((resolve) => void this.#bed.clock.after(random.below(4), resolve)),
+      // Small pages, so that much happens between two of them.
+      watchSizes: {
+        entries: 4 + random.below(4),
+        keys: 1 + random.below(4),
+        bytes: 10 + random.below(300),
+        pages: 1 + random.below(3),
+      },
+      durable: () => {
+        const life = this.#lives;
+        return new Promise((resolve) => {
+          this.#bed.clock.after(random.below(4), () => void (life === this.#lives && resolve()));
+        });
+      },
     });
   }
 
@@ -115,7 +128,7 @@ export class ResumeWorld {
                     })),
                   );
     // An instance that ends takes what it has not answered with it.
-    this.#pending.push(work.catch(() => undefined));
+    work.catch(() => undefined);
   }
 
   async #open(one: Application): Promise<void> {
@@ -168,9 +181,10 @@ export class ResumeWorld {
 
   async #restart(): Promise<void> {
     const stay = this.#random.below(2) === 0;
-    // What was written is durable by then, as on a host that keeps back what is not.
-    await this.#bed.clock.advance(5);
+    // Sockets outlive an instance that had nothing more to do, not one that broke.
+    if (stay) await this.#bed.clock.advance(60);
     this.#record();
+    this.#lives++;
     this.#bed.restart(stay);
     for (const one of this.#clients) {
       if (one.socket?.closedWith !== undefined) this.#cut(one);
@@ -205,7 +219,6 @@ export class ResumeWorld {
       await this.#bed.clock.advance(100);
       this.#record();
     }
-    await Promise.all(this.#pending);
     if (this.#bed.reported.length > 0) throw this.#bed.reported[0];
     for (const { client } of this.#clients) {
       for (const [id, watch] of client.watches) {
@@ -238,7 +251,15 @@ export class ResumeWorld {
       const at = wanted.findIndex(({ text, revision, kind, key }) =>
         mode === "keys" ? told === `${revision} ${kind} ${key}` || told === text : text === told,
       );
-      if (at < 0) throw new Error(`${told} was never so`);
+      if (at < 0)
+        throw new Error(
+          `${told} was never so (${JSON.stringify(watch.filter)}): ${watch.told
+            .slice(-12)
+            .map((one) => one.slice(0, 40))
+            .join(
+              ", ",
+            )} || ${this.#log.filter(({ revision }) => told.startsWith(`${revision} `)).map(({ text }) => text)}`,
+        );
       const follows = last === undefined || (mode === "all" && !inSnapshot ? at === last + 1 : at > last);
       if (!follows) throw new Error(`${told} follows ${wanted[last ?? 0]?.text} (${mode})`);
       last = at;
