@@ -3,13 +3,7 @@
  * entry of the log that concerns it, in the order of the log (rule WA2).
  */
 
-import { WarpError } from "../errors.ts";
-import { utf8 } from "../runtime/bytes.ts";
-import { fingerprint } from "../runtime/hash.ts";
-import { maxContentTypeLength, maxPublishBytes } from "../runtime/limits.ts";
 import type { CallScope, Refusal, ShardStamp } from "./call-scope.ts";
-import { checkKey, checkPrefix } from "./key.ts";
-import { valueTooLarge } from "./mutation.ts";
 import type { Verdict } from "./operation.ts";
 import type { Payload } from "./payload.ts";
 
@@ -56,12 +50,6 @@ export function isWithin(target: WatchTarget, prefixes: readonly string[] | unde
   return prefixes === undefined || prefixes.some((prefix) => name.startsWith(prefix));
 }
 
-/** Throws `invalid_key` unless it names a key or a prefix. */
-export function checkTarget(target: WatchTarget): void {
-  if ("key" in target) checkKey(target.key);
-  else checkPrefix(target.prefix);
-}
-
 /** Bytes for those who watch. */
 export interface Publication {
   readonly target: WatchTarget;
@@ -86,21 +74,4 @@ export interface PublishReply extends ShardStamp {
 /** The part of a shard's calls that is about watchers. */
 export interface WatchShardApi {
   publish(request: PublishRequest): Promise<PublishReply | Refusal>;
-}
-
-/** Throws `invalid_key`, `value_too_large` (more than 64 KiB). */
-export function checkPublication({ target, payload }: Publication): void {
-  checkTarget(target);
-  if (payload.bytes.length > maxPublishBytes) throw valueTooLarge(payload.bytes.length, maxPublishBytes);
-  if (payload.contentType.length > maxContentTypeLength) {
-    throw new WarpError("invalid_argument", `a content type has at most ${maxContentTypeLength} characters`, {
-      details: { field: "contentType", max: maxContentTypeLength },
-    });
-  }
-}
-
-/** What tells one publication from another under the same op id. */
-export function publicationPrint({ target, payload }: Publication): string {
-  const { bytes, contentType } = payload;
-  return fingerprint(utf8(JSON.stringify(["publish", target, contentType, fingerprint(bytes)])));
 }

@@ -202,8 +202,8 @@ export const maxWatchFrameBytes = 262_144;
 /** How many pages of the log one stretch takes in to bring a watcher up to date; after which time, or so many revisions, one for whom there was nothing is told its position. */
 export const maxCatchUpPages = 8;
 export const watchProgressMs = 15_000;
-/** Characters of subscriptions that a socket's attachment takes. */
-export const maxAttachedSubscriptions = 10_000;
+/** Bytes of subscriptions that go into a socket's attachment, which takes 16 KiB in all. */
+export const maxAttachedBytes = 10_000;
 /** Locks: longest name, in bytes of UTF-8, and longest owner, in characters. */
 export const maxLockNameBytes = maxKeyBytes;
 export const maxLockOwnerLength = 128;

@@ -3,12 +3,8 @@ import { checkOpId } from "../protocol/mutation.ts";
 import type { Verdict } from "../protocol/operation.ts";
 import { replayOf } from "../protocol/outcomes.ts";
 import { isRefusal, type Refusal } from "../protocol/shard-api.ts";
-import {
-  checkPublication,
-  type PublishReply,
-  type PublishRequest,
-  publicationPrint,
-} from "../protocol/watch.ts";
+import type { PublishReply, PublishRequest } from "../protocol/watch.ts";
+import { checkPublication, publicationPrint } from "../protocol/watch-rules.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Admission } from "./admission.ts";
 import type { GroupCommit } from "./group-commit.ts";

@@ -1,56 +1,35 @@
 import { WarpError } from "../errors.ts";
 import { LoadClaims } from "../protocol/load-claims.ts";
 import { isRefusal, type ShardApi } from "../protocol/shard-api.ts";
-import type { Clock, Timers } from "../runtime/clock.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { maxGroupMutations } from "../runtime/limits.ts";
 import { steadyClock } from "../runtime/steady-clock.ts";
-import { Admission, type Home } from "./admission.ts";
+import { Admission } from "./admission.ts";
 import type { DueSource } from "./alarms.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { LeaseCalls } from "./lease/lease-calls.ts";
-import { type LeasePeers, noPeers } from "./lease/peers.ts";
+import { noPeers } from "./lease/peers.ts";
 import { LockCalls } from "./lock/lock-calls.ts";
 import { LockInstance, type LockSessions } from "./lock/lock-instance.ts";
 import { LockReads } from "./lock/lock-reads.ts";
 import type { LeaseGrants, Members } from "./members.ts";
-import { PublishCalls } from "./publish-calls.ts";
 import { PublishedLog } from "./published-log.ts";
 import { ReadCalls, unwritten } from "./read-calls.ts";
 import { refuse } from "./refusal.ts";
-import { Residence, type ResidenceOptions } from "./residence.ts";
+import { Residence } from "./residence.ts";
+import type { ShardOptions } from "./shard-options.ts";
 import { SpaceCalls } from "./space-calls.ts";
 import { Authority } from "./strong/authority.ts";
 import { Strong } from "./strong/strong.ts";
-import { SubscriptionTable } from "./subscription-table.ts";
-import { WatchedLog, type WatchSizes } from "./watched-log.ts";
+import { Watching } from "./watching.ts";
 import { WriteCalls } from "./write-calls.ts";
 import { WritePath } from "./write-path.ts";
+
+export type { ShardOptions } from "./shard-options.ts";
 
 /** What a call takes, and what it gives. */
 type Asked<M extends keyof ShardApi> = Parameters<ShardApi[M]>[0];
 type Answered<M extends keyof ShardApi> = ReturnType<ShardApi[M]>;
-
-/** What a shard is made of. */
-export interface ShardOptions extends ResidenceOptions {
-  /** Settles when all that was written is durable. */
-  readonly durable: () => Promise<void>;
-  /** Bytes that the database takes. */
-  readonly databaseBytes: () => number;
-  readonly home: (space: string) => Home;
-  /** The other shards of the space, for leases. Default: there is no way to them. */
-  readonly peer?: LeasePeers;
-  /** For those who wait for another's load, and for strong writes that wait for holders. */
-  readonly timers: Timers;
-  /**
-   * Time as it passes, for leases and the barrier: never backwards, and at a rate that is right to 1 %. Default: `clock`, kept from
-   * running backwards.
-   */
-  readonly elapsed?: Clock;
-  /** How much watchers are told at a time. */
-  readonly watchSizes?: WatchSizes;
-  /** See `GroupCommitOptions`. */
-  readonly groupCommit?: boolean;
-}
 
 /**
  * The authority for a part of a space's keys. This class only admits calls and puts them in order; what is done with them is in the
@@ -69,14 +48,12 @@ export class Shard implements ShardApi {
   readonly #lockInstance: LockInstance;
   readonly #locks: LockCalls;
   readonly #lockReads: LockReads;
-  readonly #publishing: PublishCalls;
   /** What other shards ask about leases is asked of it directly. */
   readonly leases: LeaseCalls;
   /** What of the log may be told. */
   readonly published: PublishedLog;
-  /** The log and the keys as those who watch them see them. */
-  readonly watched: WatchedLog;
-  readonly subscriptions: SubscriptionTable;
+  /** What those who watch are told, and what is kept of them. */
+  readonly watching: Watching;
   readonly elapsed: Clock;
   #waker: DueSource | undefined;
 
@@ -144,9 +121,7 @@ export class Shard implements ShardApi {
     const parts = { ...shared, authority, instance: lockInstance };
     this.#locks = new LockCalls(parts);
     this.#lockReads = new LockReads(parts);
-    this.#publishing = new PublishCalls({ ...shared, published: this.published });
-    this.watched = new WatchedLog(residence, this.published, clock, options.watchSizes);
-    this.subscriptions = new SubscriptionTable(options.sql, residence);
+    this.watching = new Watching({ ...shared, published: this.published }, options.sql, options.watchSizes);
   }
 
   /**
@@ -297,7 +272,7 @@ export class Shard implements ShardApi {
   }
 
   publish(request: Asked<"publish">): Answered<"publish"> {
-    return this.#publishing.publish(request);
+    return this.watching.publishing.publish(request);
   }
 
   /** The host's alarm went off: does what is due and sets it again. */

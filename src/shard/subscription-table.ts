@@ -12,15 +12,19 @@ export class SubscriptionTable {
     this.#residence = residence;
   }
 
-  /** False where there is no table: the shard belongs to no space. */
-  save(session: string, records: readonly SubscriptionRecord[]): boolean {
-    if (this.#residence.open() === undefined) return false;
+  /** False: the shard belongs to no space, and there is no table. */
+  get isOpen(): boolean {
+    return this.#residence.open() !== undefined;
+  }
+
+  /** Where it is not open any more the space has gone, and its sockets are about to. */
+  save(session: string, records: readonly SubscriptionRecord[]): void {
+    if (!this.isOpen) return;
     this.#sql.run("INSERT OR REPLACE INTO subscriptions VALUES (?, ?)", session, JSON.stringify(records));
-    return true;
   }
 
   load(session: string): readonly SubscriptionRecord[] {
-    if (this.#residence.open() === undefined) return [];
+    if (!this.isOpen) return [];
     const [row] = this.#sql.all<{ records: string }>(
       "SELECT records FROM subscriptions WHERE session = ?",
       session,
@@ -29,13 +33,13 @@ export class SubscriptionTable {
   }
 
   drop(session: string): void {
-    if (this.#residence.open() === undefined) return;
+    if (!this.isOpen) return;
     this.#sql.run("DELETE FROM subscriptions WHERE session = ?", session);
   }
 
   /** Removes those of sessions that are not open any more. */
   prune(isOpen: (session: string) => boolean): void {
-    if (this.#residence.open() === undefined) return;
+    if (!this.isOpen) return;
     for (const { session } of this.#sql.all<{ session: string }>("SELECT session FROM subscriptions")) {
       if (!isOpen(session)) this.drop(session);
     }

@@ -9,10 +9,10 @@ import { ShardBed } from "../support/shard-bed.ts";
 
 /** All entries as `revision kind key value`; `-`: there is none. */
 function entries(bed: ShardBed): string[] {
-  const { written } = bed.shard.watched;
-  const page = bed.shard.watched.page(0, written.revision);
+  const { written } = bed.shard.watching.log;
+  const page = bed.shard.watching.log.page(0, written.revision);
   return (page?.heads ?? []).map((head) => {
-    const payload = bed.shard.watched.payload(head);
+    const payload = bed.shard.watching.log.payload(head);
     return `${head.revision} ${head.kind} ${head.key} ${payload === undefined ? "-" : fromUtf8(payload.bytes)}`;
   });
 }
@@ -44,7 +44,7 @@ describe("values in the log", () => {
       await bed.set("large", "x".repeat(maxLogValueBytes + 1));
       expect(entries(bed).map((entry) => entry.slice(0, 12))).toEqual(["1 set exact ", "2 set large "]);
       expect(kept(bed.sql)).toEqual([1]);
-      expect(bed.shard.watched.page(0, 2)?.heads[1]?.contentType).toBe("text/plain");
+      expect(bed.shard.watching.log.page(0, 2)?.heads[1]?.contentType).toBe("text/plain");
     }));
 
   test("beyond their bytes the oldest values go, and their entries stay", () =>
@@ -134,7 +134,7 @@ describe("publications", () => {
       });
       await publish(bed, { prefix: "" });
       expect(entries(bed)).toEqual(["1 set a 1", "2 publish a hello", "3 publishPrefix  hello"]);
-      const { epoch } = bed.shard.watched.written;
+      const { epoch } = bed.shard.watching.log.written;
       const changes = await bed.shard.changes({ ...bed.scope(), epoch, since: 0, limit: 10 });
       expect(changes).toMatchObject({ to: 3, changes: [{ revision: 1, kind: "set", key: "a" }] });
       expect(await bed.text("a")).toBe("1");

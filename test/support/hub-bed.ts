@@ -3,7 +3,7 @@ import type { Caller } from "../../src/protocol/wire/caller.ts";
 import { decodeServerFrame, encodeFrame } from "../../src/protocol/wire/codec.ts";
 import type { ClientFrame, ServerFrame } from "../../src/protocol/wire/frames.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
-import { Hub } from "../../src/shard/hub/hub.ts";
+import { Hub, type HubOptions } from "../../src/shard/hub/hub.ts";
 import type { HubSocket } from "../../src/shard/hub/hub-socket.ts";
 import type { ShardOptions } from "../../src/shard/shard.ts";
 import { ShardBed } from "./shard-bed.ts";
@@ -103,8 +103,13 @@ export class HubBed {
   }
 
   #make(): Hub {
+    return new Hub(this.hubOptions());
+  }
+
+  /** What the next hub over this shard is made of; the one before does nothing more. */
+  hubOptions(): HubOptions {
     const life = ++this.#lives;
-    return new Hub({
+    return {
       shard: this.bed.shard,
       clock: this.clock,
       // What an instance has begun ends with it.
@@ -115,7 +120,7 @@ export class HubBed {
       sockets: () => this.sockets.filter(({ closedWith }) => closedWith === undefined),
       checkSettings: resolveSettings,
       report: (error) => void this.reported.push(error),
-    });
+    };
   }
 
   /** Opens a socket. */

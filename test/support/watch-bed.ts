@@ -35,6 +35,8 @@ export class WatchBed extends HubBed {
     const watch = new ClientWatch({ target, mode, ...(ops === undefined ? {} : { ops }) });
     client.watches.set(id, watch);
     await this.say(socket, { t: "sub", id, ...target, mode, from, ...(ops === undefined ? {} : { ops }) });
+    // What is to be caught up with comes a moment later.
+    await this.clock.advance(1);
     return watch;
   }
 

@@ -10,8 +10,7 @@ import type { DueSource } from "../alarms.ts";
 import type { LockSessions } from "../lock/lock-instance.ts";
 import type { Invalidation, LeaseGrants, Member, MemberEvents, Members } from "../members.ts";
 import type { PublishedLog } from "../published-log.ts";
-import type { SubscriptionTable } from "../subscription-table.ts";
-import type { WatchedLog } from "../watched-log.ts";
+import type { Watching } from "../watching.ts";
 import { Calls, type CheckSettings, type SessionCalls } from "./calls.ts";
 import { Conversation } from "./conversation.ts";
 import { type HubSocket, readRecord } from "./hub-socket.ts";
@@ -23,8 +22,7 @@ import { Sessions } from "./sessions.ts";
 /** A shard as its hub sees it. */
 export interface HubShard extends SessionCalls {
   readonly published: PublishedLog;
-  readonly watched: WatchedLog;
-  readonly subscriptions: SubscriptionTable;
+  readonly watching: Watching;
   readonly elapsed: Clock;
   /** Begins to work with members; gives the node leases. */
   serve(members: Members): LeaseGrants;
@@ -168,16 +166,14 @@ export class Hub implements Members, DueSource {
   }
 
   #grown(): void {
-    this.#safely(() => {
-      this.#closeEnded();
-      this.#pushes.grown();
-    });
+    this.#safely(() => this.#pushes.grown());
   }
 
   /** A commit must not fail because of who listens. */
   #safely(work: () => void): void {
     try {
       this.#wake();
+      this.#closeEnded();
       work();
     } catch (error) {
       this.#options.report(error);
@@ -262,7 +258,7 @@ export class Hub implements Members, DueSource {
         this.#awaitHello(session, Math.max(0, session.openedAtMs + helloTimeoutMs - clock.now()));
       } else if (this.#pushes.watches.adopt(session)) watching = true;
     }
-    this.#options.shard.subscriptions.prune((id) => this.#sessions.get(id) !== undefined);
+    this.#options.shard.watching.subscriptions.prune((id) => this.#sessions.get(id) !== undefined);
     // What an instance before was about to tell.
     if (watching) timers.after(0, () => this.#grown());
   }

@@ -1,7 +1,6 @@
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import type { PublishedLog } from "../published-log.ts";
-import type { SubscriptionTable } from "../subscription-table.ts";
-import type { WatchedLog } from "../watched-log.ts";
+import type { Watching } from "../watching.ts";
 import { Feed } from "./feed.ts";
 import { Pacer } from "./pacer.ts";
 import type { Session } from "./session.ts";
@@ -12,8 +11,7 @@ import { Watches } from "./watch/watches.ts";
 export interface PushesOptions {
   readonly shard: {
     readonly published: PublishedLog;
-    readonly watched: WatchedLog;
-    readonly subscriptions: SubscriptionTable;
+    readonly watching: Pick<Watching, "log" | "subscriptions">;
     readonly elapsed: Clock;
   };
   readonly followers: () => Iterable<Session>;
@@ -31,11 +29,12 @@ export class Pushes {
   readonly #pacer: Pacer;
 
   constructor({ shard, followers, close, clock, timers, report }: PushesOptions) {
-    const { elapsed, published, watched, subscriptions } = shard;
+    const { elapsed, published } = shard;
+    const { log, subscriptions: table } = shard.watching;
     this.slow = new SlowSessions({ close, resume: (session) => this.#resume(session), elapsed, timers });
     const slow = (session: Session) => this.slow.add(session);
     this.feed = new Feed({ log: published, followers, slow, clock });
-    this.watches = new Watches({ log: watched, table: subscriptions, slow, clock, elapsed, timers, report });
+    this.watches = new Watches({ log, table, slow, clock, elapsed, timers, report });
     this.#pacer = new Pacer({ push: () => this.#push(), elapsed, timers, report });
   }
 

@@ -3,6 +3,7 @@ import type { LockCommand } from "../../protocol/lock.ts";
 import type { CallScope } from "../../protocol/shard-api.ts";
 import type { Caller } from "../../protocol/wire/caller.ts";
 import type { WireCall } from "../../protocol/wire/requests.ts";
+import { checkKeys } from "./key-rights.ts";
 
 /**
  * Throws unless the caller of a session may make this call: `forbidden` for what its token does not allow or op ids that are another's,
@@ -11,6 +12,7 @@ import type { WireCall } from "../../protocol/wire/requests.ts";
 export function checkCall(call: WireCall, caller: Caller): void {
   checkScope(call, caller);
   if (call.m === "lock") checkForces(call.a[0].commands, caller);
+  checkKeys(call, caller);
   if (caller.isAdmin) return;
   switch (call.m) {
     case "mutate":
@@ -18,6 +20,9 @@ export function checkCall(call: WireCall, caller: Caller): void {
         checkSubject(opId, caller);
         if (!caller.invalidates && kind.startsWith("invalidate")) throw forbidden("invalidate");
       }
+      return;
+    case "publish":
+      checkSubject(call.a[0].opId, caller);
       return;
     case "transact":
       checkSubject(call.a[0].transaction.opId, caller);

@@ -11,10 +11,18 @@ export const hubMutants: readonly Mutant[] = [
   },
   {
     name: "pending publish dropped",
-    file: "src/shard/hub/feed.ts",
-    find: "this.#waiting = false;\n      try {\n        this.push();",
+    file: "src/shard/hub/pacer.ts",
+    find: "this.#waiting = false;\n      try {\n        this.#push();",
     replace:
-      "this.#waiting = false;\n      try {\n        const head = this.#options.log.position;\n        if (head !== undefined) for (const session of this.#options.followers()) session.position = head;",
+      "this.#waiting = false;\n      try {\n        (this.#options as unknown as { skip(): void }).skip();",
+    also: [
+      {
+        file: "src/shard/hub/pushes.ts",
+        find: "push: () => this.#push(), elapsed,",
+        replace:
+          "push: () => this.#push(), skip: () => { const head = published.position; if (head !== undefined) for (const session of followers()) session.position = head; }, elapsed,",
+      },
+    ],
     what: "what came within 16 ms of a push is taken for pushed and never is",
   },
   {

@@ -32,27 +32,30 @@ export class CatchUp {
     this.#options = options;
   }
 
-  /** Goes on with all that are not live. Gives whether there is more to be done in a moment: one stretch does not do too much. */
+  /**
+   * Goes on with all that are not live, those that are furthest behind first: what stands at one place reads the log once. Gives whether there is more to
+   * be done in a moment, since one stretch does not do too much.
+   */
   run(watcher: Watcher, shared: Shared): boolean {
+    const { log, slow } = this.#options;
     const { session } = watcher;
-    let steps = 0;
-    for (const subscription of [...watcher.subscriptions.values()]) {
-      while (subscription.stage !== "live") {
-        if (!session.isOpen || session.slowSinceMs !== undefined || !this.#release(watcher)) return false;
-        if (session.isSlow) {
-          this.#options.slow(session);
-          return false;
-        }
-        if (steps++ >= this.#options.log.sizes.pages) return true;
-        const isReplay = subscription.stage === "replay";
-        const goesOn = isReplay
-          ? this.#replay(watcher, subscription, shared)
-          : this.#snapshot(watcher, subscription, shared);
-        if (!goesOn) break;
+    const idle = new Set<Subscription>();
+    const limit = shared.pages.length + log.sizes.pages;
+    let snapshots = 0;
+    for (;;) {
+      if (!session.isOpen || session.slowSinceMs !== undefined || !this.#release(watcher)) return false;
+      const next = furthestBehind(watcher.subscriptions.values(), idle);
+      if (next === undefined) return false;
+      if (session.isSlow) {
+        slow(session);
+        return false;
       }
+      if (shared.pages.length + snapshots >= limit) return true;
+      if (next.stage === "snapshot") snapshots++;
+      const goesOn =
+        next.stage === "replay" ? this.#replay(watcher, next, shared) : this.#snapshot(watcher, next, shared);
+      if (!goesOn) idle.add(next);
     }
-    this.#release(watcher);
-    return false;
   }
 
   /** Sends the page that waited for its commit, if it need not wait any more. False: it does. */
@@ -184,4 +187,20 @@ export class CatchUp {
       ),
     };
   }
+}
+
+/** Of those that are not live and have something to do: replays before snapshots. */
+function furthestBehind(
+  subscriptions: Iterable<Subscription>,
+  idle: ReadonlySet<Subscription>,
+): Subscription | undefined {
+  let found: Subscription | undefined;
+  for (const one of subscriptions) {
+    if (one.stage === "live" || idle.has(one)) continue;
+    const isBefore =
+      found === undefined ||
+      (one.stage === "replay" && (found.stage === "snapshot" || one.at.revision < found.at.revision));
+    if (isBefore) found = one;
+  }
+  return found;
 }

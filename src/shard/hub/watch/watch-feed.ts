@@ -77,8 +77,8 @@ export class WatchFeed {
 
   /** A page that begins at `after` or goes on from there, up to `upTo`; undefined where the log does not reach back so far. */
   page(after: number, upTo: number, { pages }: Shared): WatchPage | undefined {
-    const known = pages.find((page) => page.after <= after && after < page.to);
-    if (known !== undefined && known.to <= upTo) return known;
+    const known = pages.find((page) => page.after <= after && after < page.to && page.to <= upTo);
+    if (known !== undefined) return known;
     const { log } = this.#options;
     const found = log.page(after, upTo);
     if (found === undefined) return undefined;

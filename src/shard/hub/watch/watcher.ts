@@ -23,8 +23,6 @@ export class Watcher {
   missed = 0;
   /** At most one page of a snapshot waits for its commit. */
   held: Held | undefined;
-  /** Whether it will go on catching up by itself, in a moment. */
-  isWaiting = false;
   /** Grows with each change of its subscriptions or of their stages. */
   changes = 0;
   readonly #isHome: boolean;

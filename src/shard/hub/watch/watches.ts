@@ -1,9 +1,10 @@
 import { WarpError } from "../../../errors.ts";
-import { checkTarget, isWithin, type Publication, type WatchFilter } from "../../../protocol/watch.ts";
+import { isWithin, type Publication, type WatchFilter } from "../../../protocol/watch.ts";
+import { checkTarget } from "../../../protocol/watch-rules.ts";
 import type { WatchClientFrame } from "../../../protocol/wire/watch-frames.ts";
 import { toBase64 } from "../../../runtime/bytes.ts";
 import type { Clock, Timers } from "../../../runtime/clock.ts";
-import { maxAttachedSubscriptions, maxSubscriptionsPerSession } from "../../../runtime/limits.ts";
+import { maxAttachedBytes, maxSubscriptionsPerSession } from "../../../runtime/limits.ts";
 import type { LogPosition } from "../../published-log.ts";
 import { unwrittenEpoch } from "../../read-calls.ts";
 import type { SubscriptionTable } from "../../subscription-table.ts";
@@ -34,6 +35,8 @@ export class Watches {
   readonly #feed: WatchFeed;
   readonly #catchUp: CatchUp;
   readonly #watchers = new Map<Session, Watcher>();
+  /** Those that will go on in a moment; a timer runs while there are any. */
+  readonly #behind = new Set<Watcher>();
 
   constructor(options: WatchesOptions) {
     this.#options = options;
@@ -51,7 +54,7 @@ export class Watches {
     const filter = { target, mode, ...(ops === undefined ? {} : { ops }) };
     const head = this.#head;
     try {
-      this.#check(session, filter, known?.subscriptions.size ?? 0);
+      this.#check(session, filter, known);
       this.#checkStart(from, head);
     } catch (error) {
       if (!(error instanceof WarpError)) throw error;
@@ -61,15 +64,15 @@ export class Watches {
     const watcher = known ?? new Watcher(session, head, this.#options.elapsed.now());
     this.#watchers.set(session, watcher);
     // Those that are live first come to where the new one begins.
-    const shared = new Shared();
-    this.#feed.advance(watcher, shared);
+    this.#feed.advance(watcher, new Shared());
     const at = typeof from === "string" ? head : { epoch: from.epoch, revision: from.revision };
     const { epoch, revision } = watcher.at;
     const isLive = from === "now" && epoch === at.epoch && revision === at.revision;
     const stage = from === "snapshot" ? "snapshot" : isLive ? "live" : "replay";
     watcher.add(new Subscription(id, filter, stage, at));
     session.send({ t: "on", id, ...at, ...(isLive ? { live: true } : {}) });
-    this.#goOn(watcher, shared);
+    // Others come along that begin at the same place, after a reconnection above all.
+    if (!isLive) this.#later(watcher);
     this.#keep(watcher);
   }
 
@@ -107,7 +110,8 @@ export class Watches {
       const { session } = watcher;
       if (!watcher.all.wants({ kind, key })) continue;
       this.#goOn(watcher, shared);
-      if (session.isSlow || session.slowSinceMs !== undefined) watcher.missed++;
+      if (session.isSlow && session.slowSinceMs === undefined) this.#options.slow(session);
+      if (session.slowSinceMs !== undefined) watcher.missed++;
       else {
         text ??= JSON.stringify({
           t: "msg",
@@ -148,20 +152,31 @@ export class Watches {
   }
 
   #goOn(watcher: Watcher, shared: Shared): void {
-    const { clock, timers, report } = this.#options;
+    const { clock } = this.#options;
+    if (!watcher.session.isOpen) return;
     const before = watcher.changes;
     this.#feed.advance(watcher, shared);
     const goesOn = this.#catchUp.run(watcher, shared);
     if (watcher.changes !== before) this.#keep(watcher);
     else watcher.session.keepWatch(watcher.at, clock.now());
-    if (!goesOn || watcher.isWaiting) return;
-    watcher.isWaiting = true;
+    if (goesOn) this.#later(watcher);
+  }
+
+  /** Goes on in a moment, with all whom that concerns together: what they read is read once. */
+  #later(watcher: Watcher): void {
+    const { timers, report } = this.#options;
+    this.#behind.add(watcher);
+    if (this.#behind.size > 1) return;
     timers.after(1, () => {
-      watcher.isWaiting = false;
-      try {
-        this.#goOn(watcher, new Shared());
-      } catch (error) {
-        report(error);
+      const shared = new Shared();
+      const behind = [...this.#behind];
+      this.#behind.clear();
+      for (const one of behind) {
+        try {
+          this.#goOn(one, shared);
+        } catch (error) {
+          report(error);
+        }
       }
     });
   }
@@ -172,10 +187,15 @@ export class Watches {
     return log.position ?? log.written;
   }
 
-  #check(session: Session, { target }: WatchFilter, open: number): void {
+  #check(session: Session, { target }: WatchFilter, watcher: Watcher | undefined): void {
     checkTarget(target);
     if (!isWithin(target, session.caller.prefixes)) throw outside();
-    if (open < maxSubscriptionsPerSession) return;
+    const records = watcher?.records ?? [];
+    // Without a space there is no database that could take what the attachment does not.
+    if (!this.#options.table.isOpen && sizeOf([...records, target]) > maxAttachedBytes) {
+      throw new WarpError("overloaded", "so much can't be watched before the space's first write");
+    }
+    if (records.length < maxSubscriptionsPerSession) return;
     throw new WarpError("overloaded", `a session has at most ${maxSubscriptionsPerSession} subscriptions`, {
       details: { max: maxSubscriptionsPerSession },
     });
@@ -199,9 +219,9 @@ export class Watches {
     const { session, at, records } = watcher;
     if (!session.isOpen) return;
     const wasStored = session.watch?.isStored === true;
-    const isStored =
-      JSON.stringify(records).length > maxAttachedSubscriptions && table.save(session.id, records);
-    if (wasStored && !isStored) table.drop(session.id);
+    const isStored = sizeOf(records) > maxAttachedBytes;
+    if (isStored) table.save(session.id, records);
+    else if (wasStored) table.drop(session.id);
     const kept = isStored ? { isStored: true as const } : { subscriptions: records };
     if (records.length > 0) session.keep({ watch: { ...at, ...kept } }, clock.now());
     else {
@@ -209,6 +229,12 @@ export class Watches {
       this.#watchers.delete(session);
     }
   }
+}
+
+/** About how many bytes an attachment takes for them: a text has one for each character, or two if any needs them. */
+function sizeOf(records: readonly object[]): number {
+  const text = JSON.stringify(records);
+  return /[^\0-\xff]/.test(text) ? 2 * text.length : text.length;
 }
 
 function outside(): WarpError {

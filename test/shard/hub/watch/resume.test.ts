@@ -10,7 +10,7 @@ test(`WA2 WA4 WA7 over ${runs} seeds of cuts, slow readers, ended instances and 
     await host.withSql(async (sql) => {
       const world = new ResumeWorld(sql, seed);
       try {
-        await world.run(120);
+        await world.run(200);
       } catch (error) {
         throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
       }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { host } from "#host";
 import type { ShardOptions } from "../../../../src/shard/shard.ts";
 import { WatchBed } from "../../../support/watch-bed.ts";
+import { ClientWatch } from "../../../support/watch-client.ts";
 
 async function withBed(work: (bed: WatchBed) => Promise<void>, options: Partial<ShardOptions> = {}) {
   await host.withSql(async (sql) => {
@@ -105,7 +106,7 @@ describe("where it begins", () => {
   test("WA2 WA3 after a cursor: what came after it, once each, then live", () =>
     withBed(async (bed) => {
       for (const value of ["1", "2", "3"]) await bed.bed.set("a", value);
-      const { epoch } = bed.bed.shard.watched.written;
+      const { epoch } = bed.bed.shard.watching.log.written;
       const who = await bed.watcher();
       const watch = await bed.watch(who, 1, { target: { key: "a" } }, { epoch, revision: 1 });
       await bed.bed.set("a", "4");
@@ -132,11 +133,42 @@ describe("where it begins", () => {
       expect(watch.told).toEqual(["snapshot", "done", "2501 set k0000 2"]);
     }));
 
+  test("many that resume at one place read the log once", () =>
+    withBed(async (bed) => {
+      for (let at = 0; at < 3_000; at++) await bed.bed.set(`k${at % 50}`, `${at}`);
+      const { log } = bed.bed.shard.watching;
+      const { epoch } = log.written;
+      let reads = 0;
+      const page = log.page.bind(log);
+      Object.assign(log, {
+        page: (after: number, upTo: number) => {
+          reads++;
+          return page(after, upTo);
+        },
+      });
+      const clients = [await bed.watcher(), await bed.watcher()];
+      for (const { socket, client } of clients) {
+        for (let id = 0; id < 50; id++) {
+          client.watches.set(id, new ClientWatch({ target: { key: `k${id}` }, mode: "all" }));
+          const from = { epoch, revision: 0 };
+          await bed.say(socket, { t: "sub", id, key: `k${id}`, mode: "all", from });
+        }
+      }
+      await bed.clock.advance(100);
+      expect(reads).toBeLessThan(10);
+      for (const { client } of clients) {
+        for (const watch of client.watches.values()) {
+          expect(watch.isLive).toBe(true);
+          expect(watch.told).toHaveLength(60);
+        }
+      }
+    }));
+
   test("WA2 a cursor that the log does not reach, or of another epoch: a gap, then the state", () =>
     withBed(
       async (bed) => {
         for (let at = 0; at < 5; at++) await bed.bed.set("a", `${at}`);
-        const { epoch } = bed.bed.shard.watched.written;
+        const { epoch } = bed.bed.shard.watching.log.written;
         await bed.clock.advance(400_000);
         await bed.bed.shard.onAlarm();
         await bed.bed.set("b", "1");
@@ -166,11 +198,11 @@ describe("where it begins", () => {
   test("a cursor of the future is refused, and nothing else is touched by it", () =>
     withBed(async (bed) => {
       await bed.bed.set("a", "1");
-      const { epoch } = bed.bed.shard.watched.written;
+      const { epoch } = bed.bed.shard.watching.log.written;
       const who = await bed.watcher();
       const watch = await bed.watch(who, 1, { target: { key: "a" } }, { epoch, revision: 99 });
       expect(watch.ended).toBe("invalid_cursor");
-      expect(bed.bed.shard.watched.written.epoch).toBe(epoch);
+      expect(bed.bed.shard.watching.log.written.epoch).toBe(epoch);
       expect(who.socket.closedWith).toBeUndefined();
     }));
 
@@ -206,7 +238,7 @@ describe("publications", () => {
 
   test("WB-01 a retained one is replayed to who comes late; another goes to those who listen now, after what was before it", () =>
     withBed(async (bed) => {
-      const { epoch } = bed.bed.shard.watched.written;
+      const { epoch } = bed.bed.shard.watching.log.written;
       const who = await bed.watcher();
       const watch = await bed.watch(who, 1, { target: { key: "a" } });
       await bed.bed.set("a", "1");
@@ -245,6 +277,28 @@ describe("who takes in too little", () => {
       await bed.clock.advance(20);
       expect(one.told).toEqual(two.told);
       expect(slow.client.missed).toBe(1);
+    }));
+
+  test("WA7 of publications that the log does not keep it is told how many it missed; the hub keeps none", () =>
+    withBed(async (bed) => {
+      const who = await bed.watcher();
+      await bed.watch(who, 1, { target: { key: "a" } });
+      who.socket.reads = false;
+      for (let at = 0; at < 100; at++) {
+        await bed.publish({ key: "a" }, "x".repeat(10_000), false);
+        await bed.clock.advance(20);
+      }
+      expect(who.socket.sent.join("").length).toBeLessThan(300_000);
+      who.socket.reads = true;
+      who.socket.catchUp();
+      expect(who.client.messages.length + who.client.missed).toBe(100);
+      expect(who.client.missed).toBeGreaterThan(50);
+      await bed.publish({ key: "a" }, "next", false);
+      expect(who.client.messages.at(-1)).toBe("publish a next");
+      who.socket.reads = false;
+      for (let at = 0; at < 100; at++) await bed.publish({ key: "a" }, "x".repeat(10_000), false);
+      await bed.clock.advance(10_000);
+      expect(who.socket.closedWith).toMatchObject({ code: 4101 });
     }));
 
   test("WA7 is closed after a while, and goes on from its cursor on the next socket", () =>

@@ -1,0 +1,27 @@
+import type { Clock, Timers } from "../runtime/clock.ts";
+import type { Home } from "./admission.ts";
+import type { LeasePeers } from "./lease/peers.ts";
+import type { ResidenceOptions } from "./residence.ts";
+import type { WatchSizes } from "./watched-log.ts";
+
+/** What a shard is made of. */
+export interface ShardOptions extends ResidenceOptions {
+  /** Settles when all that was written is durable. */
+  readonly durable: () => Promise<void>;
+  /** Bytes that the database takes. */
+  readonly databaseBytes: () => number;
+  readonly home: (space: string) => Home;
+  /** The other shards of the space, for leases. Default: there is no way to them. */
+  readonly peer?: LeasePeers;
+  /** For those who wait for another's load, and for strong writes that wait for holders. */
+  readonly timers: Timers;
+  /**
+   * Time as it passes, for leases and the barrier: never backwards, and at a rate that is right to 1 %. Default: `clock`, kept from
+   * running backwards.
+   */
+  readonly elapsed?: Clock;
+  /** How much watchers are told at a time. */
+  readonly watchSizes?: WatchSizes;
+  /** See `GroupCommitOptions`. */
+  readonly groupCommit?: boolean;
+}
