@@ -183,6 +183,8 @@ describe("kept versions", () => {
       );
       for (const { name } of tables) if (!first.includes(name)) sql.run(`DROP TABLE ${name}`);
       sql.run("ALTER TABLE keys DROP COLUMN tags");
+      for (const column of ["total", "content_type", "value"])
+        sql.run(`ALTER TABLE log DROP COLUMN ${column}`);
       sql.run("DELETE FROM meta WHERE name = 'history_since'");
       sql.run("UPDATE meta SET value = 1 WHERE name = 'schema'");
       bed.restart();
