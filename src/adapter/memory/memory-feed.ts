@@ -32,7 +32,7 @@ export class MemoryFeed {
     this.#told = to;
     if (this.#listeners.size === 0) return;
     const after = Math.max(told, this.#log.floor);
-    const pushed = { shard, epoch, after, to, changes: this.#log.since(after, to - after) };
+    const pushed = { shard, epoch, after, to, changes: this.#log.since(after, Number.POSITIVE_INFINITY) };
     for (const listener of [...this.#listeners]) listener(pushed, after === told);
   }
 }

@@ -1,5 +1,4 @@
 import { WarpError } from "../../errors.ts";
-import type { MergeFunctions } from "../../merge/merge-function.ts";
 import { MergeRules } from "../../merge/merge-rules.ts";
 import { type HeldLocks, notHeld } from "../../protocol/fence.ts";
 import { type Claiming, LoadClaims } from "../../protocol/load-claims.ts";
@@ -13,10 +12,9 @@ import type { SpaceSettings } from "../../protocol/space.ts";
 import { carryOutSteps, planTransaction } from "../../protocol/transaction-plan.ts";
 import { checkTransaction, transactionPrint } from "../../protocol/transaction-rules.ts";
 import { VerdictMemory } from "../../protocol/verdict-memory.ts";
-import type { Clock, Timers } from "../../runtime/clock.ts";
+import type { Clock } from "../../runtime/clock.ts";
 import { randomHex } from "../../runtime/ids.ts";
-import { defaultLogMaxEntries, defaultMaxValueBytes } from "../../runtime/limits.ts";
-import type { Random } from "../../runtime/random.ts";
+import { defaultLogMaxBytes, defaultLogMaxEntries, defaultMaxValueBytes } from "../../runtime/limits.ts";
 import type {
   AdapterSupports,
   ChangesAnswer,
@@ -34,32 +32,12 @@ import type { MemoryHistory } from "./memory-history.ts";
 import { leasedStorage, type MemoryLeasing } from "./memory-leasing.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { MemoryRegistrations } from "./memory-registrations.ts";
+import type { MemoryStorageOptions } from "./memory-storage-options.ts";
 import { MemoryValues } from "./memory-values.ts";
+import { MemoryWatching } from "./memory-watching.ts";
 import { noLocks } from "./no-locks.ts";
 
-/** What a {@link MemoryStorage} is made of. */
-export interface MemoryStorageOptions {
-  readonly clock: Clock;
-  /** For those who wait for another's load. Default: nobody waits, another's claim is `busy` at once. */
-  readonly timers?: Timers;
-  readonly random: Random;
-  /** Name of the space. Default `"memory"`. */
-  readonly space?: string;
-  /** Whether keys without a registration are refused. Default false. */
-  readonly strict?: boolean;
-  /** Largest value, in bytes. Default 1,048,576. */
-  readonly maxValueBytes?: number;
-  /** Log entries kept at least (up to twice as many for a while). Default 100,000. */
-  readonly logMaxEntries?: number;
-  /** Merge rules beside the built-in ones, by name. Default none. */
-  readonly merges?: MergeFunctions;
-  /** Leases that keys may be attached to. Default: none, `lease` is `unsupported`. */
-  readonly leases?: MemoryLeasing;
-  /** Registrations of the configuration: what they say about history and merge holds here too. Default none. */
-  readonly statics?: readonly StoredRegistration[];
-  /** The locks that guards are judged by. Default none: guards are `unsupported`. */
-  readonly locks?: HeldLocks;
-}
+export type { MemoryStorageOptions } from "./memory-storage-options.ts";
 
 /**
  * An authority inside the process: one shard's keys, log, verdicts and registrations on plain maps. Every call is one synchronous
@@ -68,6 +46,8 @@ export interface MemoryStorageOptions {
 export class MemoryStorage {
   readonly space: SpaceSettings;
   readonly feed: MemoryFeed;
+  /** For those who watch. */
+  readonly watching: MemoryWatching;
   /** What it can do only with what it was given. */
   readonly supports: Pick<AdapterSupports, "fences" | "leases">;
   readonly #clock: Clock;
@@ -89,7 +69,10 @@ export class MemoryStorage {
     this.#clock = clock;
     this.#epoch = randomHex(random, 8);
     this.#maxValueBytes = options.maxValueBytes ?? defaultMaxValueBytes;
-    this.#log = new MemoryLog(options.logMaxEntries ?? defaultLogMaxEntries);
+    this.#log = new MemoryLog(
+      options.logMaxEntries ?? defaultLogMaxEntries,
+      options.logMaxBytes ?? defaultLogMaxBytes,
+    );
     this.feed = new MemoryFeed(this.#log, () => this.position);
     this.space = {
       name: space,
@@ -110,6 +93,14 @@ export class MemoryStorage {
     const { timers } = options;
     this.#waits = timers !== undefined;
     this.#claims = new LoadClaims(clock, timers ?? { after: () => () => {} });
+    this.watching = new MemoryWatching({
+      log: this.#log,
+      feed: this.feed,
+      verdicts: this.#verdicts,
+      values: this.#values,
+      position: () => this.position,
+      begin: () => this.#expireDue(),
+    });
     this.#leases = options.leases;
     this.#leases?.serve(
       leasedStorage({
@@ -202,7 +193,8 @@ export class MemoryStorage {
       return { changes: [], to, complete: true, gap: lost ? "epoch" : "compacted" };
     }
     const changes = this.#log.since(since.revision, limit);
-    const revision = changes.at(-1)?.revision ?? since.revision;
+    // Behind the last change there may be publications, which are none.
+    const revision = changes.length < limit ? to.revision : (changes.at(-1)?.revision ?? to.revision);
     return { changes, to: { ...to, revision }, complete: revision === to.revision, gap: undefined };
   }
 

@@ -61,13 +61,18 @@ export class MemoryValues {
     this.history.expire(nowMs);
   }
 
+  /** When the next key ends by itself, or earlier; `Infinity`: none does. */
+  get nextEndMs(): number {
+    return this.#due.nextMs;
+  }
+
   timeOf(nowMs: number): number {
     return Math.max(Math.floor(nowMs), this.#newestAtMs);
   }
 
   #put({ key, value }: Put, nowMs: number): number {
     const before = this.keys.version(key);
-    const version = this.#log.append("set", key);
+    const version = this.#log.append("set", key, value.payload);
     const modifiedAtMs = this.timeOf(nowMs);
     this.#newestAtMs = modifiedAtMs;
     const { payload, tags, expiresAtMs } = value;
