@@ -55,11 +55,14 @@ export type {
   MutationOptions,
   MutationResult,
   Operand,
+  PublishCall,
+  Published,
   ReadCall,
   ReadOptions,
   RegistrationOptions,
   ResolveOptions,
   ScopeOptions,
+  ScopeWatchCall,
   SetManyOptions,
   SetManyResult,
   TransactionDeleteOptions,
@@ -77,9 +80,12 @@ export type {
   WarpLockOptions,
   WarpOptions,
   WarpStats,
+  WatchCall,
+  WatchedItem,
   WriteOptions,
 } from "./core/types.ts";
 export { Warp } from "./core/warp.ts";
+export type { WatchHandle } from "./core/watch.ts";
 export {
   type ErrorCode,
   type ErrorData,
@@ -146,3 +152,18 @@ export type {
   SyncBus,
   SyncBusSupports,
 } from "./syncbus/syncbus.ts";
+export { type MemoryWatchBusOptions, memoryWatchBus } from "./watchbus/memory/memory-watch-bus.ts";
+export type {
+  PublicationOptions,
+  Watch,
+  WatchBus,
+  WatchBusSupports,
+  WatchEvent,
+  WatchedKey,
+  WatchItem,
+  WatchKind,
+  WatchMode,
+  WatchOperation,
+  WatchOptions,
+  WatchTarget,
+} from "./watchbus/watchbus.ts";

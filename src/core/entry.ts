@@ -1,5 +1,6 @@
 import type { CacheEntry } from "../cache/cache.ts";
 import { WarpError } from "../errors.ts";
+import type { Payload } from "../protocol/payload.ts";
 import { formatCursor, formatETag, type Position } from "../protocol/position.ts";
 import type { StoredEntry } from "../protocol/shard-api.ts";
 import { type Codec, payloadCodec } from "../runtime/codec.ts";
@@ -58,6 +59,14 @@ export function readValue<T>(entry: CacheEntry, reading: Reading<T>): T | Promis
   return checked instanceof Promise
     ? checked.then((result) => keep(entry, codec, decodedValue(result)))
     : keep(entry, codec, decodedValue(checked));
+}
+
+/** The value in bytes that no cache holds. */
+export function readPayload<T>(payload: Payload, { codec, schema }: Reading<T>): T | Promise<T> {
+  const value = codec.decode(payload);
+  if (schema === undefined) return value;
+  const checked = schema["~standard"].validate(value);
+  return checked instanceof Promise ? checked.then(decodedValue) : decodedValue(checked);
 }
 
 function keep<T>(entry: CacheEntry, codec: Codec<T>, value: T): T {

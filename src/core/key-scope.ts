@@ -14,10 +14,14 @@ import type {
   MutationOptions,
   MutationResult,
   Operand,
+  PublishCall,
+  Published,
   ReadCall,
+  ScopeWatchCall,
   VersionEntry,
   WriteOptions,
 } from "./types.ts";
+import type { WatchHandle } from "./watch.ts";
 
 /** One key with its policy and type: what `warp.scope` makes of a pattern without `*`. */
 export class KeyScope<T> {
@@ -83,6 +87,15 @@ export class KeyScope<T> {
 
   restore(version: number, options?: DeleteOptions): Promise<MutationResult> {
     return this.#scope.restore("", version, options);
+  }
+
+  /** See `Warp.watch`. */
+  watch(options?: Omit<ScopeWatchCall<T>, "id" | "prefix">): WatchHandle<T> {
+    return this.#scope.watch({ ...options, id: "" });
+  }
+
+  publish(value: T, options?: Omit<PublishCall<T>, "codec">): Promise<Published> {
+    return this.#scope.publish("", value, options);
   }
 
   invalidate(options?: MutationOptions): Promise<InvalidateResult> {

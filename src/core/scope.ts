@@ -20,12 +20,17 @@ import type {
   MutationOptions,
   MutationResult,
   Operand,
+  PublishCall,
+  Published,
   ReadCall,
+  ScopeWatchCall,
   SetManyOptions,
   SetManyResult,
   VersionEntry,
   WriteOptions,
 } from "./types.ts";
+import type { WatchHandle } from "./watch.ts";
+import { type Watches, watchTarget } from "./watches.ts";
 
 /** What a scope takes from its Warp. */
 export interface ScopeParts<T> {
@@ -37,6 +42,7 @@ export interface ScopeParts<T> {
   readonly settings: RegistrationSettings | undefined;
   readonly reading: Reading<T>;
   readonly list: (options: ListOptions) => Promise<ListPage>;
+  readonly watches: Watches;
 }
 
 /**
@@ -204,6 +210,21 @@ export class Scope<T> {
     return await this.#core.mutations.restore(this.#keys.key(id), version, options);
   }
 
+  /** Watches the scope, ids with a prefix, or one id. See `Warp.watch`; keys in items are whole keys. */
+  watch(options: ScopeWatchCall<T> = {}): WatchHandle<T> {
+    const { id, prefix, ...rest } = options;
+    const target = watchTarget(this.#parts.prefix, id, prefix);
+    return this.#parts.watches.watch(target, this.#reading, rest, () =>
+      this.#usable() ? undefined : this.#prepare(options),
+    );
+  }
+
+  /** Tells a value to those who watch an id; the schema is asked. See `Warp.publish`. */
+  async publish(id: string, value: T, options?: Omit<PublishCall<T>, "codec">): Promise<Published> {
+    if (!this.#usable()) await this.#prepare(options);
+    return await this.#parts.watches.publish({ key: this.#keys.key(id) }, value, this.#reading, options);
+  }
+
   #target(ids: readonly string[] | undefined) {
     return ids === undefined ? { prefix: this.#parts.prefix } : { keys: ids.map((id) => this.#keys.key(id)) };
   }
@@ -212,7 +233,7 @@ export class Scope<T> {
     return this.#registered && this.#core.registry.isReady;
   }
 
-  async #prepare(options: CallOptions | undefined): Promise<void> {
+  async #prepare(options: Pick<CallOptions, "signal" | "timeoutMs"> | undefined): Promise<void> {
     this.#core.parts.lifetime.check();
     const { settings, pattern } = this.#parts;
     if (!this.#registered && settings !== undefined) {

@@ -12,6 +12,7 @@ import type { Codec } from "../runtime/codec.ts";
 import type { Random } from "../runtime/random.ts";
 import type { StandardSchemaV1 } from "../runtime/standard-schema.ts";
 import type { SyncBus } from "../syncbus/syncbus.ts";
+import type { WatchBus } from "../watchbus/watchbus.ts";
 import type { MutationOptions, MutationResult, WriteOptions } from "./mutation-types.ts";
 import type { RegistrationOptions } from "./registration-options.ts";
 
@@ -49,6 +50,7 @@ export type {
 } from "./transaction-types.ts";
 export type { HistoryOptions, HistoryPage, KeptEntry, VersionEntry } from "./version-types.ts";
 export type { WarmupOptions, WarmupProgress } from "./warmup-types.ts";
+export type { PublishCall, Published, ScopeWatchCall, WatchCall, WatchedItem } from "./watch-types.ts";
 export type { CallOptions, FenceGuard, Mode, RegistrationSettings, StoredRegistration };
 
 /** What a `Warp` is made of. Presets fill it in. */
@@ -83,6 +85,8 @@ export interface WarpOptions {
   readonly locks?: Locks;
   /** Leases: this node's own driver, closed with it. Default none: they are `unsupported`. */
   readonly leases?: Leases;
+  /** Watching and publishing: this node's own driver, closed with it. Default none: they are `unsupported`. */
+  readonly watches?: WatchBus;
   /** Whether handles of leases keep them alive unless told otherwise. Default true; false where timers end with a request. */
   readonly renewLeases?: boolean;
   /** Measures elapsed time, for what holds until some time has passed; never goes back. Default: `clock`, which stands still where that is set back. */
@@ -226,6 +230,8 @@ export interface WarpStats {
   readonly publishErrors: number;
   /** Events of other nodes that the bus brought. */
   readonly busEvents: number;
+  /** Watches that are under way now. */
+  readonly watches: number;
   readonly cache: CacheStats;
 }
 

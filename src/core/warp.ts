@@ -4,6 +4,7 @@ import type { Locks } from "../lock/lock.ts";
 import { checkPattern } from "../protocol/key.ts";
 import type { StoredRegistration } from "../protocol/registration.ts";
 import type { SyncBus } from "../syncbus/syncbus.ts";
+import type { WatchBus } from "../watchbus/watchbus.ts";
 import { callOptions } from "./call.ts";
 import { Core } from "./core.ts";
 import { KeyScope } from "./key-scope.ts";
@@ -21,17 +22,17 @@ import type {
 } from "./types.ts";
 import { WantedPolicies } from "./wanted-policies.ts";
 import { Warmup } from "./warmup.ts";
-import { WarpLocks } from "./warp-locks.ts";
+import { WarpWatches } from "./warp-watches.ts";
 
 /**
  * One node of Warp: a cache (L1) over a storage. The same class everywhere; presets put it together. `docs/core.md` tells what its
  * answers promise. After {@link close} every call is `warp_closed`.
  */
-export class Warp extends WarpLocks {
+export class Warp extends WarpWatches {
   readonly #core: Core;
   readonly #sharedAdapter: boolean;
   readonly #bus: SyncBus | undefined;
-  readonly #drivers: readonly (Pick<Locks | Leases, "close"> | undefined)[];
+  readonly #drivers: readonly (Pick<Locks | Leases | WatchBus, "close"> | undefined)[];
   readonly #wanted: WantedPolicies;
 
   /** Throws what is wrong with the options: `invalid_argument`, `invalid_pattern`, `invalid_registration`, `invalid_ttl`. */
@@ -39,7 +40,7 @@ export class Warp extends WarpLocks {
     const core = new Core(options);
     super(core, options);
     this.#core = core;
-    this.#drivers = [options.locks, options.leases];
+    this.#drivers = [options.watches, options.locks, options.leases];
     this.#wanted = new WantedPolicies(this.#core.registry);
     this.#sharedAdapter = options.sharedAdapter ?? false;
     this.#bus = options.bus;
@@ -66,6 +67,7 @@ export class Warp extends WarpLocks {
       settings,
       reading: scopeReading(codecOf(options), options.schema),
       list: (listOptions: ListOptions) => this.list(listOptions),
+      watches: this.watches,
     };
     return isPrefix ? new Scope<T>(parts) : new KeyScope<T>(parts);
   }
@@ -125,11 +127,12 @@ export class Warp extends WarpLocks {
       ...this.#core.parts.counters,
       ttlAdjustments: adjustments,
       hotKeys,
+      watches: this.watches.open,
       cache: this.#core.parts.cache.stats(),
     };
   }
 
-  /** Ends this node: who waits gets `warp_closed`, L1 is emptied, the bus, locks and leases are closed, the adapter too unless it is shared. Idempotent. */
+  /** Ends this node: who waits gets `warp_closed`, L1 is emptied, watches end, the bus, locks and leases are closed, the adapter too unless it is shared. Idempotent. */
   async close(): Promise<void> {
     const { lifetime, emitter, cache, adapter } = this.#core.parts;
     if (lifetime.closed) return;

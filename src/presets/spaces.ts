@@ -76,7 +76,7 @@ export class Spaces {
     if (oldest === undefined) return;
     const [space, warp] = oldest;
     const stats = warp.stats();
-    const past = { ...stats, hotKeys: 0, cache: { ...stats.cache, entries: 0, bytes: 0 } };
+    const past = { ...stats, hotKeys: 0, watches: 0, cache: { ...stats.cache, entries: 0, bytes: 0 } };
     this.#past = addStats(this.#past, past);
     this.#warps.delete(space);
   }

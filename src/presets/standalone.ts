@@ -1,4 +1,5 @@
 import { memoryAdapter } from "../adapter/memory/memory-adapter.ts";
+import { MemoryStorage } from "../adapter/memory/memory-storage.ts";
 import { nullAdapter } from "../adapter/null/null-adapter.ts";
 import { memoryCache } from "../cache/memory/memory-cache.ts";
 import { resolveStatics } from "../core/static-registrations.ts";
@@ -9,6 +10,7 @@ import { memoryLeases } from "../lease/memory/memory-leases.ts";
 import { MemoryLockSpace } from "../lock/memory/memory-lock-space.ts";
 import { memoryLocks } from "../lock/memory/memory-locks.ts";
 import type { MergeFunctions } from "../merge/merge-function.ts";
+import { memoryWatchBus } from "../watchbus/memory/memory-watch-bus.ts";
 
 /** What {@link standalone} takes. */
 export interface StandaloneOptions
@@ -25,26 +27,28 @@ export interface StandaloneOptions
 }
 
 /**
- * A Warp in one process, with nothing behind it: for tests, tools and single servers. Its locks keep out whoever uses the same `Warp`, and no other process; leases want the
- * storage.
+ * A Warp in one process, with nothing behind it: for tests, tools and single servers. Its locks keep out whoever uses the same `Warp`, and no other process; leases and
+ * watches want the storage.
  */
 export function standalone(options: StandaloneOptions): Warp {
   const { host, storage = true, merges, registrations = [], maxEntries, maxBytes, ...rest } = options;
   const locks = new MemoryLockSpace(host);
   const leases = storage ? new MemoryLeaseSpace(host) : undefined;
+  const kept = storage
+    ? new MemoryStorage({
+        ...host,
+        statics: resolveStatics(registrations),
+        ...(merges && { merges }),
+        locks,
+        ...(leases && { leases }),
+      })
+    : undefined;
   return new Warp({
     ...rest,
     registrations,
     ...host,
-    adapter: storage
-      ? memoryAdapter({
-          ...host,
-          statics: resolveStatics(registrations),
-          ...(merges && { merges }),
-          locks,
-          ...(leases && { leases }),
-        })
-      : nullAdapter(host),
+    adapter: kept === undefined ? nullAdapter(host) : memoryAdapter({ storage: kept }),
+    ...(kept && { watches: memoryWatchBus({ ...host, log: kept.watching }) }),
     locks: memoryLocks({ space: locks }),
     ...(leases && { leases: memoryLeases({ space: leases }) }),
     cache: memoryCache({

@@ -94,14 +94,17 @@ export interface WatchOptions {
  * signal, by {@link end} and with its bus, and throws what else it ends with: `forbidden`, `token_expired`, `space_not_found`.
  */
 export interface Watch extends AsyncIterable<readonly WatchItem[]> {
-  /** To resume behind all that was taken, also where that is nothing (rule WA3). Undefined while a snapshot is under way. */
+  /**
+   * To resume behind all items that were taken, also where those are none (rule WA3): the last ones count once more are asked for. Undefined while a snapshot is
+   * under way.
+   */
   readonly cursor: string | undefined;
   /** Idempotent. Nothing is told afterwards. */
   end(): void;
 }
 
 /** Bytes for those who watch. */
-export interface PublishOptions extends CallLimits {
+export interface PublicationOptions extends CallLimits {
   /** It is kept in the log and told to those who resume later, too. Default false: it goes to who watches now. */
   readonly retained?: boolean;
   /** What tells a repeat: scoped, see `scopeOpId`. */
@@ -120,7 +123,7 @@ export interface WatchBus {
    * Publishes to those who watch a key, or whose keys or prefixes begin with a prefix or begin it. Nothing is stored under the key. Gives where it stands in the log
    * where it is retained (a prefix: in each shard), else nothing. Throws `invalid_key`, `value_too_large` above 64 KiB, `invalid_op_id`, `op_id_expired`, `op_id_reused`.
    */
-  publish(target: WatchTarget, payload: Payload, options: PublishOptions): Promise<readonly Position[]>;
+  publish(target: WatchTarget, payload: Payload, options: PublicationOptions): Promise<readonly Position[]>;
   /** Watches that are under way, by what they watch. */
   readonly watched: ReadonlyMap<string, number>;
   /** Ends every watch; idempotent. Calls after it are `warp_closed`. */

@@ -6,7 +6,7 @@ import type { Clock, Timers } from "../../runtime/clock.ts";
 import { cursorAhead, parseWatchCursor } from "../cursor.ts";
 import { checkWatch } from "../options.ts";
 import type {
-  PublishOptions,
+  PublicationOptions,
   Watch,
   WatchBus,
   WatchBusSupports,
@@ -84,7 +84,7 @@ class MemoryWatchBus implements WatchBus {
   async publish(
     target: WatchTarget,
     payload: Payload,
-    options: PublishOptions,
+    options: PublicationOptions,
   ): Promise<readonly Position[]> {
     this.#checkOpen();
     checkCallLimits(options);

@@ -27,6 +27,7 @@ export class MemoryWatch implements Watch {
   #place: LogPlace;
   /** The key that the snapshot has come to; undefined: there is none under way. */
   #snapshot: { readonly after: string | undefined } | undefined;
+  #cursor: string | undefined;
   #passing: PassingPublication[] = [];
   #missed = false;
   #isOver = false;
@@ -40,10 +41,11 @@ export class MemoryWatch implements Watch {
       this.#place = log.position;
       this.#snapshot = { after: undefined };
     } else this.#place = beginning.at;
+    this.#cursor = this.#here;
   }
 
   get cursor(): string | undefined {
-    return this.#snapshot === undefined ? this.#cursorAt(this.#place.revision) : undefined;
+    return this.#cursor;
   }
 
   /** The log has grown. */
@@ -77,6 +79,8 @@ export class MemoryWatch implements Watch {
   async *[Symbol.asyncIterator](): AsyncGenerator<readonly WatchItem[], void, void> {
     try {
       while (!this.#isOver) {
+        // Only now what was told last has been taken.
+        this.#cursor = this.#here;
         const items = this.#read();
         if (items === undefined) {
           await new Promise<void>((resolve) => {
@@ -118,7 +122,7 @@ export class MemoryWatch implements Watch {
       mode === "keys" || payload === undefined ? { key, version } : { key, version, payload },
     );
     this.#snapshot = more ? { after: items.at(-1)?.key } : undefined;
-    return [{ kind: "snapshot", entries, done: !more, cursor: this.cursor }];
+    return [{ kind: "snapshot", entries, done: !more, cursor: this.#here }];
   }
 
   #readLog(head: Position): readonly WatchItem[] {
@@ -156,6 +160,10 @@ export class MemoryWatch implements Watch {
   #found({ kind, key, revision, payload }: WatchedEntry): readonly FoundEvent[] {
     if (!kinds.has(kind) || !wants(this.#filter, kind as WatchKind, key)) return [];
     return [{ kind: kind as WatchKind, key, revision, version: kind === "set" ? revision : 0, payload }];
+  }
+
+  get #here(): string | undefined {
+    return this.#snapshot === undefined ? this.#cursorAt(this.#place.revision) : undefined;
   }
 
   #cursorAt(revision: number): string | undefined {

@@ -1,0 +1,83 @@
+import type { WarpError } from "../errors.ts";
+import type { Codec } from "../runtime/codec.ts";
+import type { WatchOptions } from "../watchbus/watchbus.ts";
+import type { MutationOptions } from "./mutation-types.ts";
+
+/** Where an item stands in the logs that are watched: to resume behind it (rule WA3). Undefined while a snapshot is under way. */
+interface AtCursor {
+  readonly cursor: string | undefined;
+}
+
+/** A change of a key, or a publication. */
+interface KeyEvent extends AtCursor {
+  readonly key: string;
+  /** The key's version after it; 0: absent, or a publication. */
+  readonly version: number;
+  /** Of its shard's log. Of a publication that is not retained: what it comes after. */
+  readonly revision: number;
+}
+
+/** What was written or published. */
+interface Carried<T> {
+  /** Undefined in the mode `keys`, where it is `omitted`, and where it can't be decoded. */
+  readonly value: T | undefined;
+  readonly contentType?: string;
+  /** It was too large for the log (16 KiB), or has been in it for too long: read the key. */
+  readonly omitted?: true;
+  /** Why it can't be decoded; the watch goes on. */
+  readonly error?: WarpError;
+}
+
+/** What a watch tells. */
+export type WatchedItem<T = unknown> =
+  | (KeyEvent & Carried<T> & { readonly kind: "set" | "publish" })
+  /** A publication to a prefix, which is its `key`. */
+  | (KeyEvent & Carried<T> & { readonly kind: "publishPrefix" })
+  | (KeyEvent & { readonly kind: "delete" | "expire" })
+  /** A part of the state; `done`: it is whole. Later events may tell again what it has. */
+  | (AtCursor & {
+      readonly kind: "snapshot";
+      readonly entries: readonly (Carried<T> & { readonly key: string; readonly version: number })[];
+      readonly done: boolean;
+    })
+  /** What happened can't be told: what is known is void, the state follows as a snapshot. */
+  | (AtCursor & {
+      readonly kind: "gap";
+      readonly why: "compacted" | "epoch" | "slow";
+      /** Of the keys of this shard. */
+      readonly shard: number;
+    })
+  /** Publications that are not retained were left out, because this watch was too slow. */
+  | (AtCursor & { readonly kind: "missed" });
+
+/** Options of `warp.watch`. */
+export interface WatchCall<T = unknown> extends WatchOptions {
+  /** Default `jsonCodec`. */
+  readonly codec?: Codec<T>;
+  /**
+   * Takes every item in place of a loop, one at a time: a promise that it gives is waited for. What it throws is an `error` event of the node, and the next item
+   * comes.
+   */
+  readonly onEvent?: (item: WatchedItem<T>) => void | Promise<void>;
+}
+
+/** Options of `scope.watch`. */
+export interface ScopeWatchCall<T> extends Omit<WatchCall<T>, "codec"> {
+  /** One id of the scope; not together with `prefix`. */
+  readonly id?: string;
+  /** Ids that begin with it. Default: all. */
+  readonly prefix?: string;
+}
+
+/** Options of `warp.publish`. */
+export interface PublishCall<T = unknown> extends MutationOptions {
+  readonly codec?: Codec<T>;
+  /** Kept in the log, and told to those who resume later, too. Default false: it goes to who watches now. */
+  readonly retained?: boolean;
+}
+
+export interface Published {
+  readonly opId: string;
+  /** Where it stands, `epoch.revision`, in each log that keeps it; empty where it is not retained. */
+  readonly cursors: readonly string[];
+}

@@ -1,0 +1,119 @@
+import { WarpError } from "../errors.ts";
+import { formatCursor } from "../protocol/position.ts";
+import type { WatchTarget } from "../protocol/watch.ts";
+import { checkPublication } from "../protocol/watch-rules.ts";
+import type { WatchBus, WatchOptions } from "../watchbus/watchbus.ts";
+import { callOptions } from "./call.ts";
+import { OpIds } from "./draft.ts";
+import { checkValue, type Reading } from "./entry.ts";
+import type { Parts } from "./parts.ts";
+import { WatchHandle } from "./watch.ts";
+import type { PublishCall, Published, WatchCall } from "./watch-types.ts";
+
+/** The watches of a node, and what it publishes to those of all. */
+export class Watches {
+  readonly #parts: Parts;
+  readonly #driver: WatchBus | undefined;
+  #open = 0;
+
+  constructor(parts: Parts, driver: WatchBus | undefined) {
+    this.#parts = parts;
+    this.#driver = driver;
+  }
+
+  /** Watches that are under way. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** The driver's own calls. Throws `unsupported` where there is none, `warp_closed`. */
+  get driver(): WatchBus {
+    this.#parts.lifetime.check();
+    if (this.#driver === undefined) throw new WarpError("unsupported", "this Warp was made without watching");
+    return this.#driver;
+  }
+
+  /** Begins a watch, after `before` has settled. */
+  watch<T>(
+    target: WatchTarget,
+    reading: Reading<T>,
+    options: Omit<WatchCall<T>, "codec"> = {},
+    before: () => Promise<void> | undefined = () => undefined,
+  ): WatchHandle<T> {
+    const { driver } = this;
+    const { onEvent } = options;
+    this.#open++;
+    const handle = new WatchHandle<T>({
+      reading,
+      signal: options.signal,
+      open: async (signal) => {
+        const waiting = before();
+        if (waiting !== undefined) await waiting;
+        return await driver.watch(target, { ...watchOptions(options), signal });
+      },
+      ended: () => {
+        this.#open--;
+        offEnd();
+      },
+    });
+    const offEnd = this.#parts.lifetime.onEnd(() => handle.close());
+    if (onEvent !== undefined) this.#parts.background.run(this.#tell(handle, onEvent));
+    return handle;
+  }
+
+  async publish<T>(
+    target: WatchTarget,
+    value: T,
+    reading: Reading<T>,
+    options: Omit<PublishCall<T>, "codec"> = {},
+  ): Promise<Published> {
+    const { driver } = this;
+    const opIds = new OpIds(this.#parts, options);
+    const payload = reading.codec.encode(await checkValue(value, reading.schema));
+    checkPublication({ target, payload });
+    const positions = await driver.publish(target, payload, {
+      ...callOptions(options),
+      opId: opIds.single(),
+      retained: options.retained ?? false,
+    });
+    return { opId: opIds.callOpId, cursors: positions.map(formatCursor) };
+  }
+
+  /** The callback form. What ends the watch is an `error` event: nobody else hears of it. */
+  async #tell<T>(handle: WatchHandle<T>, onEvent: NonNullable<WatchCall<T>["onEvent"]>): Promise<void> {
+    try {
+      for await (const item of handle) {
+        try {
+          await onEvent(item);
+        } catch (error) {
+          this.#failed(error);
+        }
+      }
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #failed(error: unknown): void {
+    this.#parts.counters.errors++;
+    this.#parts.emitter.emit("error", { error });
+  }
+}
+
+/** Only what the driver takes. */
+function watchOptions({ from, mode, ops }: WatchOptions): WatchOptions {
+  return {
+    ...(from === undefined ? {} : { from }),
+    ...(mode === undefined ? {} : { mode }),
+    ...(ops === undefined ? {} : { ops }),
+  };
+}
+
+/** What a scope watches. Throws `invalid_argument` for an id and a prefix at once. */
+export function watchTarget(scope: string, id: string | undefined, prefix: string | undefined): WatchTarget {
+  if (id === undefined) return { prefix: scope + (prefix ?? "") };
+  if (prefix === undefined) return { key: scope + id };
+  throw new WarpError("invalid_argument", "a scope watches an id or a prefix, not both", {
+    details: { field: "prefix" },
+  });
+}
