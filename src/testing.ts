@@ -17,6 +17,7 @@ import { memoryLocks } from "./lock/memory/memory-locks.ts";
 import type { MergeFunctions } from "./merge/merge-function.ts";
 import type { Clock, Timers } from "./runtime/clock.ts";
 import type { Random } from "./runtime/random.ts";
+import { memoryWatchBus } from "./watchbus/memory/memory-watch-bus.ts";
 
 /** Time that stands still until a test moves it. Timers of Warp follow it. */
 export interface TestClock extends Clock {
@@ -97,6 +98,7 @@ export function testWarp(options: TestWarpOptions = {}): TestWarp {
       adapter: memoryAdapter({ storage, pushes }),
       locks: memoryLocks({ space: locks }),
       leases: memoryLeases({ space: leases }),
+      watches: memoryWatchBus({ log: storage.watching, clock, timers: clock }),
       cache: memoryCache({}),
       clock,
       timers: clock,

@@ -1,5 +1,6 @@
 import type { Pushes } from "../protocol/pushes.ts";
 import type { ShardApi } from "../protocol/shard-api.ts";
+import type { Watching } from "./watching.ts";
 
 /** The way from a node to the shards of one space. Transports: `rpc/` in a Worker, `socket/` elsewhere; in tests a direct one. */
 export interface ShardConnection {
@@ -17,6 +18,8 @@ export interface ShardConnection {
   used?(index: number): void;
   /** What shards tell unasked; absent: nothing. */
   readonly pushes?: Pushes | undefined;
+  /** Watches; absent: there can be none over it. */
+  readonly watching?: Watching | undefined;
   /**
    * Turns what a call threw into a WarpError: `overloaded`, `unavailable`, … with the outcome that is true for a mutation of
    * unknown fate.

@@ -31,6 +31,7 @@ import type { ShardConnection } from "./shard-connection.ts";
 import { gather, groupByShard } from "./shard-groups.ts";
 import { type Intent, type Send, SpaceSession } from "./space-session.ts";
 import { type AskedOperation, mutateSpace, resolveSpace, transactSpace } from "./space-writes.ts";
+import type { Watching } from "./watching.ts";
 
 /** What a {@link SpaceClient} is made of. */
 export interface SpaceClientOptions {
@@ -83,6 +84,11 @@ export class SpaceClient {
   /** What the shards tell unasked; undefined: nothing. */
   get pushes(): Pushes | undefined {
     return this.#session.pushes;
+  }
+
+  /** Undefined: nothing can be watched over this connection. */
+  get watching(): Watching | undefined {
+    return this.#session.watching;
   }
 
   /** The entries of `keys`, in order; `strong`: the newest, `hold`: to be held for strong reads as well. Throws `space_not_found`. */

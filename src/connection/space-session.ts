@@ -12,6 +12,7 @@ import type { CallLimits } from "../runtime/call-limits.ts";
 import type { Timers } from "../runtime/clock.ts";
 import { Attempt, withOutcome } from "./attempt.ts";
 import type { ShardConnection } from "./shard-connection.ts";
+import type { Watching } from "./watching.ts";
 
 /** Whether a call only looks or may change something: only a change makes a space, and only a look is repeated. */
 export type Intent = "read" | "mutation";
@@ -127,6 +128,11 @@ export class SpaceSession {
   /** What the shards tell unasked; undefined: nothing. */
   get pushes(): Pushes | undefined {
     return this.#connection.pushes;
+  }
+
+  /** Undefined: nothing can be watched over this connection. */
+  get watching(): Watching | undefined {
+    return this.#connection.watching;
   }
 
   async close(): Promise<void> {

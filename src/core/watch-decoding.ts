@@ -18,11 +18,11 @@ export async function decodeItem<T>(item: WatchItem, reading: Reading<T>): Promi
           ...(await carried(payload, reading)),
         })),
       );
-      return { kind: "snapshot", entries, done: item.done, cursor: item.cursor };
+      return { ...item, entries };
     }
   }
-  const { kind, key, version, revision, cursor, payload, omitted } = item;
-  const event = { key, version, revision, cursor };
+  const { kind, key, version, revision, shard, cursor, payload, omitted } = item;
+  const event = { key, version, revision, shard, cursor };
   if (kind === "delete" || kind === "expire") return { ...event, kind };
   return { ...event, kind, ...(await carried(payload, reading)), ...(omitted ? { omitted } : {}) };
 }

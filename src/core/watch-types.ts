@@ -15,6 +15,7 @@ interface KeyEvent extends AtCursor {
   readonly version: number;
   /** Of its shard's log. Of a publication that is not retained: what it comes after. */
   readonly revision: number;
+  readonly shard: number;
 }
 
 /** What was written or published. */
@@ -34,17 +35,21 @@ export type WatchedItem<T = unknown> =
   /** A publication to a prefix, which is its `key`. */
   | (KeyEvent & Carried<T> & { readonly kind: "publishPrefix" })
   | (KeyEvent & { readonly kind: "delete" | "expire" })
-  /** A part of the state; `done`: it is whole. Later events may tell again what it has. */
+  /**
+   * A part of the state of a shard's keys. `first`: it begins, what was known of them is void; `done`: the state of all shards is whole. Events may tell again what it has, with the
+   * same version.
+   */
   | (AtCursor & {
       readonly kind: "snapshot";
       readonly entries: readonly (Carried<T> & { readonly key: string; readonly version: number })[];
+      readonly shard: number;
+      readonly first: boolean;
       readonly done: boolean;
     })
-  /** What happened can't be told: what is known is void, the state follows as a snapshot. */
+  /** What happened to the keys of a shard can't be told: what is known of them is void, their state follows as a snapshot. */
   | (AtCursor & {
       readonly kind: "gap";
       readonly why: "compacted" | "epoch" | "slow";
-      /** Of the keys of this shard. */
       readonly shard: number;
     })
   /** Publications that are not retained were left out, because this watch was too slow. */

@@ -24,6 +24,7 @@ import { callerHeader, formatCaller } from "../protocol/wire/caller.ts";
 import type { Background } from "../runtime/background.ts";
 import { randomHex } from "../runtime/ids.ts";
 import { maxKvTtlMs } from "../runtime/limits.ts";
+import { shardWatchBus } from "../watchbus/shard/shard-watch-bus.ts";
 
 /** The Durable Object namespace of `WarpShard`: its stubs answer calls, and open sockets. */
 export interface EdgeNamespace<Id = unknown> extends ShardNamespace<Id> {
@@ -75,6 +76,8 @@ export function edgeNode(options: EdgeOptions): EdgeNode {
     adapter: shardAdapter(client),
     locks: shardLocks({ client }),
     leases: shardLeases(client),
+    // Here it publishes only: what is watched wants a connection that outlives a request.
+    watches: shardWatchBus({ client, timers: workersTimers }),
     // Timers end with the request that set them.
     renewLeases: false,
     cache: memoryCache({

@@ -12,6 +12,7 @@ import { nodeElapsed, nodeHost } from "../platform/node.ts";
 import { nodeSockets } from "../platform/node-sockets.ts";
 import { fromBase64Url, fromUtf8 } from "../runtime/bytes.ts";
 import { randomHex } from "../runtime/ids.ts";
+import { shardWatchBus } from "../watchbus/shard/shard-watch-bus.ts";
 
 /** Options of {@link connectWarp}. */
 export interface ConnectOptions
@@ -60,6 +61,7 @@ export function connectWarp(url: string, options: ConnectOptions = {}): Warp {
     adapter: shardAdapter(client),
     locks: shardLocks({ client, sessions: true }),
     leases: shardLeases(client),
+    watches: shardWatchBus({ client, timers: host.timers }),
     cache: memoryCache({
       ...(maxEntries === undefined ? {} : { maxEntries }),
       ...(maxBytes === undefined ? {} : { maxBytes }),

@@ -195,6 +195,10 @@ export const maxSubscriptions = 8;
 export const maxQueuedBusEvents = 10_000;
 /** Publications of a node that a sync bus has not yet answered; beyond, they fail. */
 export const maxPendingPublishes = 10_000;
+/** A watch whose reader is slow: bytes that wait for it, where shards go on, and publications that are not retained (in memory). */
+export const maxWatchQueueBytes = 1_048_576;
+export const watchResumeBytes = 262_144;
+export const maxWaitingPublications = 1_000;
 /** Watches: largest publication, in bytes; subscriptions of one session; bytes of values after which a frame of events ends. */
 export const maxPublishBytes = 65_536;
 export const maxSubscriptionsPerSession = 256;

@@ -1,11 +1,5 @@
 import { WarpError } from "../errors.ts";
-import {
-  concerns,
-  type WatchFilter,
-  type WatchKind,
-  watchModes,
-  watchOperations,
-} from "../protocol/watch.ts";
+import { type WatchFilter, watchModes, watchOperations } from "../protocol/watch.ts";
 import { checkTarget } from "../protocol/watch-rules.ts";
 import type { WatchOptions, WatchTarget } from "./watchbus.ts";
 
@@ -28,12 +22,6 @@ export function checkWatch(target: WatchTarget, { mode, ops, signal, from }: Wat
 
 function wrong(field: string, form: string): WarpError {
   return new WarpError("invalid_argument", `${field} is ${form}`, { details: { field } });
-}
-
-/** Whether an entry of the log is one that `filter` wants. */
-export function wants({ target, ops }: WatchFilter, kind: WatchKind, key: string): boolean {
-  if (!concerns(target, key, kind === "publishPrefix")) return false;
-  return ops === undefined || ops.includes(kind === "publishPrefix" ? "publish" : kind);
 }
 
 /** What a watch is counted under. */

@@ -55,18 +55,20 @@ export interface WatchedKey {
 export type WatchItem =
   | WatchEvent
   /**
-   * A part of the state, in order of the keys within a shard. What changed while it was gathered follows as events, so an event may tell again what a
-   * snapshot has. With `done` it is whole; before, there is no cursor.
+   * A part of the state of a shard's keys. `first`: it begins, and what was known of them before is void. Events may come between its parts, of keys that were told or that were
+   * not; where an event tells again what the state has, it has its version. `done`: the state is whole, of all shards; before, there is no cursor.
    */
   | {
       readonly kind: "snapshot";
       readonly entries: readonly WatchedKey[];
+      readonly shard: number;
+      readonly first: boolean;
       readonly done: boolean;
       readonly cursor: string | undefined;
     }
   /**
-   * What happened to the keys of `shard` since the last item can't be told: the log was trimmed, or its shard lost its storage. What is known of them is
-   * void; their state follows as a snapshot.
+   * What happened to the keys of `shard` since the last item can't be told: the log was trimmed, or its shard lost its storage, or (`slow`) there was too much of it for a
+   * watch of the newest. What is known of them is void; their state follows as a snapshot.
    */
   | {
       readonly kind: "gap";

@@ -32,6 +32,7 @@ export function watchBusEvents({ run }: WatchBusUnderTest): void {
 
   it("TX1 the parts of a transaction are told together, at one revision; only the last one's cursor lies behind it", () =>
     run(async (bed) => {
+      await bed.set("{t}", "0");
       const watch = await WatchTester.open(bed, { prefix: "{t}" });
       const before = watch.watch.cursor;
       await bed.together({ "{t}a": "1", "{t}b": "2", "{t}c": "3" });

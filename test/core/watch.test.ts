@@ -33,11 +33,12 @@ describe("warp.watch", () => {
         key: "user:1",
         version: first.version,
         revision: first.version,
+        shard: 0,
         cursor: expect.stringMatching(/^[0-9a-f]{16}\.1$/),
         value: { n: 1 },
         contentType: "application/json",
       },
-      { kind: "delete", key: "user:1", version: 0, revision: 3, cursor: expect.any(String) },
+      { kind: "delete", key: "user:1", version: 0, revision: 3, shard: 0, cursor: expect.any(String) },
     ]);
     expect(warp.stats().watches).toBe(0);
     expect(
@@ -76,6 +77,7 @@ describe("warp.watch", () => {
     const [state] = await take(watch, 1);
     expect(state).toMatchObject({
       kind: "snapshot",
+      first: true,
       done: true,
       entries: [{ key: "a", version: 1, value: 1, contentType: "application/json" }],
     });

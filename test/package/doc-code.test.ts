@@ -32,6 +32,11 @@ const given: Readonly<Record<string, string>> = {
     declare const clock: Clock;
     declare const random: Random;
     declare function mine(): Adapter;`,
+  "docs/watchbus.md": `
+    import { standalone } from "warp-edge";
+    import { nodeHost } from "warp-edge/node";
+    interface User { readonly name: string }
+    declare function report(...facts: unknown[]): void;`,
   "docs/syncbus.md": `
     import type { SyncBus } from "warp-edge";
     import { syncBusContract } from "../../test/contract/syncbus.ts";

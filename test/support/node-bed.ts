@@ -13,6 +13,7 @@ import { Hub } from "../../src/shard/hub/hub.ts";
 import type { HubSocket } from "../../src/shard/hub/hub-socket.ts";
 import { dropAll } from "../../src/shard/schema.ts";
 import type { ShardOptions } from "../../src/shard/shard.ts";
+import { shardWatchBus } from "../../src/watchbus/shard/shard-watch-bus.ts";
 import { directConnection } from "./direct-connection.ts";
 import { MortalSql } from "./mortal-sql.ts";
 import { seeded } from "./seeded.ts";
@@ -23,6 +24,7 @@ import { VirtualWire, type WireEnd, type WireEndEvents } from "./virtual-wire.ts
 /** A node over sockets, and the wire that it is on. */
 export interface WiredNode {
   readonly warp: Warp;
+  readonly client: SpaceClient;
   readonly wire: VirtualWire;
   readonly errors: unknown[];
 }
@@ -56,12 +58,18 @@ export class NodeBed {
   #nodes = 0;
 
   /** `caller`: who the nodes over sockets are. */
-  constructor(sql: Sql, options: Partial<WarpOptions> = {}, caller: Partial<Caller> = {}) {
+  constructor(
+    sql: Sql,
+    options: Partial<WarpOptions> = {},
+    caller: Partial<Caller> = {},
+    shard: Partial<ShardOptions> = {},
+  ) {
     this.#sql = sql;
     this.#caller = caller;
     this.#options = options;
     const mortal = new MortalSql(sql);
-    this.bed = new ShardBed(sql, { clock: this.clock, timers: this.clock, ...this.#host(mortal) });
+    const { clock } = this;
+    this.bed = new ShardBed(sql, { clock, timers: clock, ...shard, ...this.#host(mortal) });
     Object.defineProperty(this.bed, "nowMs", { get: () => this.clock.now() });
     this.#instance = this.#begin(mortal);
   }
@@ -81,7 +89,8 @@ export class NodeBed {
       clock: this.clock,
       random: seeded(seed),
     });
-    return { wire, ...this.#warp(new SpaceClient({ connection, timers: this.clock }), seed, rest) };
+    const client = new SpaceClient({ connection, timers: this.clock });
+    return { wire, client, ...this.#warp(client, seed, rest) };
   }
 
   /** A node that calls the shard without a session, as a Worker isolate does. */
@@ -108,6 +117,7 @@ export class NodeBed {
       adapter: shardAdapter(client),
       locks: shardLocks({ client, sessions: client.pushes !== undefined }),
       leases: shardLeases(client),
+      watches: shardWatchBus({ client, timers: this.clock }),
       cache: memoryCache({}),
       clock: this.clock,
       timers: this.clock,

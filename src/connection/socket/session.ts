@@ -8,11 +8,13 @@ import {
   type ServerFrame,
   type WireMethod,
 } from "../../protocol/wire/frames.ts";
+import type { WatchClientFrame } from "../../protocol/wire/watch-frames.ts";
 import { utf8Length } from "../../runtime/bytes.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import type { Socket, SocketFactory } from "../../runtime/socket.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { readClose, type SessionEnd } from "./close.ts";
+import type { WatchFrame } from "./link-watches.ts";
 import type { NodeLease } from "./node-lease.ts";
 import { PendingCalls, type Received } from "./pending-calls.ts";
 
@@ -27,6 +29,8 @@ export interface SessionEvents {
   invalidate(invalidation: Omit<PushedInvalidation, "shard">): readonly (void | Promise<void>)[];
   /** A grant of this session has ended. */
   lost?(frame: Frame<"lost">): void;
+  /** About watches. */
+  watched?(frame: WatchFrame): void;
   /** The shard asks to be left, within so many ms. */
   go(withinMs: number): void;
   /** At each beat: a moment to look whether it is still used. */
@@ -123,6 +127,11 @@ export class Session {
     return answer;
   }
 
+  /** Sends a frame about a watch, where it is open. */
+  tell(frame: WatchClientFrame): void {
+    if (this.isOpen) this.#send(frame);
+  }
+
   /** Strong keys are read: sees to it that the session has the node lease, or will. */
   wantLease(): void {
     const { lease } = this.#parts;
@@ -206,7 +215,16 @@ export class Session {
       case "prog":
       case "gap":
         // With an id it is about a watch.
-        if (frame.t !== "gap" || frame.id === undefined) this.#pushed(frame);
+        if (frame.t === "gap" && frame.id !== undefined) this.#watched({ ...frame, id: frame.id });
+        else this.#pushed(frame);
+        return;
+      case "on":
+      case "we":
+      case "snap":
+      case "msg":
+      case "missed":
+      case "end":
+        this.#watched(frame);
         return;
       case "inv":
         this.#invalidate(frame);
@@ -231,6 +249,14 @@ export class Session {
       this.#events.pushed(frame);
     } catch (error) {
       this.giveUp("what was pushed could not be taken", error);
+    }
+  }
+
+  #watched(frame: WatchFrame): void {
+    try {
+      this.#events.watched?.(frame);
+    } catch (error) {
+      this.giveUp("what was told to a watch could not be taken", error);
     }
   }
 

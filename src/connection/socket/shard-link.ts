@@ -7,6 +7,7 @@ import { fraction } from "../../runtime/random.ts";
 import { Backoff } from "./backoff.ts";
 import type { SessionEnd } from "./close.ts";
 import { deliverInvalidation, deliverLoss, deliverPush, deliverWelcome } from "./deliver.ts";
+import { LinkWatches } from "./link-watches.ts";
 import { NodeLease } from "./node-lease.ts";
 import type { ResolvedSocketOptions } from "./options.ts";
 import { PushCursor } from "./push-cursor.ts";
@@ -25,6 +26,7 @@ type State =
 
 /** The way to one shard: sessions one after the other, the next one when the last has ended and somebody needs it. */
 export class ShardLink {
+  readonly watches: LinkWatches;
   readonly #shard: number;
   readonly #options: ResolvedSocketOptions;
   readonly #listeners: ReadonlySet<PushListener>;
@@ -56,6 +58,11 @@ export class ShardLink {
     this.#backoff = new Backoff(options.random, options.backoff);
     this.#cursor = new PushCursor(shard);
     this.#usedAtMs = options.elapsed.now();
+    this.watches = new LinkWatches(shard, {
+      send: (frame) => this.#session?.tell(frame),
+      // What keeps it from being reached is told to the watches where it is for good, and else tried again.
+      needed: () => void this.ready().catch((error: unknown) => this.#unreached(error)),
+    });
   }
 
   /**
@@ -124,7 +131,9 @@ export class ShardLink {
     this.#cancelRetirement();
     this.#retiring?.leave("the node closes");
     this.#session?.leave("the node closes");
-    this.#settle(new WarpError("warp_closed", "this connection is closed"));
+    const closed = new WarpError("warp_closed", "this connection is closed");
+    this.#settle(closed);
+    this.watches.fail(closed);
   }
 
   #connect(): void {
@@ -169,11 +178,15 @@ export class ShardLink {
           deliverWelcome(this.#listeners, this.#shard, this.#cursor, frame);
           this.#state = { name: "open" };
           this.#settle(undefined);
+          this.watches.welcomed();
         },
         pushed: (frame) => {
           if (this.#session === session) deliverPush(this.#listeners, this.#shard, this.#cursor, frame);
         },
         invalidate: (invalidation) => deliverInvalidation(this.#listeners, this.#shard, invalidation),
+        watched: (frame) => {
+          if (this.#session === session) this.watches.take(frame);
+        },
         lost: (frame) => deliverLoss(this.#listeners, this.#shard, frame),
         go: (withinMs) => this.#retire(session, withinMs),
         beat: () => this.#beat(session),
@@ -187,7 +200,7 @@ export class ShardLink {
   #beat(session: Session): void {
     this.#backoff.reset();
     const unusedMs = this.#options.elapsed.now() - this.#usedAtMs;
-    if (unusedMs < this.#options.unusedMs || session.calls > 0) return;
+    if (unusedMs < this.#options.unusedMs || session.calls > 0 || this.watches.areWanted) return;
     // What happens until it is used again is asked for then: a replay of it all would cost more.
     this.#cursor.jump(undefined);
     session.leave("nobody uses it");
@@ -197,11 +210,13 @@ export class ShardLink {
     if (this.#session !== session) return;
     this.#session = undefined;
     for (const listener of this.#listeners) listener.lost(this.#shard);
+    if (isForGood(end)) this.watches.fail(end.error);
+    this.watches.lost();
     if (this.#state.name === "closed") return;
     const nowMs = this.#options.elapsed.now();
     if (end.next === "refused") {
       this.#state = { name: "refused", error: end.error, untilMs: nowMs + refusedHoldMs };
-    } else if (end.next === "unused") this.#state = { name: "unused" };
+    } else if (end.next === "unused" && !this.watches.areWanted) this.#state = { name: "unused" };
     else {
       const waitMs = this.#backoff.next(end.next === "now");
       this.#state = { name: "waiting", dueAtMs: nowMs + waitMs };
@@ -212,7 +227,7 @@ export class ShardLink {
 
   #reconnect(): void {
     const isUsed = this.#options.elapsed.now() - this.#usedAtMs < this.#options.unusedMs;
-    if (isUsed || this.#waiters.size > 0) this.#connect();
+    if (isUsed || this.#waiters.size > 0 || this.watches.areWanted) this.#connect();
     else this.#state = { name: "unused" };
   }
 
@@ -224,6 +239,7 @@ export class ShardLink {
       this.#session = undefined;
       session.lease.end();
       for (const listener of this.#listeners) listener.lost(this.#shard);
+      this.watches.lost();
       this.#retiring = session;
       const leave = (): void => {
         this.#retiring = undefined;
@@ -235,6 +251,13 @@ export class ShardLink {
     });
   }
 
+  /** A watch wanted a session, and there was none. Where the next attempt is only far off, it will come. */
+  #unreached(error: unknown): void {
+    const { name } = this.#state;
+    if (name === "refused" || name === "closed")
+      this.watches.fail(WarpError.from(error, "unavailable", "no way"));
+  }
+
   #settle(error: WarpError | undefined): void {
     const waiters = [...this.#waiters];
     this.#waiters.clear();
@@ -243,6 +266,11 @@ export class ShardLink {
       else reject(error);
     }
   }
+}
+
+/** Whether connecting again would end the same way, so that nobody need wait for it: refused, or the space is gone. */
+function isForGood({ next, error }: SessionEnd): boolean {
+  return next === "refused" || (next === "unused" && error.code !== "unavailable");
 }
 
 /** What a caller gets who has sent nothing. */

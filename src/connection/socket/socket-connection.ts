@@ -2,6 +2,7 @@ import { WarpError } from "../../errors.ts";
 import type { Pushes, PushListener } from "../../protocol/pushes.ts";
 import type { ShardApi } from "../../protocol/shard-api.ts";
 import type { ShardConnection } from "../shard-connection.ts";
+import type { Watching } from "../watching.ts";
 import { type ResolvedSocketOptions, resolveSocketOptions, type SocketConnectionOptions } from "./options.ts";
 import { ShardLink } from "./shard-link.ts";
 import { socketShard } from "./socket-shard.ts";
@@ -13,13 +14,14 @@ import { socketShard } from "./socket-shard.ts";
  */
 export function socketConnection(
   options: SocketConnectionOptions,
-): ShardConnection & { readonly pushes: Pushes } {
+): ShardConnection & { readonly pushes: Pushes; readonly watching: Watching } {
   return new SocketConnection(resolveSocketOptions(options));
 }
 
 class SocketConnection implements ShardConnection {
   readonly space: string;
   readonly pushes: Pushes;
+  readonly watching: Watching;
   readonly #options: ResolvedSocketOptions;
   readonly #links = new Map<number, { readonly link: ShardLink; readonly api: ShardApi }>();
   readonly #listeners = new Set<PushListener>();
@@ -35,6 +37,9 @@ class SocketConnection implements ShardConnection {
         return () => void this.#listeners.delete(listener);
       },
       servesUntilMs: (shard, tenure) => this.#servesUntilMs(shard, tenure),
+    };
+    this.watching = {
+      watch: (shard, filter, from, listener) => this.#at(shard).link.watches.open(filter, from, listener),
     };
   }
 

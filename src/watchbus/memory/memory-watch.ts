@@ -1,17 +1,14 @@
 import type { Position } from "../../protocol/position.ts";
 import { type WatchFilter, type WatchKind, watchOperations } from "../../protocol/watch.ts";
+import { wants, wantsState } from "../../protocol/watch-match.ts";
+import { maxListLimit, maxWaitingPublications } from "../../runtime/limits.ts";
 import { formatWatchCursor, type LogPlace } from "../cursor.ts";
 import { type FoundEvent, newest, toEvent, withCursors } from "../events.ts";
-import { wants } from "../options.ts";
 import type { Watch, WatchItem } from "../watchbus.ts";
 import type { PassingPublication, WatchedEntry, WatchedLog } from "./watched-log.ts";
 
 /** Entries that one look into the log reads at most. */
 const entriesAtOnce = 1_000;
-/** Keys of one page of a snapshot, at most. */
-const keysAtOnce = 1_000;
-/** Publications that wait for a slow watch: older ones go. */
-const maxPassing = 1_000;
 
 const kinds: ReadonlySet<string> = new Set([...watchOperations, "publishPrefix"]);
 
@@ -61,7 +58,7 @@ export class MemoryWatch implements Watch {
         : wants(this.#filter, "publishPrefix", target.prefix);
     if (!isWanted) return;
     this.#passing.push(publication);
-    if (this.#passing.length > maxPassing) {
+    if (this.#passing.length > maxWaitingPublications) {
       this.#passing.shift();
       this.#missed = true;
     }
@@ -111,18 +108,22 @@ export class MemoryWatch implements Watch {
 
   #readState(after: string | undefined, head: Position): readonly WatchItem[] {
     const { target, mode } = this.#filter;
-    if (this.#place.revision < this.#log.floor) {
-      // What has changed since it was begun can't be told any more: begun anew.
-      this.#place = head;
+    const first = after === undefined;
+    // From the first page on the log tells what changes.
+    if (first) this.#place = head;
+    else if (this.#place.revision < this.#log.floor) {
+      // It can't tell that any more: begun anew.
       this.#snapshot = { after: undefined };
       return [{ kind: "gap", why: "compacted", shard: head.shard, cursor: undefined }];
     }
-    const { items, more } = this.#log.list(target, after, keysAtOnce);
+    const { items, more } = wantsState(this.#filter)
+      ? this.#log.list(target, after, maxListLimit)
+      : { items: [], more: false };
     const entries = items.map(({ key, version, payload }) =>
       mode === "keys" || payload === undefined ? { key, version } : { key, version, payload },
     );
     this.#snapshot = more ? { after: items.at(-1)?.key } : undefined;
-    return [{ kind: "snapshot", entries, done: !more, cursor: this.#here }];
+    return [{ kind: "snapshot", entries, first, done: !more, shard: head.shard, cursor: this.#here }];
   }
 
   #readLog(head: Position): readonly WatchItem[] {

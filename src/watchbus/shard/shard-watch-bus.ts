@@ -1,0 +1,136 @@
+import { Attempt } from "../../connection/attempt.ts";
+import type { SpaceClient } from "../../connection/space-client.ts";
+import { publishSpace } from "../../connection/space-publications.ts";
+import { WarpError } from "../../errors.ts";
+import { shardOf } from "../../protocol/key.ts";
+import type { Payload } from "../../protocol/payload.ts";
+import type { Position } from "../../protocol/position.ts";
+import type { WatchStart } from "../../protocol/wire/watch-frames.ts";
+import { checkCallLimits } from "../../runtime/call-limits.ts";
+import type { Timers } from "../../runtime/clock.ts";
+import { parseWatchCursor } from "../cursor.ts";
+import { checkWatch } from "../options.ts";
+import type {
+  PublicationOptions,
+  Watch,
+  WatchBus,
+  WatchBusSupports,
+  WatchOptions,
+  WatchTarget,
+} from "../watchbus.ts";
+import { Watched } from "../watched.ts";
+import { ShardWatch } from "./shard-watch.ts";
+
+/** What a {@link shardWatchBus} is made of. */
+export interface ShardWatchBusOptions {
+  /** Lent: it stays open. */
+  readonly client: SpaceClient;
+  readonly timers: Timers;
+}
+
+/**
+ * The shards' own watches. They want a connection that stays open; where there is none (in a Worker) publications alone are supported. A prefix is watched in every shard of the
+ * space, and the order of events is that of each shard.
+ */
+export function shardWatchBus(options: ShardWatchBusOptions): WatchBus {
+  return new ShardWatchBus(options);
+}
+
+class ShardWatchBus implements WatchBus {
+  readonly supports: WatchBusSupports;
+  readonly #client: SpaceClient;
+  readonly #timers: Timers;
+  readonly #watches = new Set<ShardWatch>();
+  readonly #watched = new Watched();
+  #closed = false;
+
+  constructor({ client, timers }: ShardWatchBusOptions) {
+    this.#client = client;
+    this.#timers = timers;
+    const watches = client.watching !== undefined;
+    this.supports = Object.freeze({
+      resume: watches,
+      snapshot: watches,
+      publish: true,
+      remote: true,
+      presence: false,
+    });
+  }
+
+  get watched(): ReadonlyMap<string, number> {
+    return this.#watched.names;
+  }
+
+  async watch(target: WatchTarget, options: WatchOptions = {}): Promise<Watch> {
+    this.#checkOpen();
+    const filter = checkWatch(target, options);
+    const { watching } = this.#client;
+    if (watching === undefined) {
+      throw new WarpError("unsupported", "nothing can be watched over a connection that does not stay open");
+    }
+    const { signal, from = "now" } = options;
+    const limits = signal === undefined ? {} : { signal };
+    const { shards } = await this.#client.run("read", limits, async (calls) => calls.space);
+    this.#checkOpen();
+    const starts = startsOf(target, from, shards);
+    const unwatched = this.#watched.add(target);
+    const onAbort = (): void => watch.end();
+    const watch: ShardWatch = new ShardWatch({
+      watching,
+      filter,
+      starts,
+      ended: () => {
+        signal?.removeEventListener("abort", onAbort);
+        this.#watches.delete(watch);
+        unwatched();
+      },
+    });
+    this.#watches.add(watch);
+    try {
+      await Attempt.run(this.#timers, limits, () => watch.opened);
+    } catch (error) {
+      watch.end();
+      throw error;
+    }
+    signal?.addEventListener("abort", onAbort, { once: true });
+    return watch;
+  }
+
+  async publish(
+    target: WatchTarget,
+    payload: Payload,
+    options: PublicationOptions,
+  ): Promise<readonly Position[]> {
+    this.#checkOpen();
+    checkCallLimits(options);
+    const { opId, retained = false, ...limits } = options;
+    const placed = await publishSpace(this.#client, { target, payload, opId, retained }, limits);
+    const positions = placed.map(({ answer, asOf }) => {
+      if (answer.outcome === "fail") throw WarpError.fromData(answer.error);
+      return { ...asOf, revision: answer.revision };
+    });
+    return retained ? positions : [];
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const watch of [...this.#watches]) watch.end();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new WarpError("warp_closed", "this watch bus is closed");
+  }
+}
+
+/** The shards that a watch follows, and where it begins in each. Throws `invalid_cursor`. */
+function startsOf(
+  target: WatchTarget,
+  from: NonNullable<WatchOptions["from"]>,
+  shards: number,
+): readonly { readonly shard: number; readonly from: WatchStart }[] {
+  const followed =
+    "key" in target ? [shardOf(target.key, shards)] : Array.from({ length: shards }, (_, shard) => shard);
+  if (typeof from === "string") return followed.map((shard) => ({ shard, from }));
+  const places = parseWatchCursor(from.cursor, followed.length);
+  return followed.map((shard, at) => ({ shard, from: places[at] ?? "now" }));
+}
