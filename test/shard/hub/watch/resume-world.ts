@@ -220,6 +220,9 @@ export class ResumeWorld {
 
   /** Everybody is connected, takes in what comes, and has all. */
   async #settle(): Promise<void> {
+    // A snapshot leaves out what is due, also before the log says so.
+    await this.#bed.clock.advance(300);
+    await Promise.race([this.#bed.bed.shard.onAlarm(), this.#bed.clock.advance(20)]);
     for (let round = 0; round < 4; round++) {
       for (const one of this.#clients) {
         if (one.socket !== undefined) {
