@@ -171,6 +171,16 @@ describe("WA9 a newer token on the same socket", () => {
       expect(shared.told).toEqual([]);
     }));
 
+  test("ends the session when its rights do, also one that had no end before", () =>
+    withTokens(async (bed) => {
+      const { socket } = await bed.watcher(narrow);
+      await bed.say(socket, { t: "auth", id: 1, token: "same" });
+      expect(bed.bed.alarmMs).toBe(1_790_000_100_000);
+      await bed.clock.advance(200_000);
+      await bed.bed.shard.onAlarm();
+      expect(socket.closedWith).toMatchObject({ code: 4003 });
+    }));
+
   test("that is not good, or somebody else's, changes nothing; the session ends when its own rights do", () =>
     withTokens(async (bed) => {
       const who = await bed.watcher({ ...narrow, expiresAtMs: bed.clock.now() + 1_000 });
