@@ -136,6 +136,8 @@ describe("watches over a socket", () => {
     ]);
     await say(
       bed,
+      // Of others: what this one waits for may lie before it.
+      we(9, 10, [set(10, "s3")]),
       { t: "on", id: live.id, epoch, revision: 8, live: true },
       { t: "snap", id: state.id, epoch, to: 8, es: [], first: true, done: true },
     );
