@@ -69,7 +69,7 @@ export class ShardHost {
     this.#settings = settings;
     this.#home = home;
     this.#random = kernel.chance(`shard ${index}`);
-    this.disk = new Disk(() => kernel.mark());
+    this.disk = new Disk(kernel);
     this.watch = new HubWatch(kernel);
   }
 
@@ -84,6 +84,7 @@ export class ShardHost {
       const view = new DiskView(this.#kernel, this.disk, {
         flushMs: () => this.#settings.flushMinMs + this.#random.below(this.#settings.flushSpreadMs + 1),
         failsNow: () => this.#storageErrors > 0 && this.#storageErrors-- > 0,
+        wallMs: () => time.wall.now(),
       });
       this.#instance = new Instance(time, view, this.#random, this.#settings, this.#home, {
         index: this.index,
