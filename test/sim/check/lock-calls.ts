@@ -17,7 +17,10 @@ interface Tenancy {
 type Say = (rule: string, what: string, locks: readonly LockCall[]) => void;
 
 /** Rules LK1, LK2, LK4, LK5, LK6, LK7, LK14 and OU2 as callers can see them, over all shards. */
-export function checkLockCalls(calls: readonly LockCall[], shards: (key: string) => number): readonly Violation[] {
+export function checkLockCalls(
+  calls: readonly LockCall[],
+  shards: (key: string) => number,
+): readonly Violation[] {
   const violations: Violation[] = [];
   const say: Say = (rule, what, locks) => void violations.push({ rule, what, operations: [], locks });
   for (const call of calls) {
@@ -32,7 +35,9 @@ export function checkLockCalls(calls: readonly LockCall[], shards: (key: string)
   checkEnds(calls, say);
   for (const name of new Set(tenancies.map((one) => one.name))) {
     const ofName = tenancies.filter((one) => one.name === name);
-    const forcedMs = calls.filter(({ kind, name: of }) => kind === "force" && of === name).map((one) => one.callMs);
+    const forcedMs = calls
+      .filter(({ kind, name: of }) => kind === "force" && of === name)
+      .map((one) => one.callMs);
     checkOverlaps(ofName, say);
     checkValidity(ofName, calls, forcedMs, say);
     checkGuards(name, ofName, calls, shards, say);
@@ -185,7 +190,11 @@ function checkValidity(
         );
     const early = calls.find(
       ({ fence, owner, outcome, reason, retMs }) =>
-        fence === a.one.fence && owner === a.one.owner && outcome === "fail" && reason === "expired" && retMs < a.toMs,
+        fence === a.one.fence &&
+        owner === a.one.owner &&
+        outcome === "fail" &&
+        reason === "expired" &&
+        retMs < a.toMs,
     );
     if (early !== undefined)
       say("LK6", `the fence ${a.one.fence} has expired, though it is valid until ${a.toMs.toFixed(0)} ms`, [
@@ -204,7 +213,8 @@ function checkGuards(
   say: Say,
 ): void {
   const writes = calls.filter(
-    (call) => call.kind === "guard" && call.name === name && call.outcome === "ok" && call.version !== undefined,
+    (call) =>
+      call.kind === "guard" && call.name === name && call.outcome === "ok" && call.version !== undefined,
   );
   for (const write of writes) {
     const { key = "", fence = 0, version = 0 } = write;
@@ -214,19 +224,21 @@ function checkGuards(
         (one) => mine !== undefined && one.fence > fence && one.fence < version && excludes(mine, one),
       );
       if (next !== undefined)
-        say("LK14", `${key} v${version} was written under the fence ${fence}, after ${next.fence} had been given`, [
-          write,
-          ...next.calls,
-        ]);
+        say(
+          "LK14",
+          `${key} v${version} was written under the fence ${fence}, after ${next.fence} had been given`,
+          [write, ...next.calls],
+        );
       continue;
     }
     const later = writes.find(
       (other) => other.key === key && (other.version ?? 0) < version && (other.fence ?? 0) > fence,
     );
     if (later !== undefined)
-      say("LK14", `${key} v${version} was written under the fence ${fence}, after ${later.fence} had been seen`, [
-        later,
-        write,
-      ]);
+      say(
+        "LK14",
+        `${key} v${version} was written under the fence ${fence}, after ${later.fence} had been seen`,
+        [later, write],
+      );
   }
 }

@@ -45,10 +45,10 @@ export interface LockCall {
   readonly write?: Operation;
   version?: number;
   /** An observation: where it goes on from, and what it saw. */
-  readonly after?: string;
+  readonly after?: number;
   events?: readonly ElectionEvent[];
   gap?: boolean;
-  cursor?: string;
+  to?: number;
   /** Answers to further copies of the same command, in words. */
   readonly copies?: string[];
 }

@@ -1,6 +1,7 @@
 /** Locks as their shard's commits have them, in order: what each transaction left of each name. */
 
 import type { LockGrant, LockWaiter } from "../../../src/locking/lock-store.ts";
+import { clockStepMs, lockClaimMs, lockForgetMs } from "../../../src/runtime/limits.ts";
 import type { LockCall } from "./lock-history.ts";
 import type { LockState, LockStep } from "./lock-steps.ts";
 import type { Violation } from "./violation.ts";
@@ -24,6 +25,11 @@ export interface OrderFacts {
   readonly calls: readonly LockCall[];
   /** Whether a revision is that of a log entry. */
   readonly isLogged: (revision: number) => boolean;
+  /** When the shard was told that a session had ended, in true time; undefined: it was not. */
+  readonly closedMs: (session: string) => number | undefined;
+  /** When all had calmed down, and how many instances there had been: each may have put off what was due. */
+  readonly endMs: number;
+  readonly instances: number;
 }
 
 type Say = (rule: string, what: string, about?: (call: LockCall) => boolean) => void;
@@ -37,7 +43,10 @@ export function checkLockOrder(facts: OrderFacts): readonly Violation[] {
   for (const step of steps) {
     checkExclusion(step, say);
     checkQueue(step, facts, say);
+    checkPlaces(step, facts, say);
+    checkSessions(step, facts, say);
   }
+  checkOverdue(facts, say);
   checkFences(facts, say);
   checkLives(facts, say);
   checkGrants(facts, say);
@@ -53,19 +62,20 @@ function checkExclusion({ name, after, at }: LockStep, say: Say): void {
   const taken = live.reduce((sum, { take }) => sum + take, 0);
   const isRight =
     live.length === 1 ||
-    (isShared && live.every(({ kind }) => kind === first.kind) && (first.kind === "read" || taken <= first.permits));
+    (isShared &&
+      live.every(({ kind }) => kind === first.kind) &&
+      (first.kind === "read" || taken <= first.permits));
   if (!isRight)
-    say(
-      "LK1",
-      `${name} has ${live.map(told).join(" and ")} at once, ${at.durableMs.toFixed(0)} ms`,
-      (call) => live.some((grant) => concerns(call, grant)),
+    say("LK1", `${name} has ${live.map(told).join(" and ")} at once, ${at.durableMs.toFixed(0)} ms`, (call) =>
+      live.some((grant) => concerns(call, grant)),
     );
 }
 
 /** Order of arrival, and the hand-over in the very stretch that frees a name. */
 function checkQueue(step: LockStep, { polls }: OrderFacts, say: Say): void {
   const { name, before, after, at, given } = step;
-  const isLive = (waiter: LockWaiter): boolean => waiter.liveUntilMs > at.wallMs && waiter.waitUntilMs > at.wallMs;
+  const isLive = (waiter: LockWaiter): boolean =>
+    waiter.liveUntilMs > at.wallMs && waiter.waitUntilMs > at.wallMs;
   const holds = (state: LockState, ticket: string): boolean =>
     state.live.some((grant) => grant.ticket === ticket);
   // Who waits after the stretch as before it, and was heard of all the time.
@@ -78,7 +88,9 @@ function checkQueue(step: LockStep, { polls }: OrderFacts, say: Say): void {
     const arrived = place?.arrived ?? after.queue.find(({ ticket }) => ticket === grant.ticket)?.arrived;
     const passed = waiting.find(
       (waiter) =>
-        !holds(before, waiter.ticket) && !holds(after, waiter.ticket) && waiter.arrived < (arrived ?? grant.fence),
+        !holds(before, waiter.ticket) &&
+        !holds(after, waiter.ticket) &&
+        waiter.arrived < (arrived ?? grant.fence),
     );
     if (passed !== undefined)
       say(
@@ -90,7 +102,13 @@ function checkQueue(step: LockStep, { polls }: OrderFacts, say: Say): void {
       ({ ticket, fromMs, toMs }) => ticket === grant.ticket && fromMs <= at.ranMs && toMs >= at.ranMs,
     );
     const now = after.queue.find(({ ticket }) => ticket === grant.ticket);
-    if (grant.offered && place !== undefined && !isHeard && !isLive(place) && !(now !== undefined && isLive(now)))
+    if (
+      grant.offered &&
+      place !== undefined &&
+      !isHeard &&
+      !isLive(place) &&
+      !(now !== undefined && isLive(now))
+    )
       say("LK9", `${name} was offered to ${told(grant)}, who is not heard of any more`, (call) =>
         concerns(call, grant),
       );
@@ -98,13 +116,92 @@ function checkQueue(step: LockStep, { polls }: OrderFacts, say: Say): void {
   if (after.closedUntilMs !== undefined && after.closedUntilMs > at.wallMs) return;
   const next = after.queue.find((waiter) => isLive(waiter) && !holds(after, waiter.ticket));
   // What is due ends with the next stretch.
-  const isBehind = after.closedUntilMs !== undefined || after.live.some(({ deadlineMs }) => deadlineMs <= at.wallMs);
+  const isBehind =
+    after.closedUntilMs !== undefined || after.live.some(({ deadlineMs }) => deadlineMs <= at.wallMs);
   if (next !== undefined && !isBehind && fits(after.live, next))
     say(
       "LK9",
       `${name} is free for ${next.owner} (${next.ticket}), who waits, and the stretch that freed it did not hand it over`,
       (call) => call.ticket === next.ticket || call.gaveTicket === next.ticket,
     );
+}
+
+/** A place in the queue is durable: it goes when it is claimed, given up, silent for a minute, or when its wait is over (rule LK8). */
+function checkPlaces({ name, before, after, at, ended }: LockStep, { calls }: OrderFacts, say: Say): void {
+  for (const place of before.queue) {
+    const { ticket, waitUntilMs, liveUntilMs } = place;
+    if (after.queue.some((other) => other.ticket === ticket)) continue;
+    const isForced = ended.some((grant) => grant.ticket === ticket && grant.ended?.reason === "forced");
+    const isClaimed =
+      after.live.some((grant) => grant.ticket === ticket && !grant.offered) ||
+      ended.some((grant) => grant.ticket === ticket);
+    const isGivenUp = calls.some(
+      (call) =>
+        call.kind === "cancel" && call.ticket === ticket && call.call < at.mark && call.isWrong !== true,
+    );
+    const isOver = waitUntilMs <= at.wallMs || liveUntilMs + lockForgetMs <= at.wallMs;
+    if (!isForced && !isClaimed && !isGivenUp && !isOver)
+      say(
+        "LK8",
+        `${name}: the place of ${place.owner} (${ticket}) is lost`,
+        (call) => call.ticket === ticket,
+      );
+  }
+}
+
+/** How soon a shard has to act on the end of a session, in true ms: a commit, or a few that fail. */
+const leaveMs = 1_000;
+
+/** What belongs to a session goes with it, and nobody is offered anything whose session has ended (rules LK9, LK11); a closed name stays closed (rule LK12). */
+function checkSessions(step: LockStep, { closedMs }: OrderFacts, say: Say): void {
+  const { name, before, after, at, given } = step;
+  const isGone = (session: string | undefined): boolean =>
+    session !== undefined && (closedMs(session) ?? Number.POSITIVE_INFINITY) + leaveMs < at.ranMs;
+  for (const grant of after.live)
+    if (grant.endsWithSession && !grant.offered && isGone(grant.session))
+      say("LK11", `${name}: ${told(grant)} has outlived its session`, (call) => concerns(call, grant));
+  for (const grant of given) {
+    if (grant.offered && isGone(grant.session))
+      say("LK9", `${name} was offered to ${told(grant)}, whose session had ended`, (call) =>
+        concerns(call, grant),
+      );
+    const untilMs = before.closedUntilMs ?? 0;
+    if (untilMs > at.wallMs + grainMs)
+      say("LK12", `${name} was given to ${told(grant)} while it was closed`, (call) => concerns(call, grant));
+  }
+}
+
+/** Nothing outlives its time when all is calm (rule LK11), and nobody waits for what is free (rule LK9). */
+function checkOverdue({ steps, endMs, instances }: OrderFacts, say: Say): void {
+  const began = new Map<number, number>();
+  const last = new Map<string, LockStep>();
+  for (const step of steps) {
+    for (const { fence } of step.given) began.set(fence, step.at.ranMs);
+    for (const grant of step.after.live) {
+      const known = step.before.live.find(({ fence }) => fence === grant.fence);
+      if (known !== undefined && known.deadlineMs !== grant.deadlineMs) began.set(grant.fence, step.at.ranMs);
+    }
+    last.set(step.name, step);
+  }
+  for (const [name, { after, at }] of last) {
+    for (const grant of after.live) {
+      const lifeMs = grant.offered ? lockClaimMs : grant.ttlMs;
+      const dueMs = (began.get(grant.fence) ?? 0) + lifeMs * (1 + rate) + (instances + 2) * clockStepMs;
+      if (dueMs < endMs)
+        say("LK11", `${name}: ${told(grant)} should have ended by ${dueMs.toFixed(0)} ms`, (call) =>
+          concerns(call, grant),
+        );
+    }
+    // A place whose silence is over stays for a minute, and nobody is asked for it.
+    const overMs = (instances + 2) * clockStepMs;
+    const left = after.queue.find(({ waitUntilMs }) => waitUntilMs - at.wallMs + at.ranMs + overMs < endMs);
+    if (left !== undefined)
+      say(
+        "LK9",
+        `${name}: ${left.owner} (${left.ticket}) still stands in the queue, though its wait is over`,
+        (call) => call.ticket === left.ticket,
+      );
+  }
 }
 
 function fits(live: readonly LockGrant[], { kind, take, permits }: LockWaiter): boolean {
@@ -121,7 +218,9 @@ function checkFences({ steps, isLogged }: OrderFacts, say: Say): void {
     const sorted = [...given].sort((a, b) => a.fence - b.fence);
     for (const grant of sorted) {
       if (grant.fence <= highest)
-        say("LK2", `${name}: ${told(grant)} was given after the fence ${highest}`, (call) => concerns(call, grant));
+        say("LK2", `${name}: ${told(grant)} was given after the fence ${highest}`, (call) =>
+          concerns(call, grant),
+        );
       if (isLogged(grant.fence)) say("LK2", `${name}: ${told(grant)} has the revision of a log entry`);
       highest = Math.max(highest, grant.fence);
     }
@@ -133,11 +232,16 @@ function checkFences({ steps, isLogged }: OrderFacts, say: Say): void {
 function checkLives({ steps, calls }: OrderFacts, say: Say): void {
   const ended = new Map<number, string>();
   // When the present time to live of each grant began, in true time.
-  const began = new Map<number, { readonly ms: number; readonly deadlineMs: number; readonly ttlMs: number }>();
+  const began = new Map<
+    number,
+    { readonly ms: number; readonly deadlineMs: number; readonly ttlMs: number }
+  >();
   for (const { name, before, after, at, ended: gone } of steps) {
     for (const grant of after.live) {
       if (ended.has(grant.fence))
-        say("LK5", `${name}: ${told(grant)} is live again after it had ended`, (call) => concerns(call, grant));
+        say("LK5", `${name}: ${told(grant)} is live again after it had ended`, (call) =>
+          concerns(call, grant),
+        );
       const known = before.live.find(({ fence }) => fence === grant.fence);
       const leftMs = grant.deadlineMs - at.wallMs;
       const wholeMs = grant.offered ? leftMs : grant.ttlMs;
@@ -202,11 +306,15 @@ function checkGrants({ steps, calls }: OrderFacts, say: Say): void {
     if (cancel.kind !== "cancel" || cancel.outcome !== "ok") continue;
     const later = steps.find(
       ({ name, at, after }) =>
-        name === cancel.name && at.mark > cancel.ret && after.live.some(({ ticket }) => ticket === cancel.ticket),
+        name === cancel.name &&
+        at.mark > cancel.ret &&
+        after.live.some(({ ticket }) => ticket === cancel.ticket),
     );
     if (later !== undefined)
-      say("LK10", `${cancel.name}: the ticket ${cancel.ticket} was given up, and holds it afterwards`, (call) =>
-        call === cancel || call.ticket === cancel.ticket,
+      say(
+        "LK10",
+        `${cancel.name}: the ticket ${cancel.ticket} was given up, and holds it afterwards`,
+        (call) => call === cancel || call.ticket === cancel.ticket,
       );
   }
 }

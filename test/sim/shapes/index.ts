@@ -1,6 +1,15 @@
 import { makePlan, type Plan } from "../world/plan.ts";
 import { holders, invalidations, quorum, transactions } from "./holders.ts";
 import { leaseEnd, reconnect, sleep, slowLease, succession } from "./lives.ts";
+import {
+  lockClock,
+  lockCrowd,
+  lockGuards,
+  lockRepeats,
+  lockSessions,
+  lockStorage,
+  lockSuccession,
+} from "./locks.ts";
 import { idle, late, overdue, overtaking } from "./traffic.ts";
 
 /** Plans of `makePlan` of which `isWanted` is true: of about this seed, but the same one for the same seed. */
@@ -32,6 +41,13 @@ const shapes = {
     picked(seed, ({ profile, nodes }) => profile === "absence" && nodes[0]?.transport === "socket"),
   endings: (seed: number) =>
     picked(seed, ({ keys }) => keys.some((one) => one.class === "ending" || one.class === "strongEnding")),
+  "lock crowd": lockCrowd,
+  "lock succession": lockSuccession,
+  "lock sessions": lockSessions,
+  "lock guards": lockGuards,
+  "lock storage": lockStorage,
+  "lock clock": lockClock,
+  "lock repeats": lockRepeats,
   restore: (seed: number) => picked(seed, ({ profile }) => profile === "restore"),
   sums: (seed: number) =>
     picked(seed, ({ keys }) => keys.some((one) => one.class === "sum" || one.class === "strongSum")),

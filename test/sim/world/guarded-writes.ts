@@ -62,7 +62,7 @@ export class GuardedWrites {
       host,
       attempt: async (opId) => {
         const { warp } = this.#parts.node(by);
-        return doneBy(action, await warp.set(key, written, { opId, timeoutMs, guard } as never));
+        return doneBy(action, await warp.set(key, written, { opId, timeoutMs, guard }));
       },
       resolve: (opId, seal) => this.#parts.node(by).warp.resolve(opId, { key, seal, timeoutMs }),
     });

@@ -34,6 +34,12 @@ export interface CommandFacts {
   readonly repeats: number;
 }
 
+/** From where an observer goes on. */
+export interface Observed {
+  readonly after: number;
+  readonly epoch: string;
+}
+
 /** Calls of the real driver, written down. Nothing is thrown; undefined: what became of it is not known. */
 export class LockCalls {
   readonly #kernel: Kernel;
@@ -144,22 +150,22 @@ export class LockCalls {
   async observe(
     node: SimNode,
     name: string,
-    cursor: string | undefined,
+    cursor: Observed | undefined,
     waitMs: number,
-  ): Promise<string | undefined> {
+  ): Promise<Observed | undefined> {
     const call = this.#recorder.beginLock({
       kind: "observe",
       node: node.name,
       shard: this.#shardOf(name),
       name,
       owner: "",
-      ...(cursor === undefined ? {} : { after: cursor }),
+      ...(cursor === undefined ? {} : { after: cursor.after }),
     });
     try {
-      const options = { waitMs, timeoutMs: waitMs + timeoutMs, ...(cursor === undefined ? {} : { cursor }) };
-      const found = await node.locks.observe(name, options);
-      this.#recorder.endLock(call, "ok", { events: found.events, gap: found.gap, cursor: found.cursor });
-      return found.cursor;
+      const found = await node.locks.observe({ name, waitMs, ...cursor }, { timeoutMs: waitMs + timeoutMs });
+      const { events, gap, to } = found;
+      this.#recorder.endLock(call, "ok", { events, gap: gap === true, to });
+      return { after: to, epoch: found.epoch };
     } catch (error) {
       call.error = isWarpError(error) ? error.code : String(error);
       return undefined;

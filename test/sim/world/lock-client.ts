@@ -4,7 +4,7 @@ import { jsonCodec } from "../../../src/runtime/codec.ts";
 import type { LockCall } from "../check/lock-history.ts";
 import { sleep } from "./attempts.ts";
 import type { Kernel } from "./kernel.ts";
-import type { AskedCommand, LockCalls } from "./lock-calls.ts";
+import type { AskedCommand, LockCalls, Observed } from "./lock-calls.ts";
 import type { LockAct, LockStep, Tenure } from "./lock-plan.ts";
 import type { Plan } from "./plan.ts";
 import type { SimNode } from "./sim-node.ts";
@@ -59,7 +59,7 @@ export class LockClients {
   async #observe(node: SimNode, { name, forMs }: Extract<LockStep, { do: "observe" }>): Promise<void> {
     const { kernel, calls } = this.#parts;
     const untilMs = kernel.nowMs + forMs;
-    let cursor: string | undefined;
+    let cursor: Observed | undefined;
     while (kernel.nowMs < untilMs) {
       const found = await calls.observe(node, name, cursor, Math.min(1_000, forMs));
       cursor = found ?? cursor;
@@ -213,7 +213,11 @@ class Life {
 }
 
 /** A command but for whose it is. */
-type Part = AskedCommand extends infer One ? (One extends AskedCommand ? Omit<One, "name" | "owner"> : never) : never;
+type Part = AskedCommand extends infer One
+  ? One extends AskedCommand
+    ? Omit<One, "name" | "owner">
+    : never
+  : never;
 
 function pick({
   take,

@@ -21,31 +21,71 @@ export interface WatchedFence {
 export class LockWatch {
   readonly polls: WatchedPoll[] = [];
   readonly fences: WatchedFence[] = [];
+  /** Sessions by their ids, and when each was known to have ended. */
+  readonly sessions = new Map<string, { closedMs: number }>();
   readonly #kernel: Kernel;
   readonly #durable: () => number;
   readonly #told = new Set<number>();
+  readonly #sessionOf = new WeakMap<object, string>();
+  readonly #open = new WeakMap<object, Map<number, WatchedPoll>>();
 
   constructor(kernel: Kernel, durable: () => number) {
     this.#kernel = kernel;
     this.#durable = durable;
   }
 
-  /** A poll has arrived; the answer is to be called when it is answered. */
-  polled(ticket: string, instance: { endedMs: number }): () => void {
-    const poll: WatchedPoll = {
-      ticket,
-      fromMs: this.#kernel.nowMs,
-      toMs: Number.POSITIVE_INFINITY,
-      instance,
-    };
-    this.polls.push(poll);
-    return () => {
-      poll.toMs = this.#kernel.nowMs;
+  /** A frame has arrived. */
+  asked(wire: object, data: string, instance: { endedMs: number }): void {
+    if (!data.startsWith('{"t":"call"') || !data.includes('"waitLock"')) return;
+    const { id, a } = JSON.parse(data) as { readonly id: number; readonly a: readonly unknown[] };
+    const open = this.#open.get(wire) ?? new Map<number, WatchedPoll>();
+    this.#open.set(wire, open);
+    open.set(id, this.#polled(a[0], instance));
+  }
+
+  /** The end of a socket is known. */
+  closed(wire: object): void {
+    const session = this.sessions.get(this.#sessionOf.get(wire) ?? "");
+    if (session !== undefined) session.closedMs = Math.min(session.closedMs, this.#kernel.nowMs);
+  }
+
+  /** A frame is to leave. */
+  sent(wire: object, data: string): void {
+    if (data.startsWith('{"t":"welcome"')) {
+      const { session } = JSON.parse(data) as { readonly session: string };
+      this.#sessionOf.set(wire, session);
+      this.sessions.set(session, { closedMs: Number.POSITIVE_INFINITY });
+    }
+    if (data.includes('"fence":')) this.#said(data);
+    const open = this.#open.get(wire);
+    if (open === undefined || open.size === 0) return;
+    const { id } = JSON.parse(data) as { readonly id?: number };
+    const poll = id === undefined ? undefined : open.get(id);
+    if (poll === undefined || id === undefined) return;
+    poll.toMs = this.#kernel.nowMs;
+    open.delete(id);
+  }
+
+  /** A call has arrived; the answer is to be called with its answer. */
+  called(method: string, args: readonly unknown[], instance: { endedMs: number }): (value: unknown) => void {
+    if (method !== "lock" && method !== "waitLock") return () => {};
+    const poll = method === "waitLock" ? this.#polled(args[0], instance) : undefined;
+    return (value) => {
+      if (poll !== undefined) poll.toMs = this.#kernel.nowMs;
+      this.#said(JSON.stringify(value));
     };
   }
 
-  /** Something leaves that names fences (rule LK3): only the first time of each matters. */
-  said(text: string): void {
+  #polled(request: unknown, instance: { endedMs: number }): WatchedPoll {
+    const { ticket } = request as { readonly ticket: string };
+    const fromMs = this.#kernel.nowMs;
+    const poll: WatchedPoll = { ticket, fromMs, toMs: Number.POSITIVE_INFINITY, instance };
+    this.polls.push(poll);
+    return poll;
+  }
+
+  /** Only the first time of each fence matters (rule LK3). */
+  #said(text: string): void {
     for (const [, digits] of text.matchAll(/"fence":(\d+)/g)) {
       const fence = Number(digits);
       if (fence === 0 || this.#told.has(fence)) continue;

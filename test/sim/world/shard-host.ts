@@ -15,6 +15,7 @@ import { Disk, DiskView } from "./disk.ts";
 import { HostTime } from "./host-time.ts";
 import { HubWatch } from "./hub-watch.ts";
 import type { Kernel } from "./kernel.ts";
+import { LockWatch } from "./lock-watch.ts";
 import type { Wire } from "./wire.ts";
 
 /** What a call to a shard ends with. */
@@ -56,6 +57,7 @@ export class ShardHost {
   /** What sessions reported as unexpected: bugs. */
   readonly reported: unknown[] = [];
   readonly watch: HubWatch;
+  readonly lockWatch: LockWatch;
   instances = 0;
 
   constructor(
@@ -71,6 +73,7 @@ export class ShardHost {
     this.#random = kernel.chance(`shard ${index}`);
     this.disk = new Disk(kernel);
     this.watch = new HubWatch(kernel);
+    this.lockWatch = new LockWatch(kernel, () => this.disk.transactions.length);
   }
 
   /** The instance that counts, started if there is none. */
@@ -89,6 +92,8 @@ export class ShardHost {
       this.#instance = new Instance(time, view, this.#random, this.#settings, this.#home, {
         index: this.index,
         watch: this.watch,
+        lockWatch: this.lockWatch,
+        nowMs: () => this.#kernel.nowMs,
         head: () => this.disk.head,
         sockets: () => this.#sleeping(),
         // A storage that refuses is no news here.
@@ -138,6 +143,7 @@ export class ShardHost {
     if (!this.#wires.has(wire)) return;
     const instance = this.#wires.get(wire) ?? this.#wake(wire);
     this.#wires.delete(wire);
+    this.lockWatch.closed(wire);
     instance.closed(wire);
   }
 
@@ -288,6 +294,10 @@ export class Instance {
   readonly #hub: Hub;
   readonly #index: number;
   readonly #watch: HubWatch;
+  readonly #lockWatch: LockWatch;
+  readonly #nowMs: () => number;
+  /** Its life, as the watch knows it. */
+  readonly #life = { endedMs: Number.POSITIVE_INFINITY };
   readonly #head: () => number;
   readonly #sockets = new Map<Wire, HubSocket>();
   readonly #calls = new Set<(end: CallEnd) => void>();
@@ -302,6 +312,9 @@ export class Instance {
     world: {
       readonly index: number;
       readonly watch: HubWatch;
+      readonly lockWatch: LockWatch;
+      /** True time. */
+      readonly nowMs: () => number;
       /** The newest revision that is durable. */
       readonly head: () => number;
       readonly sockets: () => readonly Wire[];
@@ -310,6 +323,8 @@ export class Instance {
   ) {
     this.#index = world.index;
     this.#watch = world.watch;
+    this.#lockWatch = world.lockWatch;
+    this.#nowMs = world.nowMs;
     this.#head = world.head;
     this.time = time;
     this.view = view;
@@ -337,7 +352,8 @@ export class Instance {
     this.shard = new Shard({
       sql: view.sql,
       clock: time.wall,
-      elapsed: time.passed,
+      // Not put forward with the wall clock: else what that takes away would be missing from every promise (rule LK6).
+      elapsed: time.elapsed,
       random,
       timers: counted,
       alarm: { set: (atMs) => view.setAlarm(atMs) },
@@ -378,6 +394,7 @@ export class Instance {
 
   message(wire: Wire, data: string): void {
     this.#watch.received(wire, data);
+    this.#lockWatch.asked(wire, data, this.#life);
     this.#messages++;
     const done = (): void => {
       this.#messages--;
@@ -397,6 +414,7 @@ export class Instance {
       socket = {
         send: (data) => {
           this.#watch.sent(wire, String(data), () => ({ head: this.#head(), intents: intentsOf(view.sql) }));
+          this.#lockWatch.sent(wire, String(data));
           view.gate(() => wire.fromShard(String(data)));
         },
         close: (code, reason) => view.gate(() => wire.closeFromShard(code, reason)),
@@ -421,13 +439,17 @@ export class Instance {
 
   call(method: ShardMethod, args: readonly unknown[], end: (end: CallEnd) => void): void {
     this.#calls.add(end);
+    const answered = this.#lockWatch.called(method, args, this.#life);
     const leave = (how: CallEnd): void =>
       this.view.gate(() => {
         if (this.#calls.delete(end)) end(how);
       });
     const call = this.shard[method] as (...args: readonly unknown[]) => Promise<unknown>;
     call.apply(this.shard, args as unknown[]).then(
-      (value) => leave({ value }),
+      (value) => {
+        answered(value);
+        leave({ value });
+      },
       (error: unknown) => leave({ error }),
     );
   }
@@ -440,6 +462,7 @@ export class Instance {
   end(kept: number): void {
     if (!this.#alive) return;
     this.#alive = false;
+    this.#life.endedMs = this.#nowMs();
     this.view.end(kept);
     for (const end of this.#calls) end({ lost: true });
     this.#calls.clear();

@@ -4,6 +4,7 @@ import type { Cache, CacheEntry } from "../../../src/cache/cache.ts";
 import { memoryCache } from "../../../src/cache/memory/memory-cache.ts";
 import type { ShardConnection } from "../../../src/connection/shard-connection.ts";
 import { SpaceClient } from "../../../src/connection/space-client.ts";
+import { SpaceLocks } from "../../../src/connection/space-locks.ts";
 import type { RegistrationOptions } from "../../../src/core/types.ts";
 import { Warp } from "../../../src/core/warp.ts";
 import type { Timers } from "../../../src/runtime/clock.ts";
@@ -78,6 +79,7 @@ export interface SimNodeOptions {
 export class SimNode extends Host {
   readonly warp: Warp;
   readonly adapter: Adapter;
+  readonly locks: SpaceLocks;
   readonly #cache: Cache;
   /** What background work failed with: a bug. */
   readonly leaks: unknown[] = [];
@@ -92,6 +94,7 @@ export class SimNode extends Host {
     super(kernel, name, options.clock);
     const client = new SpaceClient({ connection: options.connection(this), timers: this.timers });
     this.adapter = shardAdapter(client);
+    this.locks = new SpaceLocks(client);
     this.#cache = memoryCache({ maxEntries: options.maxEntries });
     this.warp = new Warp({
       adapter: this.adapter,
