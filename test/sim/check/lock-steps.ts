@@ -1,6 +1,8 @@
 import type { LockGrant, LockStore, LockWaiter } from "../../../src/locking/lock-store.ts";
 import { nodeSql } from "../../../src/platform/node.ts";
 import type { Sql } from "../../../src/runtime/sql.ts";
+import { ElapsedDeadlines } from "../../../src/shard/lock/elapsed-deadlines.ts";
+import { SqlLockStore } from "../../../src/shard/lock/sql-lock-store.ts";
 import { apply, type Disk, type Durable } from "../world/disk.ts";
 
 /** How a name stands in the storage. */
@@ -41,6 +43,7 @@ export function lockSteps(
     for (const [place, at] of disk.transactions.entries()) {
       for (const write of at.writes) apply(sql, write);
       if (!at.writes.some((write) => "query" in write && /\blocks\b|\block_/.test(write.query))) continue;
+      if (sql.all("SELECT 1 FROM sqlite_master WHERE name = 'locks'").length === 0) continue;
       const store = open(sql);
       for (const name of names) {
         const after = stateOf(store, name);
@@ -73,6 +76,16 @@ function stateOf(store: LockStore, name: string): LockState {
   };
 }
 
-function open(_sql: Sql): LockStore {
-  throw new Error("not yet");
+/** The rows as the shard reads them. */
+function open(sql: Sql): LockStore {
+  const reserve = (): number => {
+    throw new Error("who only looks takes no revision");
+  };
+  const still = { now: () => 0 };
+  return new SqlLockStore({
+    sql,
+    reserve,
+    floor: { stepFloor: 0 },
+    deadlines: new ElapsedDeadlines(still, still),
+  });
 }

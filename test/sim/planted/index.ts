@@ -1,5 +1,6 @@
 import { commitMutants } from "./commits.ts";
 import { hubMutants } from "./hub.ts";
+import { lockMutants } from "./locks.ts";
 import type { Mutant } from "./mutant.ts";
 import { nodeMutants } from "./nodes.ts";
 import { pushMutants } from "./pushes.ts";
@@ -20,4 +21,5 @@ export const mutants: readonly Mutant[] = [
   ...shardMutants,
   ...commitMutants,
   ...hubMutants,
+  ...lockMutants,
 ];

@@ -4,9 +4,11 @@ import { leaseEnd, reconnect, sleep, slowLease, succession } from "./lives.ts";
 import {
   lockClock,
   lockCrowd,
+  lockDelays,
   lockGuards,
   lockRepeats,
   lockSessions,
+  lockSilence,
   lockStorage,
   lockSuccession,
 } from "./locks.ts";
@@ -41,7 +43,12 @@ const shapes = {
     picked(seed, ({ profile, nodes }) => profile === "absence" && nodes[0]?.transport === "socket"),
   endings: (seed: number) =>
     picked(seed, ({ keys }) => keys.some((one) => one.class === "ending" || one.class === "strongEnding")),
-  "lock crowd": lockCrowd,
+  "lock crowd": (seed: number) => lockCrowd(seed),
+  "lock readers": (seed: number) => lockCrowd(seed, "read"),
+  "lock permits": (seed: number) => lockCrowd(seed, "semaphore"),
+  "lock elections": (seed: number) => lockCrowd(seed, "election"),
+  "lock silence": lockSilence,
+  "lock delays": lockDelays,
   "lock succession": lockSuccession,
   "lock sessions": lockSessions,
   "lock guards": lockGuards,

@@ -44,9 +44,10 @@ function crowd(
 }
 
 /** Many who want one lock at the same time, of any kind, and hold it for a short while; nodes stand still, and sockets break. */
-export function lockCrowd(seed: number): Plan {
+export function lockCrowd(seed: number, kind?: LockKind): Plan {
   const random = randomOf(seed);
-  const locks = [lock(random.pick(["mutex", "read", "semaphore", "reentrant", "election"]))];
+  const any = random.pick(["mutex", "read", "semaphore", "reentrant", "election"] as const);
+  const locks = [lock(kind ?? any)];
   const span = [0, 6_000] as const;
   const trouble = (): PlannedFault => {
     const node = random.below(3);
@@ -70,6 +71,35 @@ export function lockCrowd(seed: number): Plan {
     })),
     ...(locks[0]?.kind === "election" ? observers : []),
     ...faults(random, span, random.pick([600, 2_000]), trouble),
+  ]);
+}
+
+/** Waiters who are cut off, or stand still, for longer than a waiter may be silent, while holders come and go. */
+export function lockSilence(seed: number): Plan {
+  const random = randomOf(seed);
+  const locks = [lock("mutex")];
+  const still = (): PlannedFault => ({ fault: "pause", node: 1 + random.below(2), ms: 9_000 });
+  const wish = () => ({ waitMs: 20_000, pollMs: 100, ttlMs: 1_500, holdMs: 600, dawdleMs: 0 });
+  const plan = crowd(seed, random, locks, 14_000, [
+    ...tenures(random, [0, 1_500], 150, [1, 2], locks, wish),
+    ...tenures(random, [0, 12_000], 400, [0], locks, wish),
+    ...faults(random, [1_000, 2_500], 500, still),
+  ]);
+  // No sockets, whose ends would tell that they are silent.
+  return { ...plan, nodes: plan.nodes.map((one) => ({ ...one, transport: "rpc" })) };
+}
+
+/** Names that stay closed for a while after an end without a release. */
+export function lockDelays(seed: number): Plan {
+  const random = randomOf(seed);
+  const locks = [lock("mutex")];
+  return crowd(seed, random, locks, 10_000, [
+    ...tenures(random, [0, 8_000], 150, [0, 1, 2], locks, () => ({
+      ttlMs: random.pick([150, 600]),
+      holdMs: 30,
+      delayMs: random.pick([300, 1_000]),
+      ends: random.pick(["leave", "release"]),
+    })),
   ]);
 }
 
