@@ -213,12 +213,17 @@ function fits(live: readonly LockGrant[], { kind, take, permits }: LockWaiter): 
 
 /** Fences only grow, whatever the name, and no log entry has one. */
 function checkFences({ steps, isLogged }: OrderFacts, say: Say): void {
+  // Of the transactions before: within one, what was given first is not told by its rows.
+  let before = 0;
   let highest = 0;
-  for (const { name, given, after } of steps) {
-    const sorted = [...given].sort((a, b) => a.fence - b.fence);
-    for (const grant of sorted) {
-      if (grant.fence <= highest)
-        say("LK2", `${name}: ${told(grant)} was given after the fence ${highest}`, (call) =>
+  let place = -1;
+  for (const step of steps) {
+    const { name, given, after } = step;
+    if (step.place !== place) before = highest;
+    place = step.place;
+    for (const grant of given) {
+      if (grant.fence <= before)
+        say("LK2", `${name}: ${told(grant)} was given after the revision ${before}`, (call) =>
           concerns(call, grant),
         );
       if (isLogged(grant.fence)) say("LK2", `${name}: ${told(grant)} has the revision of a log entry`);

@@ -66,6 +66,9 @@ export class Disk {
     } else if (write.query.startsWith("INSERT INTO log ")) {
       this.#head = Number(write.bindings[0]);
       this.marks.set(this.#head, mark);
+    } else if (write.bindings[0] === "reserved") {
+      // Revisions without entries: of locks.
+      this.#head = Math.max(this.#head, Number(write.bindings[1]));
     }
   }
 
