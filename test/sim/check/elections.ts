@@ -25,7 +25,7 @@ export function checkElections(steps: readonly LockStep[], calls: readonly LockC
         say(`${look.name}: the step ${event.revision} was told in two ways`, [look]);
       events.set(event.revision, event);
       const isGiven = steps.some(
-        (step) => step.name === look.name && step.after.live.some(({ fence }) => fence === event.fence),
+        (step) => step.name === look.name && step.given.some(({ fence }) => fence === event.fence),
       );
       if (!isGiven) say(`${look.name}: the step ${event.revision} is of a grant that never was`, [look]);
     }

@@ -35,11 +35,9 @@ export function checkLockCalls(
   checkEnds(calls, say);
   for (const name of new Set(tenancies.map((one) => one.name))) {
     const ofName = tenancies.filter((one) => one.name === name);
-    const forcedMs = calls
-      .filter(({ kind, name: of }) => kind === "force" && of === name)
-      .map((one) => one.callMs);
+    const forces = calls.filter((call) => call.kind === "force" && call.name === name);
     checkOverlaps(ofName, say);
-    checkValidity(ofName, calls, forcedMs, say);
+    checkValidity(ofName, calls, forces, say);
     checkGuards(name, ofName, calls, shards, say);
   }
   return violations;
@@ -157,7 +155,7 @@ function checkOverlaps(tenancies: readonly Tenancy[], say: Say): void {
 function checkValidity(
   tenancies: readonly Tenancy[],
   calls: readonly LockCall[],
-  forcedMs: readonly number[],
+  forces: readonly LockCall[],
   say: Say,
 ): void {
   const spans = tenancies.flatMap((one) => {
@@ -175,7 +173,9 @@ function checkValidity(
     const endMs = Math.min(
       Number.POSITIVE_INFINITY,
       ...letGo.map(({ callMs }) => callMs),
-      ...forcedMs.filter((ms) => ms >= Math.min(...given.map(({ callMs }) => callMs))),
+      ...forces
+        .filter(({ retMs }) => retMs >= Math.min(...given.map(({ callMs }) => callMs)))
+        .map(({ callMs }) => callMs),
     );
     const toMs = Math.min(endMs, Math.max(...given.map(({ validToMs }) => validToMs ?? 0)));
     return toMs > fromMs ? [{ one, fromMs, toMs }] : [];

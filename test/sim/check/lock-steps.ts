@@ -38,23 +38,27 @@ export function lockSteps(
   const sql = nodeSql();
   const steps: LockStep[] = [];
   const last = new Map<string, { readonly state: LockState; readonly text: string }>();
-  const seen = new Set<number>();
+  let newest = 0;
   try {
     for (const [place, at] of disk.transactions.entries()) {
       for (const write of at.writes) apply(sql, write);
       if (!at.writes.some((write) => "query" in write && /\blocks\b|\block_/.test(write.query))) continue;
       if (sql.all("SELECT 1 FROM sqlite_master WHERE name = 'locks'").length === 0) continue;
       const store = open(sql);
+      // Also those that ended in the very transaction that gave them.
+      const added = sql
+        .all<{ fence: number }>("SELECT fence FROM locks WHERE fence > ? ORDER BY fence", newest)
+        .flatMap(({ fence }) => store.grant(fence) ?? []);
+      newest = added.at(-1)?.fence ?? newest;
       for (const name of names) {
         const after = stateOf(store, name);
         const text = JSON.stringify(after);
         const before = last.get(name);
-        if (before?.text === text) continue;
+        const given = added.filter((grant) => grant.name === name);
+        if (before?.text === text && given.length === 0) continue;
         last.set(name, { state: after, text });
-        const given = after.live.filter(({ fence }) => !seen.has(fence));
-        for (const { fence } of given) seen.add(fence);
         const fences = new Set(after.live.map(({ fence }) => fence));
-        const ended = (before?.state.live ?? [])
+        const ended = [...(before?.state.live ?? []), ...given]
           .filter(({ fence }) => !fences.has(fence))
           .map((grant) => store.grant(grant.fence) ?? grant);
         steps.push({ shard, name, place, at, before: before?.state ?? nobody, after, ended, given });

@@ -31,16 +31,17 @@ export class GuardedWrites {
 
   /**
    * `more`: reads a counter and sets it to one more, without any comparison: the lock alone keeps others out between the two. The record says that it
-   * compares, so a lost update is an order that can't be.
+   * compares, so a lost update is an order that can't be. Gives whether its fate is known: who does not know it must not read and write again under the same
+   * fence, for the first may still be on its way.
    */
-  async write(by: number, key: string, value: number | "more", guard: FenceGuard): Promise<void> {
+  async write(by: number, key: string, value: number | "more", guard: FenceGuard): Promise<boolean> {
     const { recorder, clients } = this.#parts;
     const host = this.#parts.node(by);
     let next = value;
     let action = plainly({ do: "write", key, value: typeof value === "number" ? value : null });
     if (next === "more") {
       const found = await clients.get(by, key, false);
-      if (found === undefined) return;
+      if (found === undefined) return true;
       next = (found.value ?? 0) + 1;
       action = conditionally(key, found.value ?? null, next);
     }
@@ -66,8 +67,9 @@ export class GuardedWrites {
       },
       resolve: (opId, seal) => this.#parts.node(by).warp.resolve(opId, { key, seal, timeoutMs }),
     });
-    if (op.outcome === "unknown") return;
+    if (op.outcome === "unknown") return false;
     const facts = { ...(op.version === undefined ? {} : { version: op.version }) };
     recorder.endLock(call, op.outcome, { ...facts, ...(op.error === undefined ? {} : { error: op.error }) });
+    return true;
   }
 }

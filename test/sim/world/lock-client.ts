@@ -15,8 +15,8 @@ export interface LockClientParts {
   readonly plan: Plan;
   readonly calls: LockCalls;
   readonly node: (at: number) => SimNode;
-  /** Adds one to a key under a fence, or sets it to a value of its own. */
-  readonly write: (by: number, key: string, value: number | "more", guard: FenceGuard) => Promise<void>;
+  /** Adds one to a key under a fence, or sets it to a value of its own; gives whether its fate is known. */
+  readonly write: (by: number, key: string, value: number | "more", guard: FenceGuard) => Promise<boolean>;
   readonly force: (name: string) => Promise<void>;
 }
 
@@ -78,6 +78,8 @@ class Life {
   #ticket: string | undefined;
   #isOver = false;
   #writes = 0;
+  /** It does not know what became of its last write. */
+  #isLost = false;
 
   constructor(parts: LockClientParts, node: SimNode, tenure: Tenure, owner: string, place: number) {
     this.#parts = parts;
@@ -177,9 +179,12 @@ class Life {
       }
       case "add":
         // Several at once would each add to what they have read.
-        if (lock !== undefined && (as === "mutex" || as === "write" || as === "election"))
-          await this.#parts.write(this.#tenure.by, lock.counter, "more", { lock: name, fence });
-        return true;
+        if (lock !== undefined && !this.#isLost && (as === "mutex" || as === "write" || as === "election"))
+          this.#isLost ||= !(await this.#parts.write(this.#tenure.by, lock.counter, "more", {
+            lock: name,
+            fence,
+          }));
+        return !this.#isLost;
       case "mark":
         this.#writes++;
         if (lock !== undefined) {

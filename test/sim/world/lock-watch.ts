@@ -27,7 +27,7 @@ export class LockWatch {
   readonly #durable: () => number;
   readonly #told = new Set<number>();
   readonly #sessionOf = new WeakMap<object, string>();
-  readonly #open = new WeakMap<object, Map<number, WatchedPoll>>();
+  readonly #open = new WeakMap<object, Map<number, WatchedPoll | undefined>>();
 
   constructor(kernel: Kernel, durable: () => number) {
     this.#kernel = kernel;
@@ -36,15 +36,18 @@ export class LockWatch {
 
   /** A frame has arrived. */
   asked(wire: object, data: string, instance: { endedMs: number }): void {
-    if (!data.startsWith('{"t":"call"') || !data.includes('"waitLock"')) return;
-    const { id, a } = JSON.parse(data) as { readonly id: number; readonly a: readonly unknown[] };
-    const open = this.#open.get(wire) ?? new Map<number, WatchedPoll>();
+    if (!data.startsWith('{"t":"call"') || !/"m":"(lock|waitLock)"/.test(data)) return;
+    const { id, m, a } = JSON.parse(data) as { id: number; m: string; a: readonly unknown[] };
+    const open = this.#open.get(wire) ?? new Map<number, WatchedPoll | undefined>();
     this.#open.set(wire, open);
-    open.set(id, this.#polled(a[0], instance));
+    open.set(id, m === "waitLock" ? this.#polled(a[0], instance) : undefined);
   }
 
   /** The end of a socket is known. */
   closed(wire: object): void {
+    // Nobody is there to be told.
+    for (const poll of this.#open.get(wire)?.values() ?? [])
+      if (poll !== undefined) poll.toMs = Math.min(poll.toMs, this.#kernel.nowMs);
     const session = this.sessions.get(this.#sessionOf.get(wire) ?? "");
     if (session !== undefined) session.closedMs = Math.min(session.closedMs, this.#kernel.nowMs);
   }
@@ -56,13 +59,15 @@ export class LockWatch {
       this.#sessionOf.set(wire, session);
       this.sessions.set(session, { closedMs: Number.POSITIVE_INFINITY });
     }
-    if (data.includes('"fence":')) this.#said(data);
+    if (data.startsWith('{"t":"lost"')) this.#said(data);
     const open = this.#open.get(wire);
     if (open === undefined || open.size === 0) return;
     const { id } = JSON.parse(data) as { readonly id?: number };
-    const poll = id === undefined ? undefined : open.get(id);
-    if (poll === undefined || id === undefined) return;
-    poll.toMs = this.#kernel.nowMs;
+    // Only of calls about locks: what another shard says of a fence it has by hearsay.
+    if (id === undefined || !open.has(id)) return;
+    this.#said(data);
+    const poll = open.get(id);
+    if (poll !== undefined) poll.toMs = this.#kernel.nowMs;
     open.delete(id);
   }
 
