@@ -65,7 +65,7 @@ export class MemoryLockSpace {
 
   leave(session: string): void {
     this.#sessions.delete(session);
-    this.#stretch((nowMs) => this.#table.left(session, nowMs));
+    this.#stretch((nowMs) => this.#table.left([session], nowMs));
   }
 
   run(commands: readonly LockCommand[], session: string): readonly LockVerdict[] {

@@ -85,7 +85,7 @@ export const lockMutants: readonly Mutant[] = [
   {
     name: "lock: waiters outlive their session",
     file: "src/locking/lock-table.ts",
-    find: "this.#queue.silence(place, nowMs);\n      freed.add(place.name);",
+    find: "this.#queue.silence(place, nowMs);\n        freed.add(place.name);",
     replace: "freed.add(place.name);",
     what: "a waiter whose socket has ended is offered the lock",
     shape: "lock sessions",
@@ -117,9 +117,9 @@ export const lockMutants: readonly Mutant[] = [
   {
     name: "lock: queue lost at a rebuild",
     file: "src/locking/lock-table.ts",
-    find: "if (!isOpen(session)) this.left(session, nowMs);",
+    find: "this.left(gone, nowMs);",
     replace:
-      "if (!isOpen(session)) { for (const { ticket } of this.#store.ofSession(session).waiters) this.#queue.remove(ticket); this.left(session, nowMs); }",
+      "for (const one of gone) for (const { ticket } of this.#store.ofSession(one).waiters) this.#queue.remove(ticket);\n    this.left(gone, nowMs);",
     what: "a new instance forgets the waiters of sessions that it does not know",
     shape: "lock succession",
   },

@@ -450,7 +450,10 @@ export class Instance {
         answered(value);
         leave({ value });
       },
-      (error: unknown) => leave({ error }),
+      (error: unknown) => {
+        answered({});
+        leave({ error });
+      },
     );
   }
 
