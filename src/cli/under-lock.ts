@@ -1,6 +1,5 @@
 import type { Lock } from "../client/locks.ts";
 import { isWarpError } from "../errors.ts";
-import { pause } from "../locking/patience.ts";
 import { type Arguments, usageError } from "./arguments.ts";
 import type { Flag } from "./command.ts";
 import type { Child, CliHost, EndSignal } from "./host.ts";
@@ -119,7 +118,9 @@ async function runHeld(
   else signal.addEventListener("abort", stop, { once: true });
   const code = await child.ended;
   // A script may end at once and leave what it had started behind.
-  while (signal.aborted && !isKilled && child.leaves()) await pause(host.timers, lookMs, undefined);
+  while (signal.aborted && !isKilled && child.leaves()) {
+    await new Promise<void>((resolve) => void host.timers.after(lookMs, resolve, { awaited: true }));
+  }
   spare();
   deaf();
   signal.removeEventListener("abort", stop);
