@@ -158,11 +158,11 @@ export class Acquisition {
     return verdict.state === "held" ? await this.#fresh(verdict, sentAtMs) : "missed";
   }
 
-  /** A grant whose answer came so late that it would be renewed at once is renewed before anybody counts on it. */
+  /** A grant whose answer came so late that it would be renewed at once, or had ended by then, is renewed before anybody counts on it. */
   async #fresh({ fence, ttlMs, remainingMs }: Held, sentAtMs: number): Promise<Grant | undefined> {
     const { elapsed } = this.#host;
     const grant = { fence, sentAtMs, remainingMs };
-    if (elapsed.now() - sentAtMs < ttlMs / 3) return grant;
+    if (elapsed.now() - sentAtMs < ttlMs / 3 && remainingMs > 0) return grant;
     const { name, owner } = this.#wanted;
     const command = { kind: "renew", opId: this.#host.opId(), name, owner, fence } as const;
     const renewed = await this.#send(command).catch((error: unknown) => {

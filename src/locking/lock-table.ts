@@ -162,6 +162,13 @@ export class LockTable {
     return grant !== undefined && grant.name === name && grant.ended === undefined && !grant.offered;
   }
 
+  /** What is left of a grant's time; 0 where it has ended. */
+  remainingMs(name: string, fence: number, nowMs: number): number {
+    if (!this.isHeld(name, fence)) return 0;
+    const deadlineMs = this.#store.grant(fence)?.deadlineMs ?? nowMs;
+    return Math.max(0, Math.floor(deadlineMs - nowMs));
+  }
+
   info(name: string, nowMs: number): LockInfo {
     return lockInfo(this.#store, name, nowMs);
   }
