@@ -101,6 +101,27 @@ describe("acquire and release", () => {
     expect(another.owner).toBe(another.opId);
   });
 
+  it("OU2 LK5 a repeated op id is no success once its grant has ended: 2xx means that the lock is held now", async () => {
+    const { done, refused, advance, newOpId } = lockBed();
+    const headers = { "Warp-Op-Id": newOpId() };
+    const { fence } = await done("POST", "locks/a", { owner: "ada", ttlMs: 1_000 }, headers);
+    const renewal = { "Warp-Op-Id": newOpId() };
+    await done("PATCH", "locks/a", { owner: "ada", fence }, renewal);
+    await advance(600);
+    expect(await done("POST", "locks/a", { owner: "ada", ttlMs: 1_000 }, headers)).toMatchObject({
+      fence,
+      remainingMs: 400,
+      replayed: true,
+    });
+    await advance(400);
+    for (const again of [
+      await refused("POST", "locks/a", { owner: "ada", ttlMs: 1_000 }, headers),
+      await refused("PATCH", "locks/a", { owner: "ada", fence }, renewal),
+    ]) {
+      expect(again).toMatchObject({ code: "lock_lost", details: { reason: "expired" } });
+    }
+  });
+
   it("LK13 kinds: re-entrant counts, semaphores and readers share, other kinds are refused", async () => {
     const { done, refused } = lockBed();
     const own = { owner: "ada", kind: "reentrant" };
@@ -286,16 +307,17 @@ describe("waiting", () => {
     expect(locks.waits.map(({ options }) => options?.timeoutMs)).toEqual([11_250, 11_250]);
     locks.verdicts.push(new WarpError("unavailable", "no answer", { outcome: "unknown" }));
     expect(await problemOf(await send())).toMatchObject({ code: "unavailable", outcome: "unknown" });
-    locks.verdicts.push({ outcome: "ok", state: "waiting", ticket: "t", position: 2 }, held(12));
-    locks.waitVerdicts.push({
-      outcome: "ok",
-      state: "offered",
-      ticket: "t",
-      fence: 12,
-      claimWithinMs: 3_000,
-    });
-    locks.verdicts[1] = { outcome: "fail", error: new WarpError("lock_lost", "unclaimed").toData() };
-    expect((await problemOf(await send())).code).toBe("lock_lost");
+    const passed = new WarpError("lock_lost", "unclaimed").toData();
+    locks.verdicts.push(
+      { outcome: "ok", state: "waiting", ticket: "t", position: 2 },
+      { outcome: "fail", error: passed },
+      held(13),
+    );
+    locks.waitVerdicts.push(
+      { outcome: "ok", state: "offered", ticket: "t", fence: 12, claimWithinMs: 3_000 },
+      { outcome: "ok", state: "offered", ticket: "t", fence: 13, claimWithinMs: 3_000 },
+    );
+    expect(((await (await send()).json()) as { fence: number }).fence).toBe(13);
   });
 });
 

@@ -1,4 +1,4 @@
-import { WarpError } from "../../errors.ts";
+import { isWarpError, WarpError } from "../../errors.ts";
 import type { Locks } from "../../lock/lock.ts";
 import type { LockCommand, LockVerdict } from "../../protocol/lock.ts";
 import type { CallLimits } from "../../runtime/call-limits.ts";
@@ -72,7 +72,10 @@ async function settle(call: Call, { name, owner }: Place, first: Success, untilM
   const { clock } = call.deployment;
   let verdict = first;
   for (;;) {
-    if (verdict.state === "held") return first.replayed === true ? { ...verdict, replayed: true } : verdict;
+    if (verdict.state === "held") {
+      const held = await present(call, { name, owner }, verdict);
+      return first.replayed === true ? { ...held, replayed: true } : held;
+    }
     if (verdict.state === "ended") throw new WarpError("internal", "a waiter was told of an end");
     const { ticket } = verdict;
     if (verdict.state === "offered") {
@@ -80,18 +83,35 @@ async function settle(call: Call, { name, owner }: Place, first: Success, untilM
       if ((call.request.signal as AbortSignal | undefined)?.aborted === true) {
         throw new WarpError("aborted", "the caller gave up while it waited");
       }
-      const opId = freshOpId(call);
-      verdict = await runCommand(
-        call.warp.locks.driver,
-        { kind: "claim", opId, name, owner, ticket },
-        call.callOptions,
-      );
-      continue;
+      const claimed = await claim(call, { name, owner, ticket });
+      if (claimed !== undefined) return claimed;
     }
     const leftMs = Math.floor(untilMs - clock.now());
-    if (leftMs <= 0) throw stillWaiting(ticket, verdict.position);
+    if (leftMs <= 0) throw stillWaiting(ticket, verdict.state === "waiting" ? verdict.position : 1);
     verdict = await poll(call, { name, owner, ticket, waitMs: Math.min(leftMs, maxLockPollMs) });
   }
+}
+
+/** Undefined: the offer had passed; the place is still there. */
+async function claim(call: Call, place: Place & { readonly ticket: string }): Promise<Held | undefined> {
+  const command = { kind: "claim", opId: freshOpId(call), ...place } as const;
+  try {
+    return heldOf(await runCommand(call.warp.locks.driver, command, call.callOptions));
+  } catch (error) {
+    if (isWarpError(error, "lock_lost")) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * What a verdict comes to now. That of a repeated op id says what was so once, and a success has to mean that the lock is held: so it is asked again, and `lock_lost` where
+ * it has ended since.
+ */
+export async function present(call: Call, { name, owner }: Place, held: Held): Promise<Held> {
+  if (held.replayed !== true) return held;
+  const command = { kind: "confirm", opId: freshOpId(call), name, owner, fence: held.fence } as const;
+  const now = heldOf(await runCommand(call.warp.locks.driver, command, call.callOptions));
+  return { ...now, replayed: true };
 }
 
 function stillWaiting(ticket: string, position: number): WarpError {

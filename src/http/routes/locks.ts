@@ -5,7 +5,7 @@ import { checkLockPrefix } from "../../protocol/lock-rules.ts";
 import { defaultLockTtlMs, maxLockPollMs, maxLockValueBytes } from "../../runtime/limits.ts";
 import { requireKey, requireVerb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
-import { acquire, heldAnswer, heldOf, resume, runCommand } from "../locking/acquire.ts";
+import { acquire, heldAnswer, heldOf, present, resume, runCommand } from "../locking/acquire.ts";
 import { given, grantOf, lockNameOf } from "../locking/names.ts";
 import { commandOpId, freshOpId } from "../locking/ports.ts";
 import { endGrant } from "../locking/release.ts";
@@ -90,7 +90,7 @@ export async function renewAnswer(
     ...(ttlMs === undefined ? {} : { ttlMs }),
   } as const;
   const held = heldOf(await runCommand(call.warp.locks.driver, command, call.callOptions));
-  return heldAnswer({ name, owner }, held, 200, call.takenOpId);
+  return heldAnswer({ name, owner }, await present(call, { name, owner }, held), 200, call.takenOpId);
 }
 
 async function acquireLock(call: Call): Promise<Response> {
