@@ -93,6 +93,7 @@ export class Shard implements ShardApi {
       due: [waker, notes, ends],
       lockInstance,
       leaseEnding: (id, nowMs) => this.leases.ends.begin(id, nowMs),
+      wiped: () => this.leases.ends.wiped(),
     });
     this.#residence = residence;
     this.published = new PublishedLog(residence, options.durable);
