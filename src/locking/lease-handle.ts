@@ -106,9 +106,15 @@ export class Lease {
    * unknown; a further call goes on waiting for the same end.
    */
   async revoke(options: HandleLimits = {}): Promise<boolean> {
+    const before = this.#revocation;
     this.#revocation ??= { kind: "revoke", ...this.#named() };
     this.stopRenewing();
-    const { verdict } = await send(this.#host, this.#revocation, options);
+    let { verdict } = await send(this.#host, this.#revocation, options);
+    if (before !== undefined && verdict.outcome === "fail" && verdict.error.code === "op_id_expired") {
+      // What became of the earlier one is no longer known; to end it twice does no harm.
+      this.#revocation = { kind: "revoke", ...this.#named() };
+      ({ verdict } = await send(this.#host, this.#revocation, options));
+    }
     if (verdict.outcome === "fail" && verdict.error.code !== "lease_not_found") {
       throw WarpError.fromData(verdict.error);
     }
