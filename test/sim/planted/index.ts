@@ -1,5 +1,6 @@
 import { commitMutants } from "./commits.ts";
 import { hubMutants } from "./hub.ts";
+import { lockShardMutants } from "./lock-shard.ts";
 import { lockMutants } from "./locks.ts";
 import type { Mutant } from "./mutant.ts";
 import { nodeMutants } from "./nodes.ts";
@@ -22,4 +23,5 @@ export const mutants: readonly Mutant[] = [
   ...commitMutants,
   ...hubMutants,
   ...lockMutants,
+  ...lockShardMutants,
 ];

@@ -61,7 +61,7 @@ export const lockMutants: readonly Mutant[] = [
   {
     name: "lock: renewal revives",
     file: "src/locking/lock-commands.ts",
-    find: "if (grant.ended !== undefined) return lost(grant.ended.reason, usage);\n    if (!grant.offered) return act(grant);",
+    find: "if (grant.ended !== undefined) return lost(grant.ended, usage);\n    if (!grant.offered) return act(grant);",
     replace: "if (!grant.offered) return act({ ...grant, ended: undefined });",
     what: "a renewal brings back a grant that has expired",
     shape: "lock guards",
@@ -148,11 +148,11 @@ export const lockMutants: readonly Mutant[] = [
     shape: "lock delays",
   },
   {
-    name: "lock: election told at its fence",
+    name: "lock: observers skip steps",
     file: "src/locking/election-steps.ts",
-    find: "const revision = grant.ticket === undefined ? grant.fence : this.#store.reserve();",
-    replace: "const revision = grant.fence;",
-    what: "an observer who is ahead of a leader's fence misses its election",
+    find: "to: events.at(-1)?.revision ?? after, gap }",
+    replace: "to: (events.at(-1)?.revision ?? after) + 3, gap }",
+    what: "who follows an election goes on from beyond the last step that it was told",
     shape: "lock elections",
   },
 ];

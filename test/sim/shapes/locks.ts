@@ -79,7 +79,7 @@ export function lockSilence(seed: number): Plan {
   const random = randomOf(seed);
   const locks = [lock("mutex")];
   const still = (): PlannedFault => ({ fault: "pause", node: 1 + random.below(2), ms: 9_000 });
-  const wish = () => ({ waitMs: 20_000, pollMs: 100, ttlMs: 1_500, holdMs: 600, dawdleMs: 0 });
+  const wish = () => ({ waitMs: 20_000, pollMs: 400, ttlMs: 1_500, holdMs: 600, dawdleMs: 0 });
   const plan = crowd(seed, random, locks, 14_000, [
     ...tenures(random, [0, 1_500], 150, [1, 2], locks, wish),
     ...tenures(random, [0, 12_000], 400, [0], locks, wish),

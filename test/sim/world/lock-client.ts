@@ -153,7 +153,7 @@ class Life {
     const { kernel } = this.#parts;
     const { holdMs, everyMs, acts } = this.#tenure;
     const untilMs = kernel.nowMs + holdMs;
-    for (let turn = 0; kernel.nowMs < untilMs && turn < 40; turn++) {
+    for (let turn = 0; kernel.nowMs < untilMs && turn < 12; turn++) {
       const act = acts[turn % acts.length];
       if (act !== undefined && !(await this.act(act, fence))) return;
       await sleep(kernel, this.#node, everyMs);
