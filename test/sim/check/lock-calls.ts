@@ -61,17 +61,21 @@ function tenanciesOf(calls: readonly LockCall[]): readonly Tenancy[] {
     if (outcome !== "ok" || state !== "held" || fence === undefined || call.isWrong === true) continue;
     const id = `${shard} ${fence} ${call.name} ${call.owner}`;
     const one = found.get(id);
-    if (one !== undefined) one.calls.push(call);
-    else
-      found.set(id, {
-        fence,
-        name: call.name,
-        owner: call.owner,
-        kind: call.as ?? "mutex",
-        take: call.take ?? 1,
-        permits: call.permits ?? 1,
-        calls: [call],
-      });
+    if (one !== undefined) {
+      one.calls.push(call);
+      continue;
+    }
+    // A poll does not say what it waits for.
+    const asked = calls.find((other) => other.kind === "acquire" && other.owner === call.owner) ?? call;
+    found.set(id, {
+      fence,
+      name: call.name,
+      owner: call.owner,
+      kind: call.as ?? asked.as ?? "mutex",
+      take: call.take ?? asked.take ?? 1,
+      permits: call.permits ?? asked.permits ?? 1,
+      calls: [call],
+    });
   }
   return [...found.values()];
 }

@@ -204,6 +204,7 @@ export class ShardHost {
     if (instance === undefined) return;
     this.#instance = undefined;
     this.#former.add(instance);
+    instance.superseded();
     instance.view.onFailure = () => this.#drop(instance);
     this.spans.push({ fromMs: this.#kernel.nowMs, instance, toMs: Number.POSITIVE_INFINITY });
     this.#kernel.after(goesOnMs, () => this.#drop(instance));
@@ -457,6 +458,11 @@ export class Instance {
     );
   }
 
+  /** Another has taken its place: from now on it can tell nobody of what is committed. */
+  superseded(): void {
+    this.#life.endedMs = this.#nowMs();
+  }
+
   onEnd(run: () => void): void {
     this.#atEnd.push(run);
   }
@@ -465,7 +471,7 @@ export class Instance {
   end(kept: number): void {
     if (!this.#alive) return;
     this.#alive = false;
-    this.#life.endedMs = this.#nowMs();
+    this.#life.endedMs = Math.min(this.#life.endedMs, this.#nowMs());
     this.view.end(kept);
     for (const end of this.#calls) end({ lost: true });
     this.#calls.clear();
