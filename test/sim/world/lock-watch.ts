@@ -17,6 +17,9 @@ export interface WatchedFence {
   readonly ms: number;
 }
 
+/** The grants that an answer or a frame tells of. Refusals name fences, too, also such as nobody was given. */
+const grantsIn = /"(?:state":"held|state":"offered|t":"lost)"(?:,"(?:ticket|name)":"[^"]*")?,"fence":(\d+)/g;
+
 /** Looks at what a shard is asked and answers about locks, at its own end of all calls. */
 export class LockWatch {
   readonly polls: WatchedPoll[] = [];
@@ -91,7 +94,7 @@ export class LockWatch {
 
   /** Only the first time of each fence matters (rule LK3). */
   #said(text: string): void {
-    for (const [, digits] of text.matchAll(/"fence":(\d+)/g)) {
+    for (const [, digits] of text.matchAll(grantsIn)) {
       const fence = Number(digits);
       if (fence === 0 || this.#told.has(fence)) continue;
       this.#told.add(fence);
