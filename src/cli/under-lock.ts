@@ -117,6 +117,8 @@ async function runHeld(
   if (signal.aborted) stop();
   else signal.addEventListener("abort", stop, { once: true });
   const code = await child.ended;
+  const trouble = child.trouble();
+  if (trouble !== undefined) await host.stderr.write(`warp: ${oneLine(command)}: ${oneLine(trouble)}\n`);
   // A script may end at once and leave what it had started behind.
   while (signal.aborted && !isKilled && child.leaves()) {
     await new Promise<void>((resolve) => void host.timers.after(lookMs, resolve, { awaited: true }));

@@ -110,16 +110,22 @@ async function send(
 }
 
 /**
- * The calls that handles of locks make, over HTTP. Each command is one request. The server claims for who waits, so that a wait may end with the grant itself.
+ * The calls that handles of locks make, over HTTP. Each command is one request. The server claims for who waits, so that a wait may end with the grant itself. From when `isClosed`
+ * says so none is made any more: `warp_closed`.
  */
-export function httpLockCalls(client: HttpClient, space: string): LockCalls {
+export function httpLockCalls(client: HttpClient, space: string, isClosed: () => boolean): LockCalls {
+  const checkOpen = (): void => {
+    if (isClosed()) throw new WarpError("warp_closed", "these locks are closed");
+  };
   return {
     async run(commands, limits = {}) {
+      checkOpen();
       const verdicts: LockVerdict[] = [];
       for (const command of commands) verdicts.push(await send(client, space, command, limits));
       return verdicts;
     },
     async wait({ name, owner, ticket, waitMs }, { timeoutMs, signal } = {}) {
+      checkOpen();
       try {
         const record = await client.json<GrantRecord>({
           method: "POST",
