@@ -101,6 +101,7 @@ test(
 /** Kills the runtime, and aborts objects between kills; gives how long each restart took, in ms. */
 async function disturb(random: Seeded, ledger: LockLedger): Promise<readonly number[]> {
   const took: number[] = [];
+  await progress(ledger, 80);
   for (let kill = 0; kill < kills; kill++) {
     await progress(ledger, 12);
     await bed.abort(random.below(shards)).catch(() => undefined);
