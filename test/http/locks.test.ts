@@ -285,6 +285,30 @@ describe("waiting", () => {
     expect(locks.commands.map(({ kind }) => kind)).toEqual(["acquire"]);
   });
 
+  it("LK9 who says that it claims by itself is told of its turn; where it never does the next has the lock", async () => {
+    const { done, refused, advance } = lockBed();
+    const ada = await done("POST", "locks/a", { owner: "ada" });
+    const wish = { waitMs: 60_000, holdMs: 0 };
+    const [{ ticket: first }, { ticket: second }] = [
+      (await refused("POST", "locks/a", { owner: "grace", ...wish })).details as { ticket: string },
+      (await refused("POST", "locks/a", { owner: "linus", ...wish })).details as { ticket: string },
+    ];
+    const turn = refused("POST", "locks/a", { owner: "grace", ticket: first, waitMs: 20_000, claim: false });
+    const next = done("POST", "locks/a", { owner: "linus", ticket: second, waitMs: 20_000 });
+    await advance(8_000);
+    await done("DELETE", `locks/a?owner=ada&fence=${ada.fence}`);
+    const told = await turn;
+    expect(told).toMatchObject({ code: "lock_waiting", status: 409 });
+    expect(told.details).toMatchObject({ ticket: first, position: 1, offered: true, claimWithinMs: 3_000 });
+    // Grace's host is gone. It would be too late now, though its place is kept for a while.
+    await advance(3_000);
+    expect(await next).toMatchObject({ status: 201, owner: "linus" });
+    const late = { owner: "grace", ticket: first, waitMs: 0 };
+    const asking = refused("POST", "locks/a", late);
+    await advance(1_000);
+    expect((await asking).code).toBe("lock_waiting");
+  });
+
   it("an offer that another got meanwhile is waited for again; trouble on the way is no success", async () => {
     const { call, spaces } = fakeBed();
     const locks = spaces.warp("s").locks.driver;
@@ -376,6 +400,8 @@ describe("bad input gets its code and nothing is changed", () => {
     ["POST", "locks/a", { delayMs: 60_001 }, "invalid_argument"],
     ["POST", "locks/a", { waitMs: 1_000, holdMs: 25_001 }, "invalid_argument"],
     ["POST", "locks/a", { ticket: "t", owner: "ada", holdMs: 0 }, "invalid_argument"],
+    ["POST", "locks/a", { ticket: "t", owner: "ada", claim: "no" }, "invalid_argument"],
+    ["POST", "locks/a", { owner: "ada", claim: false }, "invalid_argument"],
     ["POST", "locks/a", { text: "x".repeat(16_385) }, "value_too_large"],
     ["POST", "locks/a", { text: "x", json: 1 }, "invalid_argument"],
     ["POST", "locks/a", { whatever: 1 }, "invalid_argument"],

@@ -48,16 +48,18 @@ export async function acquire(
   return await settle(call, command, await runCommand(locks, command, call.callOptions), untilMs);
 }
 
-/** Goes on waiting under a ticket. */
+/** Goes on waiting under a ticket. `claims` false: see {@link settle}. */
 export async function resume(
   call: Call,
   place: Place & { readonly ticket: string },
   waitMs: number,
+  claims = true,
 ): Promise<Held> {
   const { name, owner, ticket } = place;
   const partMs = patienceMs(call, waitMs);
   const untilMs = call.deployment.clock.now() + partMs;
-  return await settle(call, place, await poll(call, { name, owner, ticket, waitMs: partMs }), untilMs);
+  const first = await poll(call, { name, owner, ticket, waitMs: partMs });
+  return await settle(call, place, first, untilMs, claims);
 }
 
 async function poll(call: Call, place: Parameters<Locks["wait"]>[0]): Promise<Success> {
@@ -65,10 +67,17 @@ async function poll(call: Call, place: Parameters<Locks["wait"]>[0]): Promise<Su
 }
 
 /**
- * Follows a place in the queue until it holds the lock, or the call's time is over: `lock_waiting` then. What is offered is claimed here, since the offer
- * would have passed by the time that an answer has reached the caller.
+ * Follows a place in the queue until it holds the lock, or the call's time is over: `lock_waiting` then. What is offered is claimed here, so that one call may be all that a
+ * caller makes. Whether somebody still listens who has waited for long can't be known on every host: without `claims` the caller is told of the offer instead, and by
+ * claiming it shows that it is there.
  */
-async function settle(call: Call, { name, owner }: Place, first: Success, untilMs: number): Promise<Held> {
+async function settle(
+  call: Call,
+  { name, owner }: Place,
+  first: Success,
+  untilMs: number,
+  claims = true,
+): Promise<Held> {
   const { clock } = call.deployment;
   let verdict = first;
   for (;;) {
@@ -83,6 +92,7 @@ async function settle(call: Call, { name, owner }: Place, first: Success, untilM
       if ((call.request.signal as AbortSignal | undefined)?.aborted === true) {
         throw new WarpError("aborted", "the caller gave up while it waited");
       }
+      if (!claims) throw itsTurn(verdict);
       const claimed = await claim(call, { name, owner, ticket });
       if (claimed !== undefined) return claimed;
     }
@@ -118,6 +128,22 @@ function stillWaiting(ticket: string, position: number): WarpError {
   return new WarpError("lock_waiting", "another has the lock; call again with the ticket to go on waiting", {
     details: { ticket, position },
   });
+}
+
+function itsTurn({ ticket, fence, claimWithinMs }: Extract<Success, { state: "offered" }>): WarpError {
+  return new WarpError(
+    "lock_waiting",
+    "it is this waiter's turn; call again with the ticket to take the lock",
+    {
+      details: {
+        ticket,
+        position: 1,
+        offered: true,
+        fence,
+        claimWithinMs: Math.max(0, Math.floor(claimWithinMs)),
+      },
+    },
+  );
 }
 
 /** The answer about a grant. */

@@ -25,7 +25,7 @@ type Wanted = v.InferOutput<typeof campaignBody>;
 type Permits = Pick<v.InferOutput<typeof acquireBody>, "permits" | "take">;
 
 /** What may stand beside a ticket: the rest was said when the wait began. */
-const resuming: ReadonlySet<string> = new Set(["owner", "ticket", "waitMs"]);
+const resuming: ReadonlySet<string> = new Set(["owner", "ticket", "waitMs", "claim"]);
 
 /** Whether a record carries a value. */
 export function hasValue({ json, text, base64, contentType }: JsonObject): boolean {
@@ -48,8 +48,11 @@ export async function grantAnswer(call: Call, as: LockKind, body: Wanted & Permi
       );
     }
     const owner = given(body.owner, "owner");
-    const held = await resume(call, { name, owner, ticket }, body.waitMs ?? maxLockPollMs);
+    const held = await resume(call, { name, owner, ticket }, body.waitMs ?? maxLockPollMs, body.claim);
     return heldAnswer({ name, owner }, held, 201);
+  }
+  if (body.claim !== undefined) {
+    throw new WarpError("invalid_argument", '"claim" goes with a ticket', { details: { field: "claim" } });
   }
   const opId = commandOpId(call);
   const told = call.takenOpId;
