@@ -103,6 +103,7 @@ export class Residence {
     await this.#options.wipe();
     this.forget();
     this.#options.lockInstance?.wiped();
+    this.#options.leaseTimes?.clear();
     this.#options.wiped?.();
   }
 

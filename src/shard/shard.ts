@@ -93,6 +93,7 @@ export class Shard implements ShardApi {
       due: [waker, notes, ends],
       lockInstance,
       leaseEnding: (id, nowMs) => this.leases.ends.begin(id, nowMs),
+      leaseTimes: new Map(),
       wiped: () => this.leases.ends.wiped(),
     });
     this.#residence = residence;

@@ -9,6 +9,7 @@ import { type LeaseRow, LeaseTable } from "../../../src/shard/lease/lease-table.
 import { createLeaseTables } from "../../../src/shard/lease/schema.ts";
 import { codeOf, LeaseTester } from "../../contract/lease-bed.ts";
 import { LeaseSpace } from "../../support/lease-space.ts";
+import { virtualClock } from "../../support/virtual-clock.ts";
 
 /** A table whose two clocks the test sets apart. */
 function tables(sql: Sql) {
@@ -66,6 +67,32 @@ describe("the time of leases", () => {
       pass(499);
       expect(second.due(time.wallMs, 10).map(({ id }) => id)).toEqual(["b"]);
     }));
+
+  it("LS2 a commit that was undone costs no lease its time, when the clock is set forward", async () => {
+    const set = { byMs: 0 };
+    const at: { space?: LeaseSpace } = {};
+    const clock = { now: () => (at.space?.time ?? virtualClock()).now() + set.byMs };
+    await LeaseSpace.run({ shards: 1, options: { clock } }, async (space) => {
+      at.space = space;
+      const t = new LeaseTester(space);
+      const id = await t.grant({ ttlMs: 60_000 });
+      const kept = await t.grant({ ttlMs: 60_000 });
+      const { sql } = space.at(0);
+      for (const work of [() => t.set("k", "v"), () => t.run({ kind: "revoke", opId: t.opId(), id: kept })]) {
+        sql.onWrite = () => {
+          throw new Error("the storage refused it");
+        };
+        await expect(work()).rejects.toMatchObject({ code: "storage_unavailable" });
+        sql.onWrite = () => undefined;
+      }
+      set.byMs = 3_600_000;
+      expect([await t.lives(id), await t.lives(kept)]).toEqual([true, true]);
+      await space.time.advance(59_000);
+      expect([await t.lives(id), await t.lives(kept)]).toEqual([true, true]);
+      await space.time.advance(1_000);
+      expect([await t.lives(id), await t.lives(kept)]).toEqual([false, false]);
+    });
+  });
 
   it("a table that takes the place of another knows what that one knew of time", () =>
     host.withSql((sql) => {
