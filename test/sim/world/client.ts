@@ -6,6 +6,7 @@ import { uuidv7 } from "../../../src/runtime/ids.ts";
 import type { Action, Operation, Value } from "../check/history.ts";
 import { Attempts, type Change, type Done, Refused, revisionOf, sleep } from "./attempts.ts";
 import type { Kernel } from "./kernel.ts";
+import { endLease } from "./lease-call.ts";
 import type { Caller, Plan, PlannedCall } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Host, SimNode } from "./sim-node.ts";
@@ -67,6 +68,8 @@ export class Clients {
       }
       case "delete":
         return await this.#write(call.by, "delete", call.key, null, {});
+      case "leaseEnd":
+        return await endLease(this.#parts, call);
       case "cas":
         return await this.#cas(call.by, call.key, value, call.thinkMs);
       case "import":

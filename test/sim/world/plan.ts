@@ -1,5 +1,6 @@
 import { type Seeded, seeded } from "../../support/seeded.ts";
 import type { ClockFault } from "./host-time.ts";
+import { withLeaseEnds } from "./lease-plan.ts";
 import type { LinkSettings } from "./links.ts";
 import { type LockStep, type PlannedLock, withLocks } from "./lock-plan.ts";
 import type { ShardHostSettings } from "./shard-host.ts";
@@ -59,6 +60,14 @@ export type PlannedCall =
       readonly tag?: string;
     }
   | { readonly do: "delete"; readonly by: Caller; readonly key: string }
+  /** A lease gets these keys and is revoked a while later, unless its time is over before: that deletes them. */
+  | {
+      readonly do: "leaseEnd";
+      readonly by: number;
+      readonly keys: readonly string[];
+      readonly ttlMs: number;
+      readonly thinkMs: number;
+    }
   /** Reads, thinks, and sets if the version is still the one that was read. */
   | { readonly do: "cas"; readonly by: number; readonly key: string; readonly thinkMs: number }
   /** Sets if the value is the one that anybody saw last. */
@@ -220,7 +229,8 @@ function planWithoutLocks(seed: number, options: PlanOptions): Plan {
       ? planHolding(random, nodes, keys, untilMs)
       : planCalls(random, nodes, keys, untilMs);
   const faults = planFaults(random, nodes.length, shards, untilMs, profile);
-  const steps = [...calls, ...faults].sort((a, b) => a.atMs - b.atMs);
+  const planned = withLeaseEnds(seed, profile, keys, nodes.length, calls);
+  const steps = [...planned, ...faults].sort((a, b) => a.atMs - b.atMs);
   if (!isLong) return { seed, profile, ...base, untilMs, steps };
   return {
     seed,

@@ -1,5 +1,6 @@
 import { resolveSettings } from "../../../src/core/policy.ts";
 import { isWarpError } from "../../../src/errors.ts";
+import type { LeasePeerApi } from "../../../src/protocol/lease.ts";
 import type { ShardApi } from "../../../src/protocol/shard-api.ts";
 import { beatFrame } from "../../../src/protocol/wire/frames.ts";
 import type { Timers } from "../../../src/runtime/clock.ts";
@@ -26,7 +27,10 @@ export type CallEnd =
   /** The instance went away under it. */
   | { readonly lost: true };
 
-export type ShardMethod = keyof ShardApi;
+/** The way from a shard to one of its space; nothing is heard any more where `alive` says no. */
+export type ToShards = (shard: number, alive: () => boolean) => Home & LeasePeerApi;
+
+export type ShardMethod = keyof ShardApi | keyof LeasePeerApi;
 
 /** Settings of a {@link ShardHost}. */
 export interface ShardHostSettings {
@@ -43,7 +47,7 @@ export class ShardHost {
   readonly #kernel: Kernel;
   readonly #random: Seeded;
   readonly #settings: ShardHostSettings;
-  readonly #home: (alive: () => boolean) => Home;
+  readonly #home: ToShards;
   #instance: Instance | undefined;
   /** Instances that were superseded and don't know it yet. */
   readonly #former = new Set<Instance>();
@@ -60,12 +64,7 @@ export class ShardHost {
   readonly lockWatch: LockWatch;
   instances = 0;
 
-  constructor(
-    kernel: Kernel,
-    index: number,
-    settings: ShardHostSettings,
-    home: (alive: () => boolean) => Home,
-  ) {
+  constructor(kernel: Kernel, index: number, settings: ShardHostSettings, home: ToShards) {
     this.#kernel = kernel;
     this.index = index;
     this.#settings = settings;
@@ -309,7 +308,7 @@ export class Instance {
     view: DiskView,
     random: Random,
     settings: ShardHostSettings,
-    home: (alive: () => boolean) => Home,
+    home: ToShards,
     world: {
       readonly index: number;
       readonly watch: HubWatch;
@@ -364,7 +363,8 @@ export class Instance {
         await view.durable();
       },
       databaseBytes: () => 0,
-      home: () => home(() => this.#alive),
+      home: () => home(0, () => this.#alive),
+      peer: (_, shard) => home(shard, () => this.#alive),
       maxValueBytes: 1_048_576,
       logMaxEntries: settings.logMaxEntries,
       logMaxAgeMs: settings.logMaxAgeMs,
@@ -445,8 +445,11 @@ export class Instance {
       this.view.gate(() => {
         if (this.#calls.delete(end)) end(how);
       });
-    const call = this.shard[method] as (...args: readonly unknown[]) => Promise<unknown>;
-    call.apply(this.shard, args as unknown[]).then(
+    const target: Readonly<Record<string, unknown>> = (
+      method === "joinLease" || method === "endLease" ? this.shard.leases : this.shard
+    ) as never;
+    const call = target[method] as (...args: readonly unknown[]) => Promise<unknown>;
+    call.apply(target, args as unknown[]).then(
       (value) => {
         answered(value);
         leave({ value });

@@ -7,6 +7,8 @@ import { SpaceClient } from "../../../src/connection/space-client.ts";
 import { SpaceLocks } from "../../../src/connection/space-locks.ts";
 import type { RegistrationOptions } from "../../../src/core/types.ts";
 import { Warp } from "../../../src/core/warp.ts";
+import type { Leases } from "../../../src/lease/lease.ts";
+import { shardLeases } from "../../../src/lease/shard/shard-leases.ts";
 import type { Timers } from "../../../src/runtime/clock.ts";
 import type { Seeded } from "../../support/seeded.ts";
 import { type ClockFault, HostTime } from "./host-time.ts";
@@ -80,6 +82,7 @@ export class SimNode extends Host {
   readonly warp: Warp;
   readonly adapter: Adapter;
   readonly locks: SpaceLocks;
+  readonly leases: Leases;
   readonly #cache: Cache;
   /** What background work failed with: a bug. */
   readonly leaks: unknown[] = [];
@@ -98,6 +101,7 @@ export class SimNode extends Host {
     this.#cache = memoryCache({ maxEntries: options.maxEntries });
     this.warp = new Warp({
       adapter: this.adapter,
+      leases: shardLeases(client),
       cache: watchedCache(
         this.#cache,
         () => this.time.wall.now(),
@@ -109,6 +113,8 @@ export class SimNode extends Host {
       background: { run: (work) => void work.catch((error: unknown) => this.leaks.push(error)) },
       registrations: options.registrations,
     });
+    // The node's own view of them: what it revokes it does not read any more.
+    this.leases = this.warp.leases.driver;
     this.warp.on("drop", () => this.drops++);
   }
 

@@ -15,7 +15,7 @@ import type { Plan, PlannedCall, PlannedFault, PlannedNode } from "./plan.ts";
 import { Recorder } from "./recorder.ts";
 import { isStrongClass, nodeRegistrations, spaceRegistrations } from "./registrations.ts";
 import { carry, rpcLike } from "./rpc.ts";
-import { ShardHost } from "./shard-host.ts";
+import { ShardHost, type ShardMethod } from "./shard-host.ts";
 import { Host, SimNode } from "./sim-node.ts";
 import { wires } from "./wire.ts";
 import { WireWatch } from "./wire-watch.ts";
@@ -340,16 +340,21 @@ export class World {
   }
 
   #host(index: number): ShardHost {
-    return new ShardHost(this.kernel, index, this.plan.shard, (alive) => {
-      const link = this.#link(`shard ${index}`, 0);
-      const [home] = this.hosts;
-      if (home === undefined) throw new Error("there is no home shard");
-      const ask = (method: "getSpace" | "getRegistrations") =>
+    return new ShardHost(this.kernel, index, this.plan.shard, (shard, alive) => {
+      const link = this.#link(`shard ${index}`, shard);
+      const other = this.hosts[shard];
+      if (other === undefined) throw new Error(`there is no shard ${shard}`);
+      const ask = (method: ShardMethod) =>
         ((...args: readonly unknown[]) =>
-          carry(this.kernel, link, home, method, args, (run) => {
+          carry(this.kernel, link, other, method, args, (run) => {
             if (alive()) run();
           })) as never;
-      return { getSpace: ask("getSpace"), getRegistrations: ask("getRegistrations") };
+      return {
+        getSpace: ask("getSpace"),
+        getRegistrations: ask("getRegistrations"),
+        joinLease: ask("joinLease"),
+        endLease: ask("endLease"),
+      };
     });
   }
 
