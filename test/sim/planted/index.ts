@@ -1,5 +1,6 @@
 import { commitMutants } from "./commits.ts";
 import { hubMutants } from "./hub.ts";
+import { leaseMutants } from "./leases.ts";
 import { lockShardMutants } from "./lock-shard.ts";
 import { lockMutants } from "./locks.ts";
 import type { Mutant } from "./mutant.ts";
@@ -24,4 +25,5 @@ export const mutants: readonly Mutant[] = [
   ...hubMutants,
   ...lockMutants,
   ...lockShardMutants,
+  ...leaseMutants,
 ];

@@ -1,5 +1,6 @@
 import { makePlan, type Plan } from "../world/plan.ts";
 import { holders, invalidations, quorum, transactions } from "./holders.ts";
+import { leaseEnds } from "./lease-ends.ts";
 import { leaseEnd, reconnect, sleep, slowLease, succession } from "./lives.ts";
 import {
   lockClock,
@@ -29,6 +30,7 @@ const shapes = {
   "eventual transactions": (seed: number) => transactions(seed, false),
   "lease end": leaseEnd,
   "lease over a slow link": slowLease,
+  "ends of leases": leaseEnds,
   reconnect,
   succession,
   sleep,
