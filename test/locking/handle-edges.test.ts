@@ -39,6 +39,25 @@ describe("giving back what could not be counted on", () => {
     expect(await other.release()).toBe(true);
   });
 
+  test("LK5 a grant that ended before its answer came is none: asked for again in the wait, else lock_lost", async () => {
+    const { clock, ...bed } = handleBed();
+    for (const waitMs of [0, 60_000]) {
+      const { lock, way } = bed.node();
+      way.faults.push({ what: "acquire", how: "answer" });
+      const acquiring = lock("a", { waitMs }).then(
+        (held) => held.fence,
+        (error: { code?: string }) => codeOf(error),
+      );
+      await clock.advance(500);
+      const [first] = bed.space.info("a").holders;
+      await bed.force("a");
+      await clock.advance(10_000);
+      const outcome = await acquiring;
+      if (waitMs === 0) expect(outcome).toBe("lock_lost");
+      else expect(outcome).toBeGreaterThan(first?.fence ?? 0);
+    }
+  });
+
   test("OU2 a release is repeated also when its op id counts no more, unless that could release twice", async () => {
     const { clock, ...bed } = handleBed();
     const node = bed.node();
