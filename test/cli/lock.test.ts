@@ -123,6 +123,23 @@ describe("warp lock", () => {
     expect(started).toEqual([]);
   });
 
+  test("with --json before the command, what went wrong is a problem document", async () => {
+    const { run, done, command, advance } = bed();
+    await done("POST", "locks/a", { owner: "x", ttlMs: 600_000 });
+    const refused = await run("--json", "lock", "a", "--", "work", "--json");
+    expect(refused.code).toBe(75);
+    expect(JSON.parse(refused.stderr)).toMatchObject({ type: "/errors#lock_held", code: "lock_held" });
+    const running = run("lock", "b", "--ttl", "3s", "--json", "--", "work");
+    const made = await command();
+    await done("DELETE", "locks/b?force=true");
+    await advance(1_100);
+    made.end(143);
+    await advance(10);
+    const { code, stderr } = await running;
+    expect(code).toBe(76);
+    expect(JSON.parse(stderr)).toMatchObject({ code: "lock_lost", details: { reason: "forced" } });
+  });
+
   test("LK10 a signal while it waits leaves the queue, one while it runs goes to the command", async () => {
     const { run, done, signal, command, advance, started } = bed();
     const { fence } = await done("POST", "locks/a", { owner: "x", ttlMs: 600_000 });

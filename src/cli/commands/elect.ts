@@ -29,13 +29,14 @@ export const elect: Command = {
   async run(context, args) {
     const waitMs = args.durationMs("wait");
     const work = commandOf(args, 2);
-    const { host, timeoutMs } = context;
+    const { host, json, timeoutMs } = context;
     const value = await readPayload(args, host, () => "text");
     return await withLocks(
       context,
       async (locks) =>
         await runUnder({
           ...work,
+          json,
           host,
           acquire: async (signal) =>
             await locks.campaign(args.at(0), value, {

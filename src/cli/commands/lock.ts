@@ -45,12 +45,13 @@ export const lock: Command = {
     const kind = kinds.find((one) => one === args.text("kind"));
     const name = args.at(0);
     const work = commandOf(args, 1);
-    const { host, timeoutMs } = context;
+    const { host, json, timeoutMs } = context;
     return await withLocks(
       context,
       async (locks) =>
         await runUnder({
           ...work,
+          json,
           host,
           acquire: async (signal) =>
             await locks.lock(name, {
