@@ -252,7 +252,9 @@ function checkLives({ steps, calls }: OrderFacts, say: Say): void {
       const wholeMs = grant.offered ? leftMs : grant.ttlMs;
       const isBegun = known === undefined || known.offered !== grant.offered;
       // A deadline that is put off is one second more, not a new time to live.
-      if (isBegun || (known.deadlineMs !== grant.deadlineMs && Math.abs(leftMs - wholeMs) <= grainMs))
+      const isRenewed =
+        known?.deadlineMs !== grant.deadlineMs && !grant.offered && Math.abs(leftMs - wholeMs) <= grainMs;
+      if (isBegun || isRenewed)
         began.set(grant.fence, { ms: at.ranMs, deadlineMs: grant.deadlineMs, ttlMs: wholeMs });
     }
     for (const grant of gone) {
