@@ -18,6 +18,7 @@ export const elect: Command = {
   ],
   notes: [
     "Candidates wait in order of arrival. Everything else is as with warp lock: environment, exit codes, what happens when the leadership is lost.",
+    "Nodes read values as JSON unless they name another codec: for them give --type json, or textCodec there.",
   ],
   examples: [
     {
