@@ -66,14 +66,6 @@ export const lockShardMutants: readonly Mutant[] = [
     shape: "lock crowd",
   },
   {
-    name: "lock: superseded instance confirms",
-    file: "src/shard/lock/lock-calls.ts",
-    find: "if (!carried.some(({ isKept }) => isKept) && verdicts.some(claims)) this.#prove(ledger);",
-    replace: "",
-    what: "an instance that was superseded confirms what another has since given away",
-    shape: "lock succession",
-  },
-  {
     name: "lock: guards not asked",
     file: "src/shard/fences.ts",
     find: "if (!locks.isHeld(guard.lock, guard.fence)) throw notHeld(guard);",
