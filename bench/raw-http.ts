@@ -1,5 +1,11 @@
 import { connect, type Socket } from "node:net";
 
+/** An answer, its body as Latin-1. */
+export interface RawAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
 /**
  * One keep-alive connection that asks and waits, over the bare socket: it takes a few microseconds a call, where `fetch` takes
  * hundreds, so that what is measured is the server.
@@ -8,7 +14,7 @@ export class RawConnection {
   readonly #socket: Socket;
   readonly #host: string;
   #buffer = "";
-  #waiting: { resolve(status: number): void; reject(error: Error): void } | undefined;
+  #waiting: { resolve(answer: RawAnswer): void; reject(error: Error): void } | undefined;
 
   private constructor(socket: Socket, host: string) {
     this.#socket = socket;
@@ -29,9 +35,14 @@ export class RawConnection {
   }
 
   /** Sends a PUT and gives the answer's status once all of the answer has come. `body` is ASCII. */
-  put(path: string, body: string): Promise<number> {
+  async put(path: string, body: string): Promise<number> {
+    return (await this.request("PUT", path, body, "text/plain")).status;
+  }
+
+  /** Sends a request and gives the answer once all of it has come. `body` is ASCII. */
+  request(method: string, path: string, body = "", contentType = "application/json"): Promise<RawAnswer> {
     this.#socket.write(
-      `PUT ${path} HTTP/1.1\r\nHost: ${this.#host}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      `${method} ${path} HTTP/1.1\r\nHost: ${this.#host}\r\nContent-Type: ${contentType}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     );
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
@@ -54,8 +65,8 @@ export class RawConnection {
     }
     const end = head + 4 + Number(length);
     if (this.#buffer.length < end) return;
-    const status = Number(this.#buffer.slice(9, 12));
+    const answer = { status: Number(this.#buffer.slice(9, 12)), body: this.#buffer.slice(head + 4, end) };
     this.#buffer = this.#buffer.slice(end);
-    this.#waiting?.resolve(status);
+    this.#waiting?.resolve(answer);
   }
 }

@@ -12,6 +12,10 @@ const questions: Readonly<Record<string, { readonly file: string; readonly asks:
     file: "hit-ratio/hit-ratio.ts",
     asks: "how often each eviction policy hits on zipf, scan, loop and drift loads",
   },
+  locks: {
+    file: "locks.ts",
+    asks: "acquire and release cycles per second, over HTTP and sockets, beside Redis",
+  },
   l1: { file: "l1/peek.ts", asks: "what a hit in the memory cache costs beside a bare Map" },
 };
 

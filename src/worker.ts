@@ -1,7 +1,7 @@
 /** The Worker: HTTP in front, the shards behind. Its exports are the handlers and the Durable Object classes, nothing else. */
 
 import type { Hono } from "hono";
-import { rpcConnection } from "./connection/rpc/rpc-connection.ts";
+import { rpcConnection, rpcFault } from "./connection/rpc/rpc-connection.ts";
 import { spaceAdmin } from "./connection/space-admin.ts";
 import { spacesOf } from "./edge.ts";
 import { WarpError } from "./errors.ts";
@@ -61,7 +61,11 @@ function createEdge(env: Env): Hono {
     random: workersRandom,
     log: workersLog,
     metrics,
-    connect: (caller) => connectShard(env.SHARDS, caller),
+    // An object that goes away while the socket is opened is unavailable: nodes try again.
+    connect: (caller) =>
+      connectShard(env.SHARDS, caller).catch((error: unknown) => {
+        throw rpcFault(error);
+      }),
     ...(env.ASSETS && { reference: referenceIn(env.ASSETS) }),
   });
 }

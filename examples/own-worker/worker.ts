@@ -13,6 +13,8 @@ export default {
     await users.set("1", { name: "Ada" });
     const user = await users.getOrSet("2", async () => ({ name: "Grace" }));
     await warp.txn().compare("seats", { exists: false }).set("seats", 40).set("sold", 0).commit();
+    await using lock = await warp.lock("nightly", { ttlMs: 10_000, waitMs: 5_000 });
+    await warp.set("report", "done", { guard: lock.guard });
     return Response.json(user);
   },
 };

@@ -1,6 +1,7 @@
 import { HttpLocks } from "../client/locks.ts";
+import { isWarpError, WarpError } from "../errors.ts";
 import type { Context } from "./command.ts";
-import { oneLine } from "./text.ts";
+import { failureLine } from "./failure.ts";
 
 /** How long the end of a command waits for what is left to be told to the server, in ms: a place in a queue that is given up, for one. */
 const farewellMs = 2_000;
@@ -22,12 +23,13 @@ export async function withLocks<T>(context: Context, work: (locks: HttpLocks) =>
       },
     },
     onError: (error) => {
-      const message = error instanceof Error ? error.message : String(error);
-      void host.stderr.write(`warp: ${oneLine(message)}\n`).catch(() => undefined);
+      void host.stderr.write(failureLine(withoutOpId(error), context.json)).catch(() => undefined);
     },
   });
   try {
     return await work(locks);
+  } catch (error) {
+    throw withoutOpId(error);
   } finally {
     await new Promise<void>((resolve) => {
       const cancel = timers.after(farewellMs, resolve, { awaited: true });
@@ -38,4 +40,11 @@ export async function withLocks<T>(context: Context, work: (locks: HttpLocks) =>
     });
     locks.close();
   }
+}
+
+/** The commands that hold something take no op id: what an unknown outcome may have left is given back behind them, or ends by its time. */
+function withoutOpId(error: unknown): unknown {
+  if (!isWarpError(error) || error.details?.opId === undefined) return error;
+  const { opId: _, ...details } = error.details;
+  return new WarpError(error.code, error.message, { ...error.toData(), details, cause: error });
 }

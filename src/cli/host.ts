@@ -21,6 +21,8 @@ export type EndSignal = "SIGHUP" | "SIGINT" | "SIGTERM";
 export interface Child {
   /** How it ended: its exit code; 128 and the signal's number, as shells say it; 127 where there is no such command, 126 where it can't be run. */
   readonly ended: Promise<number>;
+  /** Why it could not be run, once it has {@link ended}; undefined where it was. */
+  trouble(): string | undefined;
   /** To it and, where no terminal belongs to it, to all that it has started. Nothing where they have ended. */
   kill(signal: EndSignal | "SIGKILL"): void;
   /** Whether something that {@link kill} reaches is still there. */

@@ -34,8 +34,13 @@ function isClosedPipe(error: Error): boolean {
 function start(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Child {
   const detached = process.stdin.isTTY !== true;
   const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, ...env }, detached });
+  let trouble: string | undefined;
   const ended = new Promise<number>((resolve) => {
-    child.once("error", (error) => resolve("code" in error && error.code === "ENOENT" ? 127 : 126));
+    child.once("error", (error) => {
+      const isMissing = "code" in error && error.code === "ENOENT";
+      trouble = isMissing ? "there is no such command" : error.message;
+      resolve(isMissing ? 127 : 126);
+    });
     child.once("exit", (code, signal) =>
       resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
     );
@@ -54,6 +59,7 @@ function start(command: string, args: readonly string[], env: Readonly<Record<st
   };
   return {
     ended,
+    trouble: () => trouble,
     kill: (signal) => void send(signal),
     leaves: () => detached && send(0),
   };

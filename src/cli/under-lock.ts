@@ -1,8 +1,8 @@
 import type { Lock } from "../client/locks.ts";
-import { isWarpError } from "../errors.ts";
-import { pause } from "../locking/patience.ts";
+import { isWarpError, WarpError } from "../errors.ts";
 import { type Arguments, usageError } from "./arguments.ts";
 import type { Flag } from "./command.ts";
+import { failureLine } from "./failure.ts";
 import type { Child, CliHost, EndSignal } from "./host.ts";
 import { oneLine } from "./text.ts";
 
@@ -50,6 +50,8 @@ export interface Work {
   readonly acquire: (signal: AbortSignal) => Promise<Lock>;
   readonly command: readonly string[];
   readonly killAfterMs: number;
+  /** Trouble is told as problem documents. Default false. */
+  readonly json?: boolean;
 }
 
 /** The work that arguments and flags name: the command begins at `from`. */
@@ -63,7 +65,7 @@ export function commandOf(args: Arguments, from: number): Pick<Work, "command" |
  * Acquires, runs the command, gives back; gives the command's exit code, or one of its own. Signals go on to the command, so that it ends in its own way and the lock is given
  * back after it.
  */
-export async function runUnder({ host, acquire, command, killAfterMs }: Work): Promise<number> {
+export async function runUnder({ host, acquire, command, killAfterMs, json = false }: Work): Promise<number> {
   const waiting = new AbortController();
   let ended: EndSignal | undefined;
   const deaf = host.onSignal((signal) => {
@@ -76,22 +78,19 @@ export async function runUnder({ host, acquire, command, killAfterMs }: Work): P
   } catch (error) {
     if (ended !== undefined) return 128 + signalNumbers[ended];
     if (!isWarpError(error, "lock_held")) throw error;
-    await host.stderr.write(`warp: ${error.code}: ${oneLine(error.message)}\n`);
+    await host.stderr.write(failureLine(error, json));
     return notAcquired;
   } finally {
     deaf();
   }
-  if (ended === undefined) return await runHeld(host, lock, command, killAfterMs);
+  if (ended === undefined) return await runHeld({ host, lock, command, killAfterMs, json });
   await lock[Symbol.asyncDispose]();
   return 128 + signalNumbers[ended];
 }
 
-async function runHeld(
-  host: CliHost,
-  lock: Lock,
-  [command = "", ...args]: readonly string[],
-  killAfterMs: number,
-): Promise<number> {
+async function runHeld(work: Omit<Required<Work>, "acquire"> & { readonly lock: Lock }): Promise<number> {
+  const { host, lock, killAfterMs, json } = work;
+  const [command = "", ...args] = work.command;
   const { name, fence, owner, signal } = lock;
   const env = { WARP_LOCK: name, WARP_FENCE: String(fence), WARP_OWNER: owner };
   let child: Child;
@@ -118,12 +117,16 @@ async function runHeld(
   if (signal.aborted) stop();
   else signal.addEventListener("abort", stop, { once: true });
   const code = await child.ended;
+  const trouble = child.trouble();
+  if (trouble !== undefined) await host.stderr.write(`warp: ${oneLine(command)}: ${oneLine(trouble)}\n`);
   // A script may end at once and leave what it had started behind.
-  while (signal.aborted && !isKilled && child.leaves()) await pause(host.timers, lookMs, undefined);
+  while (signal.aborted && !isKilled && child.leaves()) {
+    await new Promise<void>((resolve) => void host.timers.after(lookMs, resolve, { awaited: true }));
+  }
   spare();
   deaf();
   signal.removeEventListener("abort", stop);
-  if (signal.aborted) return await tellLoss(host, signal.reason);
+  if (signal.aborted) return await tellLoss(host, signal.reason, json);
   try {
     if (await lock.release()) return code;
   } catch (error) {
@@ -132,12 +135,14 @@ async function runHeld(
     await host.stderr.write(`warp: the lock could not be given back: ${oneLine(message)}\n`);
     return code;
   }
-  return await tellLoss(host, undefined);
+  return await tellLoss(host, undefined, json);
 }
 
-async function tellLoss(host: CliHost, reason: unknown): Promise<number> {
-  const message =
-    reason instanceof Error ? reason.message : "the lock had been lost before the command ended";
-  await host.stderr.write(`warp: lock_lost: ${oneLine(message)}\n`);
+async function tellLoss(host: CliHost, reason: unknown, json: boolean): Promise<number> {
+  const message = "the lock had been lost before the command ended";
+  const error = isWarpError(reason, "lock_lost")
+    ? reason
+    : new WarpError("lock_lost", message, { cause: reason });
+  await host.stderr.write(failureLine(error, json));
   return lost;
 }

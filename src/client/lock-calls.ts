@@ -74,8 +74,12 @@ function heldOf({ fence, ttlMs, remainingMs, count, replayed }: GrantRecord): Lo
 /** Throws again what says nothing definite about the command: the same request may fare better. */
 function verdictOf(error: unknown, isWaiter: boolean): LockVerdict {
   if (!isWarpError(error) || problemOf(error) === undefined || error.outcome === "unknown") throw error;
-  const { ticket, position } = error.details ?? {};
+  const { ticket, position, offered, fence, claimWithinMs } = error.details ?? {};
   if (isWaiter && error.code === "lock_waiting" && typeof ticket === "string") {
+    if (offered === true) {
+      const facts = { fence: Number(fence), claimWithinMs: Number(claimWithinMs) };
+      return { outcome: "ok", state: "offered", ticket, ...facts };
+    }
     return { outcome: "ok", state: "waiting", ticket, position: Number(position) };
   }
   const isAnswer = error.code === "lock_held" || error.code === "lock_waiting";
@@ -110,21 +114,27 @@ async function send(
 }
 
 /**
- * The calls that handles of locks make, over HTTP. Each command is one request. The server claims for who waits, so that a wait may end with the grant itself.
+ * The calls that handles of locks make, over HTTP. Each command is one request. From when `isClosed` says so none is made any more: `warp_closed`.
  */
-export function httpLockCalls(client: HttpClient, space: string): LockCalls {
+export function httpLockCalls(client: HttpClient, space: string, isClosed: () => boolean): LockCalls {
+  const checkOpen = (): void => {
+    if (isClosed()) throw new WarpError("warp_closed", "these locks are closed");
+  };
   return {
     async run(commands, limits = {}) {
+      checkOpen();
       const verdicts: LockVerdict[] = [];
       for (const command of commands) verdicts.push(await send(client, space, command, limits));
       return verdicts;
     },
     async wait({ name, owner, ticket, waitMs }, { timeoutMs, signal } = {}) {
+      checkOpen();
       try {
         const record = await client.json<GrantRecord>({
           method: "POST",
           path: resourcePath(space, "locks", name),
-          json: { owner, ticket, waitMs },
+          // It is claimed by a call of its own, so that nobody holds the lock whose host has gone meanwhile.
+          json: { owner, ticket, waitMs, claim: false },
           // Whatever became of it, the ticket tells.
           mutation: true,
           ...(timeoutMs === undefined ? {} : { timeoutMs }),

@@ -49,12 +49,14 @@ export class HttpLocks {
   readonly #client: HttpClient;
   readonly #space: string;
   readonly #holdings: Holdings;
+  #closed = false;
 
   constructor(client: HttpClient, space: string, host: LocksHost) {
     this.#client = client;
     this.#space = space;
     const opId = (): string => uuidv7(host.clock, host.random);
-    this.#holdings = new Holdings({ ...host, calls: httpLockCalls(client, space), opId });
+    const calls = httpLockCalls(client, space, () => this.#closed);
+    this.#holdings = new Holdings({ ...host, calls, opId });
   }
 
   /** A lock that is held until it is released. Throws `lock_held` where it does not come free in time. */
@@ -136,8 +138,9 @@ export class HttpLocks {
     return { ...answer, events };
   }
 
-  /** Ends what is under way, and fires the signals of what is held; nothing is released. */
+  /** Ends what is under way, also what is left to be told behind a caller's back, and fires the signals of what is held; nothing is released. */
   close(): void {
+    this.#closed = true;
     this.#holdings.close();
   }
 }

@@ -31,11 +31,15 @@ export class SpaceLocks {
     this.#client = client;
   }
 
-  /** Carries out commands; those of one shard in one commit and in their order. The verdicts stand in order. */
+  /**
+   * Carries out commands; those of one shard in one commit and in their order. The verdicts stand in order. Where all of them only ask (`confirm`) it throws
+   * `space_not_found`; else they make the space, as every change does.
+   */
   async run(commands: readonly LockCommand[], limits?: CallLimits): Promise<readonly LockVerdict[]> {
     const progress = { acted: false };
+    const meets = commands.every(({ kind }) => kind === "confirm") ? "read" : "mutation";
     try {
-      return await this.#client.run("mutation", limits, async (calls) => {
+      return await this.#client.run(meets, limits, async (calls) => {
         const { shards } = calls.space;
         const groups = groupByShard(commands, ({ name }) => shardOf(name, shards), shards);
         const answers = await settleShards(groups, progress, async ({ shard, items }) => {

@@ -4,7 +4,7 @@ import { defaultTimeoutMs, maxLockPollMs } from "../runtime/limits.ts";
 import { isPassing, sendUntil } from "./handle-attempt.ts";
 import type { HandleHost } from "./handle-host.ts";
 import { aborted, hasGivenUp, pause, retryWaitMs } from "./patience.ts";
-import type { Granting } from "./term.ts";
+import { type Granting, validityOf } from "./term.ts";
 
 /** What is asked for, without op id and wait. */
 export type Wanted = Omit<Extract<LockCommand, { kind: "acquire" }>, "kind" | "opId" | "waitMs">;
@@ -22,6 +22,9 @@ export interface AcquireLimits {
 export interface Grant extends Granting {
   readonly fence: number;
 }
+
+/** The fence of no grant. */
+const noFence = Number.MAX_SAFE_INTEGER;
 
 type Held = Extract<LockVerdict, { state: "held" }>;
 
@@ -155,11 +158,11 @@ export class Acquisition {
     return verdict.state === "held" ? await this.#fresh(verdict, sentAtMs) : "missed";
   }
 
-  /** A grant whose answer came so late that it would be renewed at once is renewed before anybody counts on it. */
+  /** A grant whose answer came so late that it would be renewed at once, or had ended by then, is renewed before anybody counts on it. */
   async #fresh({ fence, ttlMs, remainingMs }: Held, sentAtMs: number): Promise<Grant | undefined> {
     const { elapsed } = this.#host;
     const grant = { fence, sentAtMs, remainingMs };
-    if (elapsed.now() - sentAtMs < ttlMs / 3) return grant;
+    if (elapsed.now() - sentAtMs < ttlMs / 3 && remainingMs > 0) return grant;
     const { name, owner } = this.#wanted;
     const command = { kind: "renew", opId: this.#host.opId(), name, owner, fence } as const;
     const renewed = await this.#send(command).catch((error: unknown) => {
@@ -167,18 +170,21 @@ export class Acquisition {
       throw error;
     });
     const { verdict } = renewed;
-    // It is over meanwhile: ask anew, if there is time.
-    if (verdict.outcome === "fail" && verdict.error.code === "lock_lost") {
-      if (elapsed.now() < this.#waitUntilMs) return undefined;
-      throw WarpError.fromData(verdict.error);
-    }
-    if (verdict.outcome === "fail" || verdict.state !== "held") {
+    if (verdict.outcome === "ok" && verdict.state === "held") {
+      const again = { fence, sentAtMs: renewed.sentAtMs, remainingMs: verdict.remainingMs };
+      if (validityOf(again) > elapsed.now()) return again;
+      this.#release(fence);
+    } else if (verdict.outcome === "ok" || verdict.error.code !== "lock_lost") {
       this.#release(fence);
       throw verdict.outcome === "fail"
         ? WarpError.fromData(verdict.error)
         : new WarpError("internal", "a renewal was answered with something else");
     }
-    return { fence, sentAtMs: renewed.sentAtMs, remainingMs: verdict.remainingMs };
+    // It is over, or was answered too late again: ask anew, if there is time.
+    if (elapsed.now() < this.#waitUntilMs) return undefined;
+    throw new WarpError("lock_lost", "the lock was over before its grant could be known", {
+      details: { reason: "validity", fence },
+    });
   }
 
   #send(command: LockCommand) {
@@ -188,9 +194,16 @@ export class Acquisition {
     });
   }
 
-  /** The caller is gone, and whether it was granted is not known: the repeat tells, and what it has is given back. */
+  /**
+   * The caller is gone, and whether it was granted is not known. A command that can't do anything takes its op id: if that was still free, a late copy of the acquisition is refused from now
+   * on; else it has been carried out, and its repeat only tells how, so that what it has is given back. To repeat it at once could be what acquires it.
+   */
   #undo(command: Extract<LockCommand, { kind: "acquire" }>): void {
+    const { opId, name, owner } = command;
     this.#behind(async (untilMs) => {
+      const seal = { kind: "release", opId, name, owner, fence: noFence } as const;
+      const { verdict: sealed } = await sendUntil(this.#host, seal, { untilMs });
+      if (sealed.outcome === "ok" || sealed.error.code !== "op_id_reused") return;
       const { verdict } = await sendUntil(this.#host, command, { untilMs });
       if (verdict.outcome === "fail") return;
       if (verdict.state === "held") this.#release(verdict.fence);

@@ -106,9 +106,15 @@ export class Lease {
    * unknown; a further call goes on waiting for the same end.
    */
   async revoke(options: HandleLimits = {}): Promise<boolean> {
+    const before = this.#revocation;
     this.#revocation ??= { kind: "revoke", ...this.#named() };
     this.stopRenewing();
-    const { verdict } = await send(this.#host, this.#revocation, options);
+    let { verdict } = await send(this.#host, this.#revocation, options);
+    if (before !== undefined && verdict.outcome === "fail" && verdict.error.code === "op_id_expired") {
+      // What became of the earlier one is no longer known; to end it twice does no harm.
+      this.#revocation = { kind: "revoke", ...this.#named() };
+      ({ verdict } = await send(this.#host, this.#revocation, options));
+    }
     if (verdict.outcome === "fail" && verdict.error.code !== "lease_not_found") {
       throw WarpError.fromData(verdict.error);
     }
@@ -178,18 +184,26 @@ export async function grantLease(
   const command = { kind: "grant", opId: host.opId(), id, ttlMs, onEnd, ...life } as const;
   checkLeaseShape(command);
   const { verdict, sentAtMs } = await send(host, command, options).catch((error: unknown) => {
-    // Nobody has its id: it is ended now if it was granted, else by its time.
-    if (isWarpError(error) && error.outcome === "unknown") {
-      const undone = send(host, { kind: "revoke", opId: host.opId(), id }, {}).catch((trouble: unknown) => {
-        if (!isWarpError(trouble, "warp_closed")) host.onError(trouble);
-      });
-      host.background.run(undone);
-    }
+    if (isWarpError(error) && error.outcome === "unknown") host.background.run(undo(host, command));
     throw error;
   });
   if (verdict.outcome === "fail") throw WarpError.fromData(verdict.error);
   const remainingMs = verdict.remainingMs ?? 0;
   return new Lease(host, { id, sentAtMs, remainingMs }, { ttlMs, autoRenew });
+}
+
+/**
+ * Nobody will have its id. A revocation takes the op id of the grant: if that was still free, a late grant is refused from now on; else there is a lease to be revoked. Where that can't be told
+ * either, it ends by its time.
+ */
+async function undo(host: LeaseHost, { id, opId }: LeaseCommand): Promise<void> {
+  try {
+    const { verdict } = await send(host, { kind: "revoke", opId, id }, {});
+    if (verdict.outcome === "ok" || verdict.error.code !== "op_id_reused") return;
+    await send(host, { kind: "revoke", opId: host.opId(), id }, {});
+  } catch (error) {
+    if (!isWarpError(error, "warp_closed")) host.onError(error);
+  }
 }
 
 function send(

@@ -126,18 +126,22 @@ export class LockTable {
     return gone(this.#store, place, nowMs);
   }
 
-  /** A session has ended: what is tied to it ends, and its waiters are passed over until they are heard of again. */
-  left(session: string, nowMs: number): void {
-    const { grants, waiters } = this.#store.ofSession(session);
+  /**
+   * Sessions have ended: what is tied to them ends, and their waiters are passed over until they are heard of again. Those that ended together are to be told
+   * together: what one of them frees is not for a waiter of another (rule LK9).
+   */
+  left(sessions: readonly string[], nowMs: number): void {
     const freed = new Set<string>();
-    for (const grant of grants) {
-      if (!grant.endsWithSession) continue;
-      this.#grants.end(grant, "session", nowMs);
-      freed.add(grant.name);
-    }
-    for (const place of waiters) {
-      this.#queue.silence(place, nowMs);
-      freed.add(place.name);
+    for (const { grants, waiters } of sessions.map((session) => this.#store.ofSession(session))) {
+      for (const grant of grants) {
+        if (!grant.endsWithSession) continue;
+        this.#grants.end(grant, "session", nowMs);
+        freed.add(grant.name);
+      }
+      for (const place of waiters) {
+        this.#queue.silence(place, nowMs);
+        freed.add(place.name);
+      }
     }
     for (const name of freed) this.#queue.handOver(name, nowMs);
   }
@@ -148,13 +152,21 @@ export class LockTable {
    */
   rebuilt(isOpen: (session: string) => boolean, nowMs: number): void {
     this.#store.putOff(clockStepMs);
-    for (const session of this.#store.sessions()) if (!isOpen(session)) this.left(session, nowMs);
+    const gone = this.#store.sessions().filter((session) => !isOpen(session));
+    this.left(gone, nowMs);
   }
 
   /** Whether a grant of this fence is live, and not merely offered (rule LK14). */
   isHeld(name: string, fence: number): boolean {
     const grant = this.#store.grant(fence);
     return grant !== undefined && grant.name === name && grant.ended === undefined && !grant.offered;
+  }
+
+  /** What is left of a grant's time; 0 where it has ended. */
+  remainingMs(name: string, fence: number, nowMs: number): number {
+    if (!this.isHeld(name, fence)) return 0;
+    const deadlineMs = this.#store.grant(fence)?.deadlineMs ?? nowMs;
+    return Math.max(0, Math.floor(deadlineMs - nowMs));
   }
 
   info(name: string, nowMs: number): LockInfo {

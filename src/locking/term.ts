@@ -113,6 +113,7 @@ export class Term {
   }
 }
 
-function validityOf({ sentAtMs, remainingMs }: Granting): number {
+/** Until when a holder may count on what it was granted, by its elapsed clock. */
+export function validityOf({ sentAtMs, remainingMs }: Granting): number {
   return sentAtMs + remainingMs * (1 - clockRateMargin);
 }

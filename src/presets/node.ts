@@ -73,16 +73,21 @@ export function connectWarp(url: string, options: ConnectOptions = {}): Warp {
   });
 }
 
-/** The subject in a signed token, unverified: the shard verifies. Undefined: it is a secret, whose holder may use any. */
+/**
+ * Under which name the shard knows who sends `token`: the subject of a signed one, unverified, since the shard verifies; that of the secret, or of an open deployment.
+ * Undefined: it is only known when a function is called.
+ */
 function subjectOf(token: ConnectOptions["token"]): string | undefined {
-  const parts = typeof token === "string" ? token.split(".") : [];
+  if (typeof token === "function") return undefined;
+  if (token === undefined || token === "") return "open";
+  const parts = token.split(".");
   const claims = parts.length === 3 ? fromBase64Url(parts[1] ?? "") : undefined;
-  if (claims === undefined) return undefined;
+  if (claims === undefined) return "admin";
   try {
     const { sub } = JSON.parse(fromUtf8(claims)) as { readonly sub?: unknown };
-    return typeof sub === "string" ? sub : undefined;
+    return typeof sub === "string" ? sub : "admin";
   } catch {
-    // Not a token at all: the shard will say so.
-    return undefined;
+    // No signed token, so it is a secret, or the shard will say that it is nothing.
+    return "admin";
   }
 }

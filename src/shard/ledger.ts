@@ -55,6 +55,8 @@ export interface LedgerOptions {
   readonly leaseEnding?: (id: string, nowMs: number) => void;
   /** Default: one of its own. */
   readonly lockInstance?: LockInstance;
+  /** When leases are due by elapsed time, by their ids, as far as this instance knows; it outlives the ledger. Default: one of its own. */
+  readonly leaseTimes?: Map<string, number>;
 }
 
 /**
@@ -90,7 +92,8 @@ export class Ledger {
   /** `before`: the ledger that this one takes the place of, when what that one wrote last has been undone; its registrations stand. */
   constructor(sql: Sql, space: SpaceSettings, options: LedgerOptions, before?: Ledger) {
     this.meta = new Meta(sql);
-    this.#clock = options.clock;
+    const { clock, elapsed = clock } = options;
+    this.#clock = clock;
     this.epoch = this.meta.epoch;
     this.space = space;
     this.#registrationVersion = this.meta.registrations;
@@ -103,12 +106,8 @@ export class Ledger {
     this.registrations = before?.registrations ?? new RegistrationTable(sql, options.statics);
     const { keys, log, registrations, meta } = this;
     const table = new HistoryTable(sql);
-    this.history = new History(
-      { table, keys, log, registrations, meta },
-      options.clock.now(),
-      space.createdAtMs,
-    );
-    const instance = options.lockInstance ?? new LockInstance(options.clock, options.clock);
+    this.history = new History({ table, keys, log, registrations, meta }, clock.now(), space.createdAtMs);
+    const instance = options.lockInstance ?? new LockInstance(clock, clock);
     const { deadlines, polls, swept } = instance;
     const store = new SqlLockStore({ sql, reserve: () => log.reserve(), floor: meta, deadlines });
     this.locks = new LockTable({ store, isAwaited: (ticket) => polls.has(ticket) });
@@ -116,7 +115,7 @@ export class Ledger {
     this.#lockInstance = instance;
     this.#lockDue = lockDue(this.locks, store, swept);
     this.leases = new Lessor({
-      table: new LeaseTable(sql, options.clock, options.elapsed ?? options.clock, before?.leases.table),
+      table: new LeaseTable(sql, clock, elapsed, before?.leases.table, options.leaseTimes),
       attachments: new AttachmentTable(sql, before?.leases.attachments),
       log,
       verdicts: this.verdicts,

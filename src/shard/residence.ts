@@ -14,6 +14,8 @@ export interface ResidenceOptions extends LedgerOptions {
   readonly random: Random;
   /** Removes the whole database and its alarm. */
   readonly wipe: () => Promise<void>;
+  /** Told when that is done. */
+  readonly wiped?: () => void;
 }
 
 /**
@@ -101,6 +103,8 @@ export class Residence {
     await this.#options.wipe();
     this.forget();
     this.#options.lockInstance?.wiped();
+    this.#options.leaseTimes?.clear();
+    this.#options.wiped?.();
   }
 
   /** The ledger for a call that belongs here, or why it doesn't. Asked again inside the commit: a space may be deleted meanwhile. */

@@ -79,6 +79,8 @@ export class Shard implements ShardApi {
       due: [waker, notes, ends],
       lockInstance,
       leaseEnding: (id, nowMs) => this.leases.ends.begin(id, nowMs),
+      leaseTimes: new Map(),
+      wiped: () => this.leases.ends.wiped(),
     });
     this.#residence = residence;
     this.published = new PublishedLog(residence, options.durable);

@@ -51,7 +51,13 @@ export async function warp(argv: readonly string[], options: CliBedOptions = {})
       yield* chunks(file);
     },
     spawn:
-      options.spawn ?? (() => ({ ended: Promise.resolve(127), kill: () => undefined, leaves: () => false })),
+      options.spawn ??
+      (() => ({
+        ended: Promise.resolve(127),
+        trouble: () => undefined,
+        kill: () => undefined,
+        leaves: () => false,
+      })),
     onSignal: options.onSignal ?? (() => () => undefined),
     fetch,
     clock,

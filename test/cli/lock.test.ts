@@ -18,9 +18,9 @@ function bed() {
   const { app, clock } = made;
   const started: Started[] = [];
   const listeners = new Set<(signal: EndSignal) => void>();
-  const way = { isCut: false };
+  const way = { isCut: false, how: "ECONNREFUSED" };
   const fetch: Fetch = async (url, { method, headers, body, signal }) => {
-    if (way.isCut) throw new TypeError("fetch failed", { cause: { code: "ECONNREFUSED" } });
+    if (way.isCut) throw new TypeError("fetch failed", { cause: { code: way.how } });
     const given = new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(new Error("aborted")), { once: true });
     });
@@ -38,7 +38,8 @@ function bed() {
         end = resolve;
       });
       started.push({ words: [command, ...args], env, signals, end });
-      return { ended, kill: (signal) => void signals.push(signal), leaves: () => false };
+      const kill: Child["kill"] = (signal) => void signals.push(signal);
+      return { ended, trouble: () => undefined, kill, leaves: () => false };
     },
     onSignal(listener) {
       listeners.add(listener);
@@ -122,6 +123,23 @@ describe("warp lock", () => {
     expect(started).toEqual([]);
   });
 
+  test("with --json before the command, what went wrong is a problem document", async () => {
+    const { run, done, command, advance } = bed();
+    await done("POST", "locks/a", { owner: "x", ttlMs: 600_000 });
+    const refused = await run("--json", "lock", "a", "--", "work", "--json");
+    expect(refused.code).toBe(75);
+    expect(JSON.parse(refused.stderr)).toMatchObject({ type: "/errors#lock_held", code: "lock_held" });
+    const running = run("lock", "b", "--ttl", "3s", "--json", "--", "work");
+    const made = await command();
+    await done("DELETE", "locks/b?force=true");
+    await advance(1_100);
+    made.end(143);
+    await advance(10);
+    const { code, stderr } = await running;
+    expect(code).toBe(76);
+    expect(JSON.parse(stderr)).toMatchObject({ code: "lock_lost", details: { reason: "forced" } });
+  });
+
   test("LK10 a signal while it waits leaves the queue, one while it runs goes to the command", async () => {
     const { run, done, signal, command, advance, started } = bed();
     const { fence } = await done("POST", "locks/a", { owner: "x", ttlMs: 600_000 });
@@ -144,6 +162,19 @@ describe("warp lock", () => {
     await advance(10);
     expect((await running).code).toBe(143);
     expect((await done("GET", "locks/a")).holders).toEqual([]);
+  });
+
+  test("OU1 a server whose answers are lost is exit code 6, soon, and names no flag that there is not", async () => {
+    const { run, advance, way, started } = bed();
+    Object.assign(way, { isCut: true, how: "ECONNRESET" });
+    const running = run("lock", "a", "--timeout", "1s", "--", "work");
+    await advance(5_000);
+    const { code, stderr } = await running;
+    expect([code, stderr]).toEqual([
+      6,
+      expect.stringMatching(/^warp: unavailable: .*it may have been done\n$/),
+    ]);
+    expect(started).toEqual([]);
   });
 
   test("wrong use is exit code 2, and nothing is run", async () => {

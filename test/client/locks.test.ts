@@ -129,6 +129,21 @@ describe("locks over HTTP", () => {
     await first.release();
   });
 
+  test("after its close nothing is sent any more, also not what was to be undone behind a caller", async () => {
+    const { locks, way, advance } = bed();
+    way.lose = "answer";
+    const failed = locks.lock("a", { timeoutMs: 1_000 }).catch((error: unknown) => error);
+    await advance(2_000);
+    expect(await failed).toMatchObject({ code: "unavailable", outcome: "unknown" });
+    const before = way.sent.length;
+    await advance(5_000);
+    expect(way.sent.length).toBeGreaterThan(before);
+    locks.close();
+    const sent = way.sent.length;
+    await advance(60_000);
+    expect(way.sent.length).toBe(sent);
+  });
+
   test("LK12 a forced end is told to the holder by its next renewal", async () => {
     const { locks, advance } = bed();
     const lock = await locks.lock("a", { ttlMs: 3_000 });
@@ -155,7 +170,7 @@ describe("locks over HTTP", () => {
 
   test("each command is a request, and what is definite is a verdict", async () => {
     const { client, newOpId, way } = bed();
-    const calls = httpLockCalls(client, "s");
+    const calls = httpLockCalls(client, "s", () => false);
     const one = { name: "a", owner: "ada" };
     const acquire = { kind: "acquire", ...one, as: "mutex", ttlMs: 1_000 } as const;
     const [held] = await calls.run([{ ...acquire, opId: newOpId() }]);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { LockCommand } from "../../src/protocol/lock.ts";
 import { ended, held, type LocksUnderTest, LockTester, offered, refused, waiting } from "./lock-bed.ts";
 
 /** Op ids, sessions, ends of drivers. */
@@ -23,8 +24,31 @@ export function lockRepeats({ name, supports, run, slackMs = 0 }: LocksUnderTest
         expect(await t.one(releasing)).toEqual({ outcome: "ok", state: "ended", count: 0, replayed: true });
         // The lock is free, yet the same op id is the same refusal; and the same grant, though that has ended.
         expect(await t.one(refusedOnce)).toMatchObject({ error: { code: "lock_held" }, replayed: true });
-        expect(await t.one(acquiring)).toEqual({ ...first, replayed: true });
+        expect(await t.one(acquiring)).toEqual({ ...first, remainingMs: 0, replayed: true });
         held(await t.acquire("job", "c"));
+      }));
+
+    it("LK7 a repeat says what is left by now, so that nobody counts from it what was left then", () =>
+      run(async (bed) => {
+        const t = new LockTester(bed);
+        const acquiring = t.acquiring("job", "a", { ttlMs: 10_000 });
+        const { fence } = held(await t.one(acquiring));
+        const leftOf = async (command: LockCommand): Promise<number> => {
+          const verdict = await t.one(command);
+          expect(verdict).toMatchObject({ state: "held", fence, replayed: true });
+          return held(verdict).remainingMs;
+        };
+        await bed.advance(4_000);
+        expect(await leftOf(acquiring)).toBeLessThanOrEqual(6_000);
+        const renewing = { kind: "renew", opId: t.opId(), name: "job", owner: "a", fence } as const;
+        held(await t.one(renewing));
+        await bed.advance(7_000);
+        expect(await leftOf(renewing)).toBeLessThanOrEqual(3_000);
+        expect(await leftOf(acquiring)).toBeLessThanOrEqual(3_000);
+        await bed.advance(3_000);
+        expect(await leftOf(renewing)).toBe(0);
+        held(await t.acquire("job", "b"));
+        expect(await leftOf(acquiring)).toBe(0);
       }));
 
     it("OU2 a re-entrant acquire that is repeated counts once", () =>

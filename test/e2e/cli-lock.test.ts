@@ -151,7 +151,10 @@ describe("warp lock from two shells", () => {
   });
 
   test("commands that are not there or can't be run end as shells say it", async () => {
-    expect((await warp("lock", "n", "--", "no-such-command").ended).code).toBe(127);
+    expect(await warp("lock", "n", "--", "no-such-command").ended).toEqual({
+      code: 127,
+      stderr: "warp: no-such-command: there is no such command\n",
+    });
     expect((await warp("lock", "n", "--", folder.path).ended).code).toBe(126);
     expect((await holders("n")).holders).toEqual([]);
   });

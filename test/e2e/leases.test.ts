@@ -90,7 +90,7 @@ async function untilHalfway(keys: readonly string[], timeoutMs = 20_000): Promis
   throw new Error("the end did not begin");
 }
 
-test("LS1 LS2 LS4 X-16 10,000 keys of one lease, half of them strong and held, are gone on every node when it is revoked from another one while the runtime is killed", async () => {
+test("LS1 LS2 LS4 ST2 X-16 10,000 keys of one lease, half of them strong and held, are gone on every node when it is revoked from another one while the runtime is killed", async () => {
   const keys = keysNamed("big", 10_000);
   const [first, second, last] = isolates();
   const east = bed.remote("node-east").node;

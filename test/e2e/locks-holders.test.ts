@@ -189,3 +189,76 @@ test("LK4 LK5 LK6 LK14 TX2 X-15 an old holder's fence is refused after expiry, a
   await other.call({ do: "unlock", grant: next });
   expect(await put(other, key, 5, next), "a released one is none").toMatchObject({ code: "stale_fence" });
 });
+
+interface Steps {
+  readonly events: readonly {
+    readonly kind: string;
+    readonly owner: string;
+    readonly fence: number;
+    readonly revision: number;
+  }[];
+  readonly cursor: string;
+  readonly gap: boolean;
+}
+
+test("LK11 LK15 an election goes on though its leader falls silent and the runtime is killed; a follower on another node sees each step once, in order", async () => {
+  const [first, second] = bed.isolates;
+  if (first === undefined || second === undefined) throw new Error("two, please");
+  const path = "/elections/scheduler";
+  const ttlMs = 1_500;
+  const begun = await second.ask<{ readonly cursor: string }>("GET", path);
+  if (!("cursor" in begun)) throw new Error(JSON.stringify(begun));
+  const seen: Steps["events"][number][] = [];
+  let over = false;
+  const follow = async (): Promise<void> => {
+    for (let cursor = begun.cursor; !over; ) {
+      const query = `?after=${encodeURIComponent(cursor)}&waitMs=1000`;
+      const answer = await second.ask<Steps>("GET", path + query, { timeoutMs: 3_000 });
+      if (!("events" in answer)) {
+        await sleep(50);
+        continue;
+      }
+      expect(answer.gap).toBe(false);
+      seen.push(...answer.events);
+      cursor = answer.cursor;
+    }
+  };
+  const following = follow();
+  const campaign = (body: object, opId = newOpId()) =>
+    first.ask<{ readonly fence: number }>("POST", path, { body, headers: { "Warp-Op-Id": opId } });
+  expect(await campaign({ owner: "ada", json: "ada", ttlMs })).toMatchObject({ owner: "ada" });
+  // She says nothing more. Another has been waiting, through the kill.
+  const next = async (): Promise<object> => {
+    const opId = newOpId();
+    let place: string | undefined;
+    for (const untilMs = machineMs() + 30_000; machineMs() < untilMs; await sleep(50)) {
+      const answer =
+        place === undefined
+          ? await campaign({ owner: "grace", json: "grace", ttlMs: 60_000, waitMs: 30_000 }, opId)
+          : await campaign({ owner: "grace", ticket: place });
+      if ("fence" in answer) return answer;
+      if (answer.code === "lock_waiting") place = String(answer.details?.ticket);
+    }
+    throw new Error("never elected");
+  };
+  const elected = next();
+  await sleep(300);
+  await bed.killAndRestart();
+  expect(await elected).toMatchObject({ owner: "grace" });
+  await expect.poll(() => seen.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(3);
+  over = true;
+  await following;
+  expect(seen.map(({ kind, owner }) => `${kind} ${owner}`)).toEqual([
+    "elected ada",
+    "ended ada",
+    "elected grace",
+  ]);
+  const revisions = seen.map(({ revision }) => revision);
+  expect(revisions).toEqual(revisions.toSorted((one, other) => one - other));
+  for (const node of bed.isolates) {
+    expect(await node.ask("GET", path)).toMatchObject({
+      leader: { owner: "grace", json: "grace" },
+      candidates: 0,
+    });
+  }
+});

@@ -6,7 +6,7 @@ import { Bed } from "../support/twin/bed.ts";
 import type { TwinNode } from "../support/twin/calls.ts";
 import { insist } from "../support/twin/insist.ts";
 import { type GrantRef, machineMs } from "../support/twin/lock-calls.ts";
-import { counterOf, lockOf, runLockClient, ttlMs } from "../support/twin/lock-client.ts";
+import { counterOf, lockOf, runLockClient, runSharer, ttlMs } from "../support/twin/lock-client.ts";
 import { LockLedger } from "../support/twin/lock-ledger.ts";
 
 const seed = Number(process.env.WARP_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -33,7 +33,7 @@ function nodeFor(client: number): TwinNode {
 }
 
 test(
-  `LK1 LK2 LK3 LK5 LK8 LK14 X-12 2 × ${clients} clients on one name and on ${clients} names through ${kills} kills -9 and aborted objects`,
+  `LK1 LK2 LK3 LK5 LK8 LK13 LK14 X-12 2 × ${clients} clients on one name and on ${clients} names through ${kills} kills -9 and aborted objects`,
   async () => {
     const random = seeded(seed);
     const ledger = new LockLedger();
@@ -65,10 +65,16 @@ test(
         }),
       ),
     ];
+    const sharers = Array.from({ length: 12 }, (_, at) =>
+      runSharer(
+        { ...common, client: `s${at}`, node: nodeFor(at), pauseMs: 100 },
+        at % 4 < 2 ? "semaphore" : "readers",
+      ),
+    );
     const kept = Array.from({ length: keepers }, (_, at) => keep(nodeFor(at), `keep:${at}`, isOver));
     const restarts = await disturb(random, ledger);
     over = true;
-    await Promise.all(runs);
+    await Promise.all([...runs, ...sharers]);
     const lost = (await Promise.all(kept)).filter((trouble) => trouble !== undefined);
 
     const names = [...one, ...many];
@@ -95,6 +101,7 @@ test(
 /** Kills the runtime, and aborts objects between kills; gives how long each restart took, in ms. */
 async function disturb(random: Seeded, ledger: LockLedger): Promise<readonly number[]> {
   const took: number[] = [];
+  await progress(ledger, 80);
   for (let kill = 0; kill < kills; kill++) {
     await progress(ledger, 12);
     await bed.abort(random.below(shards)).catch(() => undefined);

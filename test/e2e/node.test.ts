@@ -233,6 +233,18 @@ describe("nodes and tokens", () => {
     expect(await node.get("a")).toBe(1);
   });
 
+  test("LK12 who has the secret, or calls an open deployment, ends others' locks; it is kept who did", async () => {
+    const held = await enter({ token: secret }).tryLock("held");
+    expect(await enter({ token: secret }).locks.force("held")).toBe(1);
+    const admin = enter({ token: () => secret, subject: "admin" });
+    expect((await admin.locks.info("held")).forced).toMatchObject({ by: "admin", fence: held?.fence });
+    expect(await admin.locks.force("held")).toBe(0);
+    const open = connect("forced");
+    await open.tryLock("held");
+    expect(await connect("forced").locks.force("held")).toBe(1);
+    expect((await open.locks.info("held")).forced).toMatchObject({ by: "open" });
+  });
+
   test("a signed token is enough, also from a function; op ids are of its subject", async () => {
     const token = await mint(["read", "write", "delete"]);
     const node = enter({ token });

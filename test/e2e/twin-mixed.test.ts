@@ -82,6 +82,22 @@ function doors(recorder: Recorder, newValue: () => number) {
     },
     unconditional: (isolate: IsolateNode, key: string) =>
       through(isolate, key, "PUT", `/keys/${encodeURIComponent(key)}?replace=true`, String),
+    leaseEnd: async (isolate: IsolateNode, key: string) => {
+      const granted = await isolate.send("POST", "/leases", {
+        body: JSON.stringify({ ttlMs: 600_000, onEnd: "delete" }),
+        headers: json,
+      });
+      if (!("status" in granted) || granted.status !== 201) throw new Error("no lease was granted");
+      const { id } = JSON.parse(granted.text) as { readonly id: string };
+      await change(isolate, { do: "set", key, value: newValue(), lease: id, opId: newOpId() });
+      // Nodes that never heard of the lease hold what it will take away.
+      await Promise.all(bed.remotes.map(({ node }) => recorder.get(node, [key], timeoutMs)));
+      const headers = { "Warp-Op-Id": newOpId() };
+      return await recorder.through(isolate, [{ key, value: null }], async () => {
+        const answer = await isolate.send("DELETE", `/leases/${id}`, { headers });
+        return "status" in answer && answer.status < 300;
+      });
+    },
   };
 }
 
@@ -102,7 +118,7 @@ describe("keys that Node processes take for strong and isolates for eventual", (
     );
     const names = Object.keys(byName) as (keyof typeof byName)[];
     let held = 0;
-    for (let round = 0; round < 210; round++) {
+    for (let round = 0; round < 216; round++) {
       const name = names[round % names.length] ?? "put";
       const key = random.pick(keys);
       const isolate = bed.isolates[random.below(4)] as IsolateNode;
@@ -119,7 +135,7 @@ describe("keys that Node processes take for strong and isolates for eventual", (
     await Promise.all(reading);
     const judged = judge(recorder.history);
     console.log(
-      `mixed: ${recorder.answered} operations, ${held} of 420 copies held before a change, doors`,
+      `mixed: ${recorder.answered} operations, ${held} of 432 copies held before a change, doors`,
       Object.fromEntries(counts),
       `greatest staleness of isolates ${judged.greatestLagMs.toFixed(0)} ms, allowed ${boundMs}`,
     );

@@ -180,4 +180,12 @@ describe("bad input gets its code and nothing is changed", () => {
     expect(await refused(method, path, body)).toMatchObject({ code, outcome: "fail" });
     expect((await done("GET", "leases")).items).toEqual([]);
   });
+
+  it("LE-02 how many leases one call may keep alive is told of the member that names them", async () => {
+    const { refused } = lockBed();
+    for (const ids of [[], Array.from({ length: 129 }, () => id)]) {
+      const { details } = await refused("POST", "leases/keepalive", { ids });
+      expect(details).toMatchObject({ field: "ids", max: 128 });
+    }
+  });
 });

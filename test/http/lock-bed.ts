@@ -9,6 +9,9 @@ import { FakeSpaces } from "./fake-warp.ts";
 /** A success: its status, and the members of its JSON. */
 export type Done = { readonly status: number } & Readonly<Record<string, unknown>>;
 
+/** Longest stretch of time in which no request gets any further. */
+const stepMs = 1_000;
+
 /** An app over the real core with locks and leases in memory, on a clock that a test moves. */
 export function lockBed() {
   const clock = virtualClock(1_800_000_000_000);
@@ -40,17 +43,19 @@ export function lockBed() {
     });
   /** Requests take turns of the host's own, which no virtual clock moves: all that are under way get to where only time helps. */
   const turns = async (): Promise<void> => {
-    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
   };
   return {
     app,
     clock,
     turns,
-    /** Lets everything run, moves time on, and lets everything run again. */
+    /** Moves time on in small steps, and lets everything run between them. */
     async advance(ms: number): Promise<void> {
       await turns();
-      await clock.advance(ms);
-      await turns();
+      for (let leftMs = ms; leftMs > 0; leftMs -= stepMs) {
+        await clock.advance(Math.min(stepMs, leftMs));
+        await turns();
+      }
     },
     random,
     warp,

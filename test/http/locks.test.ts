@@ -101,6 +101,27 @@ describe("acquire and release", () => {
     expect(another.owner).toBe(another.opId);
   });
 
+  it("OU2 LK5 a repeated op id is no success once its grant has ended: 2xx means that the lock is held now", async () => {
+    const { done, refused, advance, newOpId } = lockBed();
+    const headers = { "Warp-Op-Id": newOpId() };
+    const { fence } = await done("POST", "locks/a", { owner: "ada", ttlMs: 1_000 }, headers);
+    const renewal = { "Warp-Op-Id": newOpId() };
+    await done("PATCH", "locks/a", { owner: "ada", fence }, renewal);
+    await advance(600);
+    expect(await done("POST", "locks/a", { owner: "ada", ttlMs: 1_000 }, headers)).toMatchObject({
+      fence,
+      remainingMs: 400,
+      replayed: true,
+    });
+    await advance(400);
+    for (const again of [
+      await refused("POST", "locks/a", { owner: "ada", ttlMs: 1_000 }, headers),
+      await refused("PATCH", "locks/a", { owner: "ada", fence }, renewal),
+    ]) {
+      expect(again).toMatchObject({ code: "lock_lost", details: { reason: "expired" } });
+    }
+  });
+
   it("LK13 kinds: re-entrant counts, semaphores and readers share, other kinds are refused", async () => {
     const { done, refused } = lockBed();
     const own = { owner: "ada", kind: "reentrant" };
@@ -264,6 +285,30 @@ describe("waiting", () => {
     expect(locks.commands.map(({ kind }) => kind)).toEqual(["acquire"]);
   });
 
+  it("LK9 who says that it claims by itself is told of its turn; where it never does the next has the lock", async () => {
+    const { done, refused, advance } = lockBed();
+    const ada = await done("POST", "locks/a", { owner: "ada" });
+    const wish = { waitMs: 60_000, holdMs: 0 };
+    const [{ ticket: first }, { ticket: second }] = [
+      (await refused("POST", "locks/a", { owner: "grace", ...wish })).details as { ticket: string },
+      (await refused("POST", "locks/a", { owner: "linus", ...wish })).details as { ticket: string },
+    ];
+    const turn = refused("POST", "locks/a", { owner: "grace", ticket: first, waitMs: 20_000, claim: false });
+    const next = done("POST", "locks/a", { owner: "linus", ticket: second, waitMs: 20_000 });
+    await advance(8_000);
+    await done("DELETE", `locks/a?owner=ada&fence=${ada.fence}`);
+    const told = await turn;
+    expect(told).toMatchObject({ code: "lock_waiting", status: 409 });
+    expect(told.details).toMatchObject({ ticket: first, position: 1, offered: true, claimWithinMs: 3_000 });
+    // Grace's host is gone. It would be too late now, though its place is kept for a while.
+    await advance(3_000);
+    expect(await next).toMatchObject({ status: 201, owner: "linus" });
+    const late = { owner: "grace", ticket: first, waitMs: 0 };
+    const asking = refused("POST", "locks/a", late);
+    await advance(1_000);
+    expect((await asking).code).toBe("lock_waiting");
+  });
+
   it("an offer that another got meanwhile is waited for again; trouble on the way is no success", async () => {
     const { call, spaces } = fakeBed();
     const locks = spaces.warp("s").locks.driver;
@@ -286,16 +331,17 @@ describe("waiting", () => {
     expect(locks.waits.map(({ options }) => options?.timeoutMs)).toEqual([11_250, 11_250]);
     locks.verdicts.push(new WarpError("unavailable", "no answer", { outcome: "unknown" }));
     expect(await problemOf(await send())).toMatchObject({ code: "unavailable", outcome: "unknown" });
-    locks.verdicts.push({ outcome: "ok", state: "waiting", ticket: "t", position: 2 }, held(12));
-    locks.waitVerdicts.push({
-      outcome: "ok",
-      state: "offered",
-      ticket: "t",
-      fence: 12,
-      claimWithinMs: 3_000,
-    });
-    locks.verdicts[1] = { outcome: "fail", error: new WarpError("lock_lost", "unclaimed").toData() };
-    expect((await problemOf(await send())).code).toBe("lock_lost");
+    const passed = new WarpError("lock_lost", "unclaimed").toData();
+    locks.verdicts.push(
+      { outcome: "ok", state: "waiting", ticket: "t", position: 2 },
+      { outcome: "fail", error: passed },
+      held(13),
+    );
+    locks.waitVerdicts.push(
+      { outcome: "ok", state: "offered", ticket: "t", fence: 12, claimWithinMs: 3_000 },
+      { outcome: "ok", state: "offered", ticket: "t", fence: 13, claimWithinMs: 3_000 },
+    );
+    expect(((await (await send()).json()) as { fence: number }).fence).toBe(13);
   });
 });
 
@@ -354,6 +400,8 @@ describe("bad input gets its code and nothing is changed", () => {
     ["POST", "locks/a", { delayMs: 60_001 }, "invalid_argument"],
     ["POST", "locks/a", { waitMs: 1_000, holdMs: 25_001 }, "invalid_argument"],
     ["POST", "locks/a", { ticket: "t", owner: "ada", holdMs: 0 }, "invalid_argument"],
+    ["POST", "locks/a", { ticket: "t", owner: "ada", claim: "no" }, "invalid_argument"],
+    ["POST", "locks/a", { owner: "ada", claim: false }, "invalid_argument"],
     ["POST", "locks/a", { text: "x".repeat(16_385) }, "value_too_large"],
     ["POST", "locks/a", { text: "x", json: 1 }, "invalid_argument"],
     ["POST", "locks/a", { whatever: 1 }, "invalid_argument"],

@@ -125,3 +125,32 @@ describe.skipIf(host.name !== "node")("locks over several shards", () => {
     });
   });
 });
+
+describe("a space that does not exist", () => {
+  it("is not made by a question: whether a grant is live is lock_lost, and nobody holds any name", async () => {
+    const made: string[] = [];
+    const refused = new WarpError("space_not_found", "the space does not exist").toData();
+    const api = {
+      getSpace: async () => ({ refused, stale: false }),
+      createSpace: async (space: string) => {
+        made.push(space);
+        return { refused, stale: false };
+      },
+    } as unknown as ShardApi;
+    const client = new SpaceClient({
+      connection: directConnection("test", () => api),
+      timers: new ManualTime(),
+    });
+    const locks = shardLocks({ client });
+    const grant = { name: "n", owner: "me", fence: 7 };
+    const ask = { ...grant, kind: "confirm", opId: scopeOpId("test", "1") } as const;
+    expect(await locks.run([ask])).toMatchObject([
+      { outcome: "fail", error: { code: "lock_lost", details: { reason: "ended", fence: 0 } } },
+    ]);
+    expect(await locks.info("n")).toEqual({ name: "n", holders: [], waiters: 0 });
+    expect(made).toEqual([]);
+    // Who gives back may be undoing what is on its way: its op id is to be kept, so the space is made.
+    await expect(locks.run([{ ...ask, kind: "release" }])).rejects.toMatchObject({ code: "space_not_found" });
+    expect(made).toEqual(["test"]);
+  });
+});

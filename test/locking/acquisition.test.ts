@@ -179,9 +179,28 @@ describe("waiting for a lock", () => {
     await clock.settle();
     expect(await acquiring).toBe("aborted");
     expect(bed.space.info("x").holders).toEqual([]);
-    expect(way.kinds()).toEqual(["acquire", "acquire", "release"]);
-    const [one, other] = way.sent;
+    // The first release takes the op id, to no effect: it is not free any more.
+    expect(way.kinds()).toEqual(["acquire", "release", "acquire", "release"]);
+    const [one, , other] = way.sent;
     expect(one).toEqual(other);
+  });
+
+  test("LK10 an acquisition that never arrived does not arrive later either: nothing is acquired to give it back", async () => {
+    const { clock, ...bed } = handleBed();
+    const { lock, way, locks } = bed.node();
+    const controller = new AbortController();
+    way.faults.push({ what: "acquire", how: "request" });
+    const acquiring = outcomeOf(lock("x", { ttlMs: 3_600_000, signal: controller.signal }));
+    await clock.advance(100);
+    controller.abort();
+    await clock.settle();
+    expect(await acquiring).toBe("aborted");
+    expect(way.kinds()).toEqual(["acquire", "release"]);
+    // A copy that was on its way all the time.
+    const [late] = way.sent;
+    if (late?.kind !== "acquire") throw new Error("no acquisition");
+    expect(await locks.run([late])).toMatchObject([{ outcome: "fail", error: { code: "op_id_reused" } }]);
+    expect(bed.space.info("x").holders).toEqual([]);
   });
 
   test("OU1 an authority that is silent for too long is an unknown outcome, and the lock does not stay behind", async () => {
@@ -224,6 +243,17 @@ describe("waiting for a lock", () => {
     const held = await acquiring;
     expect(way.kinds()).toContain("renew");
     expect(held.remainingMs()).toBeGreaterThan(5_000);
+  });
+
+  test("LK7 a grant that could not be counted on when it was known is not given, and given back", async () => {
+    const { clock, ...bed } = handleBed();
+    const { lock, way } = bed.node();
+    // The way there and back takes longer than the lock lives.
+    way.latencyMs = 300;
+    const acquiring = lock("x", { ttlMs: 200 }).catch((error: unknown) => error);
+    await clock.advance(2_000);
+    expect(await acquiring).toMatchObject({ code: "lock_lost", outcome: "fail" });
+    expect(bed.space.info("x").holders).toEqual([]);
   });
 
   test("LK13 bad input is refused before anything is sent", async () => {

@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
+import { MemoryStorage } from "../../src/adapter/memory/memory-storage.ts";
+import { WarpError } from "../../src/errors.ts";
+import { MemoryLeaseSpace } from "../../src/lease/memory/memory-lease-space.ts";
+import { memoryLeases } from "../../src/lease/memory/memory-leases.ts";
+import { grantLease, type LeaseHost } from "../../src/locking/lease-handle.ts";
 import { observe } from "../../src/locking/observation.ts";
 import type { ElectionEvent } from "../../src/protocol/lock.ts";
+import { scopeOpId } from "../../src/protocol/operation.ts";
 import { payloadCodec } from "../../src/runtime/codec.ts";
+import { uuidv7 } from "../../src/runtime/ids.ts";
 import { handleBed } from "../support/handle-bed.ts";
 import { seeded } from "../support/seeded.ts";
 import { virtualClock } from "../support/virtual-clock.ts";
@@ -30,6 +37,25 @@ describe("giving back what could not be counted on", () => {
     expect(bed.space.info("r").holders).toMatchObject([{ owner: "o", count: 1, fence: other.fence }]);
     await other.confirm();
     expect(await other.release()).toBe(true);
+  });
+
+  test("LK5 a grant that ended before its answer came is none: asked for again in the wait, else lock_lost", async () => {
+    const { clock, ...bed } = handleBed();
+    for (const waitMs of [0, 60_000]) {
+      const { lock, way } = bed.node();
+      way.faults.push({ what: "acquire", how: "answer" });
+      const acquiring = lock("a", { waitMs }).then(
+        (held) => held.fence,
+        (error: { code?: string }) => codeOf(error),
+      );
+      await clock.advance(500);
+      const [first] = bed.space.info("a").holders;
+      await bed.force("a");
+      await clock.advance(10_000);
+      const outcome = await acquiring;
+      if (waitMs === 0) expect(outcome).toBe("lock_lost");
+      else expect(outcome).toBeGreaterThan(first?.fence ?? 0);
+    }
   });
 
   test("OU2 a release is repeated also when its op id counts no more, unless that could release twice", async () => {
@@ -109,5 +135,40 @@ describe("observing an election", () => {
       [14, false],
       [20, false],
     ]);
+  });
+});
+
+describe("revoking a lease", () => {
+  test("OU2 a revoke is repeated also when its op id counts no more", async () => {
+    const clock = virtualClock();
+    const random = seeded(1);
+    const space = new MemoryLeaseSpace({ clock, timers: clock });
+    const storage = new MemoryStorage({ clock, timers: clock, random, leases: space });
+    const driver = memoryLeases({ space });
+    let isCut = false;
+    const host: LeaseHost = {
+      elapsed: clock,
+      timers: clock,
+      random,
+      background: { run: (work) => void work.catch(() => undefined) },
+      opId: () => scopeOpId("node", uuidv7(clock, random)),
+      onError: () => undefined,
+      calls: {
+        async run(commands, limits) {
+          if (!isCut) return await driver.run(commands, limits);
+          throw new WarpError("unavailable", "the way is closed", { outcome: "unknown" });
+        },
+      },
+    };
+    const lease = await grantLease(host, { ttlMs: 3_600_000, autoRenew: false });
+    isCut = true;
+    const failed = lease.revoke({ timeoutMs: 1_000 }).catch(codeOf);
+    await clock.advance(1_000);
+    expect(await failed).toBe("unavailable");
+    isCut = false;
+    await clock.advance(400_000);
+    expect(await lease.revoke()).toBe(true);
+    expect(space.info(lease.id)).toBeUndefined();
+    expect(storage).toBeDefined();
   });
 });

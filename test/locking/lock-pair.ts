@@ -113,7 +113,7 @@ class Pair {
     for (const { queue } of this.model.names.values()) {
       for (const place of queue) if (place.session === session) this.model.awaited.delete(place.ticket);
     }
-    this.table.left(session, this.nowMs);
+    this.table.left([session], this.nowMs);
     this.model.left(session, this.nowMs);
   }
 

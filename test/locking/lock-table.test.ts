@@ -88,6 +88,20 @@ describe("lock table", () => {
     ]);
   });
 
+  it("LK9 what one session's end frees is not offered to a waiter whose session ended with it", () => {
+    const leaving = (leave: (table: LockTable) => void) => {
+      const { table, store, acquire } = tableOf();
+      held(acquire("a", "o", startMs, { endsWithSession: true }, "one"));
+      const gone = waiting(acquire("a", "gone", startMs, { waitMs: 20_000 }, "two"));
+      const here = waiting(acquire("a", "here", startMs, { waitMs: 20_000 }, "open"));
+      leave(table);
+      return [gone, here].map(({ ticket }) => store.grantOf(ticket)?.offered);
+    };
+    const isOpen = (session: string): boolean => session === "open";
+    expect(leaving((table) => table.rebuilt(isOpen, startMs + 100))).toEqual([undefined, true]);
+    expect(leaving((table) => table.left(["one", "two"], startMs + 100))).toEqual([undefined, true]);
+  });
+
   it("LK6 one stretch ends at most 1,000 things, and says that there is more", () => {
     const { table, store, acquire } = tableOf();
     for (let i = 0; i < 1_500; i++) held(acquire(`n${i}`, "o", startMs, { ttlMs: 1_000 }));

@@ -3,6 +3,8 @@ import type { Run } from "./run.ts";
 /** What a number of runs went through, for their report. */
 export class Coverage {
   runs = 0;
+  /** Runs with locks. */
+  locking = 0;
   judged = 0;
   undecided = 0;
   instances = 0;
@@ -13,6 +15,7 @@ export class Coverage {
   readonly outcomes = new Map<string, number>();
   readonly errors = new Map<string, number>();
   readonly answers = new Map<string, number>();
+  readonly locks = new Map<string, number>();
   readonly faults = new Map<string, number>();
   readonly seen = new Map<string, number>();
 
@@ -34,6 +37,9 @@ export class Coverage {
           `${op.strong ? "strong" : "eventual"} ${op.stale === true ? "stale" : (op.cache ?? "?")}`,
         );
     }
+    if (run.locks.length > 0) this.locking++;
+    for (const { kind, outcome, state, error } of run.locks)
+      count(this.locks, `${kind} ${outcome === "ok" ? (state ?? "ok") : (error ?? outcome)}`);
     for (const [fault, times] of run.faults) count(this.faults, fault, times);
     for (const [what, times] of run.seen) count(this.seen, what, times);
   }
@@ -65,6 +71,7 @@ export class Coverage {
       `outcomes: ${list(this.outcomes)}`,
       `errors: ${list(this.errors)}`,
       `gets: ${list(this.answers)}`,
+      `locks in ${this.locking} histories: ${list(this.locks)}`,
       `faults: ${list(this.faults)}`,
       `seen: ${list(this.seen)}`,
       `instances of shards ${this.instances}, events ${this.events}, copies in L1 compared ${this.copies}, greatest lag of an eventual get ${this.greatestLagMs.toFixed(0)} ms`,
@@ -72,8 +79,8 @@ export class Coverage {
   }
 }
 
-const figures = ["runs", "judged", "undecided", "instances", "events", "copies"] as const;
-const tables = ["operations", "outcomes", "errors", "answers", "faults", "seen"] as const;
+const figures = ["runs", "locking", "judged", "undecided", "instances", "events", "copies"] as const;
+const tables = ["operations", "outcomes", "errors", "answers", "locks", "faults", "seen"] as const;
 
 /** {@link Coverage} as plain data. */
 export type CoverageData = Record<(typeof figures)[number] | "greatestLagMs", number> &

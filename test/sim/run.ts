@@ -2,6 +2,8 @@ import { endings } from "./check/endings.ts";
 import { checkEventual, greatestLag } from "./check/eventual.ts";
 import type { Operation } from "./check/history.ts";
 import { checkInvalidations } from "./check/invalidations.ts";
+import type { LockCall } from "./check/lock-history.ts";
+import { checkLocks } from "./check/locks.ts";
 import { checkQuorum } from "./check/quorum.ts";
 import { checkStrong } from "./check/strong.ts";
 import type { Violation } from "./check/violation.ts";
@@ -13,6 +15,7 @@ import { World } from "./world/world.ts";
 export interface Run {
   readonly plan: Plan;
   readonly history: readonly Operation[];
+  readonly locks: readonly LockCall[];
   readonly hash: string;
   readonly violations: readonly Violation[];
   readonly faults: ReadonlyMap<string, number>;
@@ -45,6 +48,7 @@ export async function runPlan(plan: Plan): Promise<Run> {
     return {
       plan,
       history,
+      locks: world.recorder.locks,
       hash: world.recorder.hash,
       violations: [
         ...strong.violations,
@@ -57,6 +61,7 @@ export async function runPlan(plan: Plan): Promise<Run> {
           committed: (key, version) => world.committed(key, version),
           writer: (op) => world.nodeOf(op),
         }),
+        ...checkLocks(world),
         ...calm.violations,
         ...world.troubles,
       ],

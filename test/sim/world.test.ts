@@ -5,7 +5,7 @@ import { runPlan } from "./run.ts";
 import { makePlan } from "./world/plan.ts";
 
 describe("the simulation", () => {
-  test("ST1, SB3, TX1, ME1, SB2: 100 seeds of nodes and shards under faults break no promise", {
+  test("ST1, SB3, TX1, ME1, SB2, LK1, LK2, LK5, LK8, LK9: 100 seeds of nodes and shards under faults break no promise", {
     timeout: 120_000,
   }, async () => {
     const coverage = new Coverage();
@@ -18,6 +18,7 @@ describe("the simulation", () => {
     console.log(`${coverage}`);
     // A simulation in which nothing happens finds nothing.
     expect(coverage.judged).toBeGreaterThan(5_000);
+    expect(coverage.locking).toBeGreaterThan(60);
     expect([...coverage.faults.keys()]).toEqual(
       expect.arrayContaining(["kill", "eviction", "cut", "node pause"]),
     );

@@ -5,7 +5,7 @@ export class MortalSql implements Sql {
   readonly #sql: Sql;
   isDead = false;
   /** Called before each statement that writes; may throw. */
-  onWrite: () => void = () => {};
+  onWrite: (query: string) => void = () => {};
 
   constructor(sql: Sql) {
     this.#sql = sql;
@@ -18,7 +18,7 @@ export class MortalSql implements Sql {
 
   run: Sql["run"] = (query, ...bindings) => {
     this.#live();
-    this.onWrite();
+    this.onWrite(query);
     this.#sql.run(query, ...bindings);
   };
 

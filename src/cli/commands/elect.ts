@@ -18,6 +18,7 @@ export const elect: Command = {
   ],
   notes: [
     "Candidates wait in order of arrival. Everything else is as with warp lock: environment, exit codes, what happens when the leadership is lost.",
+    "Nodes read values as JSON unless they name another codec: for them give --type json, or textCodec there.",
   ],
   examples: [
     {
@@ -29,13 +30,14 @@ export const elect: Command = {
   async run(context, args) {
     const waitMs = args.durationMs("wait");
     const work = commandOf(args, 2);
-    const { host, timeoutMs } = context;
+    const { host, json, timeoutMs } = context;
     const value = await readPayload(args, host, () => "text");
     return await withLocks(
       context,
       async (locks) =>
         await runUnder({
           ...work,
+          json,
           host,
           acquire: async (signal) =>
             await locks.campaign(args.at(0), value, {

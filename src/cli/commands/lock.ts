@@ -23,7 +23,7 @@ export const lock: Command = {
     { name: "take", value: "N", help: "semaphore: how many of them this one takes; default 1" },
   ],
   notes: [
-    "The lock is renewed while the command runs and given back when it ends; the exit code is the command's. Where another has the lock it is 75, and the command is not run.",
+    "The lock is renewed while the command runs and given back when it ends; the exit code is the command's. Where another has the lock it is 75, and the command is not run; where there is no such command it is 127, where it can't be run 126.",
     "The command finds WARP_FENCE, the lock's fence, WARP_LOCK and WARP_OWNER in its environment. Send the fence along with writes: warp set --fence.",
     "When the lock is lost, because the server could not be reached for as long as --ttl or an admin ended it, the command and what it has started get SIGTERM, after --kill-after SIGKILL, and the exit code is 76. On a terminal only the command itself gets them.",
     "Where warp itself is killed with -9 the lock ends after --ttl. The command it leaves behind runs on without a lock.",
@@ -45,12 +45,13 @@ export const lock: Command = {
     const kind = kinds.find((one) => one === args.text("kind"));
     const name = args.at(0);
     const work = commandOf(args, 1);
-    const { host, timeoutMs } = context;
+    const { host, json, timeoutMs } = context;
     return await withLocks(
       context,
       async (locks) =>
         await runUnder({
           ...work,
+          json,
           host,
           acquire: async (signal) =>
             await locks.lock(name, {

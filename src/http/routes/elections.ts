@@ -1,7 +1,7 @@
 import { WarpError } from "../../errors.ts";
 import { maxLockValueBytes } from "../../runtime/limits.ts";
 import type { Call } from "../call.ts";
-import { heldAnswer, heldOf, runCommand } from "../locking/acquire.ts";
+import { heldAnswer, heldOf, present, runCommand } from "../locking/acquire.ts";
 import { lockNameOf } from "../locking/names.ts";
 import { commandOpId, patienceMs, waitLimits } from "../locking/ports.ts";
 import { endGrant } from "../locking/release.ts";
@@ -28,7 +28,7 @@ async function proclaim(call: Call): Promise<Response> {
   const value = readValue(body as JsonObject, maxLockValueBytes);
   const command = { kind: "proclaim", opId: commandOpId(call), name, owner, fence, value } as const;
   const held = heldOf(await runCommand(call.warp.locks.driver, command, call.callOptions));
-  return heldAnswer({ name, owner }, held, 200, call.takenOpId);
+  return heldAnswer({ name, owner }, await present(call, { name, owner }, held), 200, call.takenOpId);
 }
 
 async function leader(call: Call): Promise<Response> {

@@ -2,7 +2,7 @@ import { isWarpError, WarpError } from "../../errors.ts";
 import { checkKey, checkLeaseId } from "../../protocol/key.ts";
 import type { LeaseCommand, LeaseVerdict } from "../../protocol/lease.ts";
 import { scopeOpId } from "../../protocol/operation.ts";
-import { maxBatchBytes, maxListLimit } from "../../runtime/limits.ts";
+import { maxBatchBytes, maxListLimit, maxLockCommands } from "../../runtime/limits.ts";
 import { allowsKey, requireKey, requireVerb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { commandOpId } from "../locking/ports.ts";
@@ -58,6 +58,7 @@ async function keepAlive(call: Call): Promise<Response> {
 async function keepManyAlive(call: Call): Promise<Response> {
   const opId = call.takeOpId();
   const { ids } = await call.body(keepAliveBody);
+  checkCount(ids.length);
   const { subject } = call.grant;
   const verdicts = await call.warp.leases.driver.run(
     ids.map((id, index) => ({ kind: "keepAlive", opId: scopeOpId(subject, opId, index), id })),
@@ -69,6 +70,17 @@ async function keepManyAlive(call: Call): Promise<Response> {
     return { id, ok: true, remainingMs: verdict.remainingMs };
   });
   return json({ results });
+}
+
+function checkCount(ids: number): void {
+  if (ids === 0) {
+    const details = { field: "ids", min: 1, max: maxLockCommands };
+    throw new WarpError("invalid_argument", "name at least one lease", { details });
+  }
+  if (ids <= maxLockCommands) return;
+  throw new WarpError("batch_too_large", `a call keeps at most ${maxLockCommands} leases alive`, {
+    details: { field: "ids", ids, max: maxLockCommands },
+  });
 }
 
 async function showLease(call: Call): Promise<Response> {

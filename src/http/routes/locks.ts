@@ -5,7 +5,7 @@ import { checkLockPrefix } from "../../protocol/lock-rules.ts";
 import { defaultLockTtlMs, maxLockPollMs, maxLockValueBytes } from "../../runtime/limits.ts";
 import { requireKey, requireVerb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
-import { acquire, heldAnswer, heldOf, resume, runCommand } from "../locking/acquire.ts";
+import { acquire, heldAnswer, heldOf, present, resume, runCommand } from "../locking/acquire.ts";
 import { given, grantOf, lockNameOf } from "../locking/names.ts";
 import { commandOpId, freshOpId } from "../locking/ports.ts";
 import { endGrant } from "../locking/release.ts";
@@ -25,7 +25,7 @@ type Wanted = v.InferOutput<typeof campaignBody>;
 type Permits = Pick<v.InferOutput<typeof acquireBody>, "permits" | "take">;
 
 /** What may stand beside a ticket: the rest was said when the wait began. */
-const resuming: ReadonlySet<string> = new Set(["owner", "ticket", "waitMs"]);
+const resuming: ReadonlySet<string> = new Set(["owner", "ticket", "waitMs", "claim"]);
 
 /** Whether a record carries a value. */
 export function hasValue({ json, text, base64, contentType }: JsonObject): boolean {
@@ -48,8 +48,11 @@ export async function grantAnswer(call: Call, as: LockKind, body: Wanted & Permi
       );
     }
     const owner = given(body.owner, "owner");
-    const held = await resume(call, { name, owner, ticket }, body.waitMs ?? maxLockPollMs);
+    const held = await resume(call, { name, owner, ticket }, body.waitMs ?? maxLockPollMs, body.claim);
     return heldAnswer({ name, owner }, held, 201);
+  }
+  if (body.claim !== undefined) {
+    throw new WarpError("invalid_argument", '"claim" goes with a ticket', { details: { field: "claim" } });
   }
   const opId = commandOpId(call);
   const told = call.takenOpId;
@@ -90,7 +93,7 @@ export async function renewAnswer(
     ...(ttlMs === undefined ? {} : { ttlMs }),
   } as const;
   const held = heldOf(await runCommand(call.warp.locks.driver, command, call.callOptions));
-  return heldAnswer({ name, owner }, held, 200, call.takenOpId);
+  return heldAnswer({ name, owner }, await present(call, { name, owner }, held), 200, call.takenOpId);
 }
 
 async function acquireLock(call: Call): Promise<Response> {

@@ -50,7 +50,15 @@ export const wanted = {
     ),
   ),
   ticket: v.optional(
-    v.pipe(v.string(), v.description("Goes on waiting under it; only with `owner` and `waitMs`.")),
+    v.pipe(v.string(), v.description("Goes on waiting under it; only with `owner`, `waitMs` and `claim`.")),
+  ),
+  claim: v.optional(
+    v.pipe(
+      v.boolean(),
+      v.description(
+        "With `ticket`: whether this call takes the lock when its turn comes. `false`: it is answered `lock_waiting` with `details.offered` then, and a call without it takes the lock. Default `true`.",
+      ),
+    ),
   ),
   delayMs: v.optional(
     v.pipe(

@@ -1,6 +1,7 @@
 import type { EndedHint } from "../../locking/lock-hints.ts";
 import { LockTable } from "../../locking/lock-table.ts";
 import { MemoryLockStore } from "../../locking/memory-lock-store.ts";
+import { asOfNow } from "../../locking/replays.ts";
 import type { LockCommand, LockInfo, LockVerdict, LockWaitRequest } from "../../protocol/lock.ts";
 import { checkLockCommand, lockPrint } from "../../protocol/lock-rules.ts";
 import { formatCursor, parseCursor } from "../../protocol/position.ts";
@@ -65,7 +66,7 @@ export class MemoryLockSpace {
 
   leave(session: string): void {
     this.#sessions.delete(session);
-    this.#stretch((nowMs) => this.#table.left(session, nowMs));
+    this.#stretch((nowMs) => this.#table.left([session], nowMs));
   }
 
   run(commands: readonly LockCommand[], session: string): readonly LockVerdict[] {
@@ -138,11 +139,7 @@ export class MemoryLockSpace {
     if (command.kind === "confirm") return this.#table.run(command, nowMs, session);
     const print = lockPrint(command);
     const known = this.#verdicts.recall<LockVerdict>(command.opId, print);
-    if (known?.outcome === "ok" && known.state === "waiting" && "owner" in command) {
-      const { name, owner } = command;
-      return { ...this.#table.standing({ name, owner, ticket: known.ticket }, nowMs), replayed: true };
-    }
-    if (known !== undefined) return known;
+    if (known !== undefined) return asOfNow(this.#table, command, known, nowMs);
     const verdict = this.#table.run(command, nowMs, session);
     this.#verdicts.keep(command.opId, { print, verdict }, wallMs);
     return verdict;

@@ -1,6 +1,7 @@
 import type { SpaceClient } from "../../connection/space-client.ts";
 import { SpaceLocks } from "../../connection/space-locks.ts";
 import { isWarpError, WarpError } from "../../errors.ts";
+import { lost } from "../../locking/verdicts.ts";
 import type { LockCommand, LockInfo, LockVerdict } from "../../protocol/lock.ts";
 import {
   checkLockCommand,
@@ -24,8 +25,8 @@ export interface ShardLocksOptions {
 }
 
 /**
- * Locks and elections at the shards of a space, each in the shard of its name. A space that does not exist has no locks: whoever acquires one makes it, and questions about it are
- * answered as about names that nobody uses.
+ * Locks and elections at the shards of a space, each in the shard of its name. A space that does not exist has no locks: whoever acquires one makes it, and questions about it, `confirm`
+ * among them, are answered as about names that nobody uses.
  */
 export function shardLocks(options: ShardLocksOptions): Locks {
   return new ShardLocks(options);
@@ -132,7 +133,12 @@ class ShardLocks implements Locks {
   ): Promise<readonly LockVerdict[]> {
     const grants = this.#grants;
     const breaks = commands.map(({ name }) => grants?.breaksOf(name) ?? 0);
-    const verdicts = await this.#whileOpen(this.#locks.run(commands, limits), "unknown");
+    const asked = this.#locks.run(commands, limits).catch((error: unknown) => {
+      const isQuestion = commands.every(({ kind }) => kind === "confirm");
+      if (!isQuestion || !isWarpError(error, "space_not_found")) throw error;
+      return commands.map(() => lost({ reason: "ended" }, undefined));
+    });
+    const verdicts = await this.#whileOpen(asked, "unknown");
     for (const [at, command] of commands.entries()) {
       const verdict = verdicts[at];
       if (verdict !== undefined) grants?.answered(command, verdict, breaks[at] ?? 0);

@@ -63,6 +63,14 @@ export class LeaseEnds implements DueSource {
     });
   }
 
+  /** The space is gone, and with it all that was to be carried out: no alarm will come back to it. */
+  wiped(): void {
+    const all = [...this.#carried.values()];
+    this.#carried.clear();
+    this.#queue = [];
+    for (const { waiters } of all) for (const waiter of waiters) waiter();
+  }
+
   nextMs(): number | undefined {
     if (this.#parts.residence.open()?.leases.table.isAnyEnded !== true) return undefined;
     if (this.#isUnread) return Math.floor(this.#parts.clock.now());

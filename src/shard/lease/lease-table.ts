@@ -39,19 +39,28 @@ export class LeaseTable {
   readonly #clock: Clock;
   readonly #elapsed: Clock;
   /** Deadlines by the elapsed clock, of leases that this instance granted or kept alive. */
-  readonly #own: Map<string, number>;
+  readonly times: Map<string, number>;
   /** No lease is due before it; "unknown": not looked for yet. */
   #nextMs: number | undefined | "unknown" = "unknown";
   /** Rows, or a little more; undefined: not counted. */
   #count: number | undefined;
   #isAnyEnded: boolean;
 
-  /** `before`: the one that this takes the place of, whose knowledge of time stands. */
-  constructor(sql: Sql, clock: Clock, elapsed: Clock, before?: LeaseTable) {
+  /**
+   * `before`: the one that this takes the place of, whose knowledge stands. `times` is what the instance knows of time, and outlives the table: a commit that is undone must
+   * cost no lease its time.
+   */
+  constructor(
+    sql: Sql,
+    clock: Clock,
+    elapsed: Clock,
+    before?: LeaseTable,
+    times: Map<string, number> = before?.times ?? new Map(),
+  ) {
     this.#sql = sql;
     this.#clock = clock;
     this.#elapsed = elapsed;
-    this.#own = before === undefined ? new Map() : before.#own;
+    this.times = times;
     if (before !== undefined) {
       this.#nextMs = before.#nextMs;
       this.#count = before.#count;
@@ -70,7 +79,7 @@ export class LeaseTable {
 
   /** What is left of a lease that has not ended, in whole ms. */
   leftMs({ id, deadlineMs }: LeaseRow, nowMs: number): number {
-    const own = this.#own.get(id);
+    const own = this.times.get(id);
     const leftMs = own === undefined ? deadlineMs - nowMs : own - this.#elapsed.now();
     return Math.max(0, Math.floor(leftMs));
   }
@@ -113,7 +122,6 @@ export class LeaseTable {
       opId ?? null,
       id,
     );
-    this.#own.delete(id);
     this.#isAnyEnded = true;
     this.#nextMs = "unknown";
   }
@@ -121,6 +129,8 @@ export class LeaseTable {
   remove(id: string): void {
     this.#sql.run("DELETE FROM lease_members WHERE id = ?", id);
     this.#sql.run("DELETE FROM leases WHERE id = ?", id);
+    // Not with its end: that may be undone.
+    this.times.delete(id);
     this.#isAnyEnded = this.ended(1).length > 0;
   }
 
@@ -176,21 +186,21 @@ export class LeaseTable {
   }
 
   #noteDeadline(id: string, deadlineMs: number, forMs: number): void {
-    this.#own.set(id, this.#elapsed.now() + forMs);
+    this.times.set(id, this.#elapsed.now() + forMs);
     if (this.#nextMs === undefined || (this.#nextMs !== "unknown" && deadlineMs < this.#nextMs)) {
       this.#nextMs = deadlineMs;
     }
   }
 
   #isDue(row: LeaseRow, nowMs: number): boolean {
-    const own = this.#own.get(row.id);
+    const own = this.times.get(row.id);
     if (own === undefined) return nowMs >= row.deadlineMs + clockStepMs;
     return nowMs >= row.deadlineMs && this.#elapsed.now() >= own;
   }
 
   /** When {@link #isDue} will say so, unless the wall clock is set. */
   #dueMs({ id, deadlineMs }: Pick<LeaseRow, "id" | "deadlineMs">): number {
-    const own = this.#own.get(id);
+    const own = this.times.get(id);
     if (own === undefined) return deadlineMs + clockStepMs;
     return Math.max(deadlineMs, this.#clock.now() + (own - this.#elapsed.now()));
   }

@@ -48,11 +48,11 @@ export class GrantRows {
   }
 
   get(fence: number): LockGrant | undefined {
-    return this.#all("fence = ?", fence)[0];
+    return this.#told(this.#all("fence = ?", fence)[0]);
   }
 
   ofTicket(ticket: string): LockGrant | undefined {
-    return this.#all("ticket = ? ORDER BY fence DESC LIMIT 1", ticket)[0];
+    return this.#told(this.#all("ticket = ? ORDER BY fence DESC LIMIT 1", ticket)[0]);
   }
 
   ofSession(session: string): LockGrant[] {
@@ -149,6 +149,12 @@ export class GrantRows {
 
   #all(where: string, ...bindings: SqlValue[]): LockGrant[] {
     return this.#sql.all(`SELECT * FROM locks WHERE ${where}`, ...bindings).map((row) => this.#grantIn(row));
+  }
+
+  /** What its owner is told of its time comes true, though that was counted by a wall clock that had been set back and is set right again. */
+  #told(grant: LockGrant | undefined): LockGrant | undefined {
+    if (grant !== undefined && grant.ended === undefined) this.#deadlines.set(grant.fence, grant.deadlineMs);
+    return grant;
   }
 
   #grantIn(row: SqlRow): LockGrant {

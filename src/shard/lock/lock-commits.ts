@@ -1,4 +1,5 @@
 import type { LockTable } from "../../locking/lock-table.ts";
+import { asOfNow } from "../../locking/replays.ts";
 import type { LockCommand, LockVerdict } from "../../protocol/lock.ts";
 import { checkLockCommand, lockPrint } from "../../protocol/lock-rules.ts";
 import { replayOf } from "../../protocol/outcomes.ts";
@@ -39,13 +40,6 @@ export function carryOut(
   const verdict = locks.run(command, nowMs, session);
   verdicts.keep(command.opId, nowMs, { print, verdict });
   return { verdict, isKept: true };
-}
-
-/** A repeat of one who stood in the queue hears how the place stands now: the lock may have been offered meanwhile. */
-function asOfNow(locks: LockTable, command: LockCommand, verdict: LockVerdict, nowMs: number): LockVerdict {
-  if (verdict.outcome === "fail" || verdict.state !== "waiting" || command.kind !== "acquire") return verdict;
-  const { name, owner } = command;
-  return { ...locks.standing({ name, owner, ticket: verdict.ticket }, nowMs), replayed: true };
 }
 
 /** Whether a verdict says that something is, or may become, the caller's. */

@@ -69,9 +69,9 @@ export class LockInstance {
       this.#rebuilds = true;
       if (locks.nextDueMs() !== undefined) locks.rebuilt((session) => this.uses(session), nowMs);
     }
-    for (const session of this.#ended) {
-      locks.left(session, nowMs);
-      this.#leaving.push(session);
+    if (this.#ended.size > 0) {
+      this.#leaving.push(...this.#ended);
+      locks.left([...this.#ended], nowMs);
     }
     locks.expire(nowMs);
   }

@@ -8,7 +8,9 @@ export function observed(
   { name, after, epoch }: ObserveRequest,
 ): ObserveReply {
   const stamp = ledger.stamp();
-  const isOfAnother = after !== undefined && epoch !== undefined && epoch !== stamp.epoch;
+  // A revision that is still to come is that of a storage that was set back.
+  const isOfAnother =
+    after !== undefined && ((epoch !== undefined && epoch !== stamp.epoch) || after > stamp.asOf);
   const { events, to, gap } = ledger.locks.steps(name, isOfAnother ? undefined : after);
   return { ...stamp, events, to, ...((gap || isOfAnother) && { gap: true as const }) };
 }

@@ -116,6 +116,8 @@ export class StrongWrite<V, R extends object> {
     for (const key of held) this.#parts.claims.add(this.#turn, key);
     const row = present.log.head + 1;
     this.#row = row;
+    // One that was undone had this number: nothing of it is stored, and the row is this write's now.
+    this.#parts.orphans.delete(row);
     this.#intend(present, touch);
     present.intents.add(
       row,

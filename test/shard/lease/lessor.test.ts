@@ -9,6 +9,7 @@ import { type LeaseRow, LeaseTable } from "../../../src/shard/lease/lease-table.
 import { createLeaseTables } from "../../../src/shard/lease/schema.ts";
 import { codeOf, LeaseTester } from "../../contract/lease-bed.ts";
 import { LeaseSpace } from "../../support/lease-space.ts";
+import { virtualClock } from "../../support/virtual-clock.ts";
 
 /** A table whose two clocks the test sets apart. */
 function tables(sql: Sql) {
@@ -66,6 +67,32 @@ describe("the time of leases", () => {
       pass(499);
       expect(second.due(time.wallMs, 10).map(({ id }) => id)).toEqual(["b"]);
     }));
+
+  it("LS2 a commit that was undone costs no lease its time, when the clock is set forward", async () => {
+    const set = { byMs: 0 };
+    const at: { space?: LeaseSpace } = {};
+    const clock = { now: () => (at.space?.time ?? virtualClock()).now() + set.byMs };
+    await LeaseSpace.run({ shards: 1, options: { clock } }, async (space) => {
+      at.space = space;
+      const t = new LeaseTester(space);
+      const id = await t.grant({ ttlMs: 60_000 });
+      const kept = await t.grant({ ttlMs: 60_000 });
+      const { sql } = space.at(0);
+      for (const work of [() => t.set("k", "v"), () => t.run({ kind: "revoke", opId: t.opId(), id: kept })]) {
+        sql.onWrite = () => {
+          throw new Error("the storage refused it");
+        };
+        await expect(work()).rejects.toMatchObject({ code: "storage_unavailable" });
+        sql.onWrite = () => undefined;
+      }
+      set.byMs = 3_600_000;
+      expect([await t.lives(id), await t.lives(kept)]).toEqual([true, true]);
+      await space.time.advance(59_000);
+      expect([await t.lives(id), await t.lives(kept)]).toEqual([true, true]);
+      await space.time.advance(1_000);
+      expect([await t.lives(id), await t.lives(kept)]).toEqual([false, false]);
+    });
+  });
 
   it("a table that takes the place of another knows what that one knew of time", () =>
     host.withSql((sql) => {
@@ -189,7 +216,7 @@ describe("leases of a shard", () => {
       expect(shardOf(id, 1)).toBe(0);
     }));
 
-  it("a deleted space takes its leases along, and a revoke that waits is told", () =>
+  it("a deleted space takes its leases along", () =>
     LeaseSpace.run({ shards: 1 }, async (space) => {
       const t = new LeaseTester(space);
       const id = await t.grant({ ttlMs: 60_000 });
@@ -279,6 +306,37 @@ describe.skipIf(host.name !== "node")("leases of several shards", () => {
       expect(await again).toEqual({ outcome: "ok", replayed: true });
       expect(await left()).toEqual([]);
       expect(space.rows("lease_members")).toBe(0);
+    }));
+
+  it("LS4 a revoke that waits for a shard out of reach is told when its space is deleted", () =>
+    LeaseSpace.run({ shards: 2 }, async (space) => {
+      const t = new LeaseTester(space);
+      const home = 0;
+      let id = t.id();
+      while (shardOf(id, 2) !== home) id = t.id();
+      await t.grant({ id, ttlMs: 60_000 });
+      let key = "k";
+      while (shardOf(key, 2) === home) key += "k";
+      await t.set(key, "1", { lease: id });
+      space.fate = (_from, _to, method) => (method === "endLease" ? "lost" : "arrives");
+      const created = await space.shard(home).getSpace("test");
+      if (isRefusal(created)) throw new Error("no space");
+      const spaceId = created.space.id;
+      const scope = { space: "test", shard: home, spaceId, registrations: 0 };
+      let told: unknown = "waits";
+      const command = { kind: "revoke", opId: t.opId(), id } as const;
+      void space
+        .shard(home)
+        .lease({ ...scope, commands: [command] })
+        .then((reply) => {
+          told = reply;
+        });
+      await t.time.advance(1_000);
+      expect(told).toBe("waits");
+      for (const at of [0, 1]) await space.shard(at).deleteSpace("test", "begin", spaceId);
+      for (const at of [1, 0]) await space.shard(at).deleteSpace("test", "finish", spaceId);
+      await t.time.advance(1);
+      expect(told).toMatchObject({ refused: { code: "space_not_found" } });
     }));
 
   it(

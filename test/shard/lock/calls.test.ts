@@ -167,6 +167,9 @@ describe("locks of a shard", () => {
       const second = await next;
       expect(second.events).toMatchObject([{ kind: "ended", owner: "a", reason: "released" }]);
       expect(await locks.observe("top", { after: first.to, epoch: "another" })).toMatchObject({ gap: true });
+      // Of a storage that was set back: what comes until then would never be told.
+      const ahead = await locks.observe("top", { after: second.asOf + 100, epoch: first.epoch });
+      expect(ahead).toMatchObject({ gap: true, to: second.to });
       const quiet = locks.observe("top", { after: second.to, epoch: first.epoch, waitMs: 5_000 });
       await locks.clock.advance(5_000);
       expect(await quiet).toMatchObject({ events: [], to: second.to });

@@ -128,6 +128,27 @@ describe("LK6 a grant is never given away early", () => {
       expect(wordOf(await locks.one(locks.acquire("jobs", "b")))).toBe("held");
     }));
 
+  test("LK7 where the wall clock had been set back when it was told how long it lives, and is set right again", () =>
+    withLocks(async (locks) => {
+      const acquiring = locks.acquire("jobs", "a");
+      const first = await locks.one(acquiring);
+      if (first.outcome !== "ok" || first.state !== "held") throw new Error("not held");
+      const { fence } = first;
+      const confirm = () =>
+        ({ kind: "confirm", opId: locks.bed.opId(), name: "jobs", owner: "a", fence }) as const;
+      locks.wallAheadMs = -5_000;
+      await locks.clock.advance(2_000);
+      for (const ask of [acquiring, confirm()]) {
+        const told = await locks.one(ask);
+        if (told.outcome !== "ok" || told.state !== "held") throw new Error("not held");
+        locks.wallAheadMs = 0;
+        await locks.clock.advance(told.remainingMs - 1);
+        expect(wordOf(await locks.one(confirm()))).toBe("held");
+        expect(wordOf(await locks.one({ ...confirm(), kind: "renew" }))).toBe("held");
+        locks.wallAheadMs = -5_000;
+      }
+    }));
+
   test("a late alarm is no reprieve: each call first ends what is due", () =>
     withLocks(async (locks) => {
       const fence = await locks.hold("jobs", "a");

@@ -149,6 +149,28 @@ describe("a storage error", () => {
   );
 
   it(
+    "ST2 in the intent leaves nothing that costs a later write the row of its own",
+    withBed(async (bed) => {
+      await held(bed);
+      await bed.set("k2", "old").promise;
+      expect(await bed.hold("a", "k2")).toBe(true);
+      bed.sql.onWrite = (query) => {
+        if (query.startsWith("INSERT INTO intents")) throw new Error("disk is full");
+      };
+      void bed.set("k1", "refused");
+      await bed.time.settle();
+      bed.sql.onWrite = () => {};
+      // It gets the number that the refused one had.
+      void bed.set("k1", "new");
+      await bed.time.settle();
+      expect(intents(bed)).toBe(1);
+      void bed.set("k2", "new");
+      await bed.time.settle();
+      expect(intents(bed)).toBe(2);
+    }),
+  );
+
+  it(
     "OU1 about the durability of the intent fails the write definitely: nobody is told, and its row goes with the next one",
     withBed(async (bed) => {
       await held(bed);

@@ -41,6 +41,7 @@ export type OperationKind =
   | "merge"
   | "transaction"
   | "invalidate"
+  | "leaseEnd"
   | "end"
   | "restore";
 

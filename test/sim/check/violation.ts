@@ -1,4 +1,5 @@
 import type { Operation } from "./history.ts";
+import type { LockCall } from "./lock-history.ts";
 
 /** A broken promise. */
 export interface Violation {
@@ -7,4 +8,6 @@ export interface Violation {
   readonly what: string;
   /** What shows it. */
   readonly operations: readonly Operation[];
+  /** The same of locks. */
+  readonly locks?: readonly LockCall[];
 }

@@ -36,11 +36,16 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: "merge on the value in L1",
     file: "src/core/mutations.ts",
-    find: 'const wish = { kind: "merge", key, operand: codec.encode(operand), expiresInMs, tags, when } as const;',
-    replace: `const held = this.#parts.cache.inspect(key, this.#parts.clock.now());
-    const wish = held === undefined
-      ? { kind: "merge", key, operand: codec.encode(operand), expiresInMs, tags, when }
-      : { kind: "set", key, payload: codec.encode(codec.decode(held.payload) + operand), expiresInMs, tags, when, replace: true };`,
+    find: `const wish = {
+      kind: "merge",
+      key,
+      operand: codec.encode(operand),`,
+    replace: `const copy = this.#parts.cache.inspect(key, this.#parts.clock.now());
+    const wish = {
+      ...(copy === undefined
+        ? { kind: "merge", operand: codec.encode(operand) }
+        : { kind: "set", payload: codec.encode(codec.decode(copy.payload) + operand), replace: true }),
+      key,`,
     what: "a node adds to the copy that it holds and writes the sum",
     shape: "sums",
   },

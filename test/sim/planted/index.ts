@@ -1,5 +1,8 @@
 import { commitMutants } from "./commits.ts";
 import { hubMutants } from "./hub.ts";
+import { leaseMutants } from "./leases.ts";
+import { lockShardMutants } from "./lock-shard.ts";
+import { lockMutants } from "./locks.ts";
 import type { Mutant } from "./mutant.ts";
 import { nodeMutants } from "./nodes.ts";
 import { pushMutants } from "./pushes.ts";
@@ -20,4 +23,7 @@ export const mutants: readonly Mutant[] = [
   ...shardMutants,
   ...commitMutants,
   ...hubMutants,
+  ...lockMutants,
+  ...lockShardMutants,
+  ...leaseMutants,
 ];

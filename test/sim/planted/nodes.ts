@@ -115,8 +115,8 @@ export const nodeMutants: readonly Mutant[] = [
   {
     name: "gap in a page of the log",
     file: "src/core/l1.ts",
-    find: 'if (kind === "register") continue;',
-    replace: 'if (kind === "register" || kind === "delete") continue;',
+    find: 'if (kind === "register" || kind === "leaseEnd") continue;',
+    replace: 'if (kind === "register" || kind === "leaseEnd" || kind === "delete") continue;',
     what: "a delete in the log drops no copy",
   },
   {

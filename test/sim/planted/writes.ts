@@ -11,7 +11,7 @@ const unlooked: Edit = {
 export const writeMutants: readonly Mutant[] = [
   {
     name: "writer without a session skips holders",
-    file: "src/shard/write-calls.ts",
+    file: "src/shard/write-path.ts",
     find: "if (this.#strong.concerns(ledger, request.operations)) {",
     replace: "if (request.writer !== undefined && this.#strong.concerns(ledger, request.operations)) {",
     what: "a write from a door or an eventual writer commits without asking who holds the key",

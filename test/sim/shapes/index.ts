@@ -1,6 +1,18 @@
 import { makePlan, type Plan } from "../world/plan.ts";
 import { holders, invalidations, quorum, transactions } from "./holders.ts";
+import { leaseEnds } from "./lease-ends.ts";
 import { leaseEnd, reconnect, sleep, slowLease, succession } from "./lives.ts";
+import {
+  lockClock,
+  lockCrowd,
+  lockDelays,
+  lockGuards,
+  lockRepeats,
+  lockSessions,
+  lockSilence,
+  lockStorage,
+  lockSuccession,
+} from "./locks.ts";
 import { idle, late, overdue, overtaking } from "./traffic.ts";
 
 /** Plans of `makePlan` of which `isWanted` is true: of about this seed, but the same one for the same seed. */
@@ -18,6 +30,7 @@ const shapes = {
   "eventual transactions": (seed: number) => transactions(seed, false),
   "lease end": leaseEnd,
   "lease over a slow link": slowLease,
+  "ends of leases": leaseEnds,
   reconnect,
   succession,
   sleep,
@@ -32,6 +45,18 @@ const shapes = {
     picked(seed, ({ profile, nodes }) => profile === "absence" && nodes[0]?.transport === "socket"),
   endings: (seed: number) =>
     picked(seed, ({ keys }) => keys.some((one) => one.class === "ending" || one.class === "strongEnding")),
+  "lock crowd": (seed: number) => lockCrowd(seed),
+  "lock readers": (seed: number) => lockCrowd(seed, "read"),
+  "lock permits": (seed: number) => lockCrowd(seed, "semaphore"),
+  "lock elections": (seed: number) => lockCrowd(seed, "election"),
+  "lock silence": lockSilence,
+  "lock delays": lockDelays,
+  "lock succession": lockSuccession,
+  "lock sessions": lockSessions,
+  "lock guards": lockGuards,
+  "lock storage": lockStorage,
+  "lock clock": lockClock,
+  "lock repeats": lockRepeats,
   restore: (seed: number) => picked(seed, ({ profile }) => profile === "restore"),
   sums: (seed: number) =>
     picked(seed, ({ keys }) => keys.some((one) => one.class === "sum" || one.class === "strongSum")),

@@ -16,6 +16,7 @@ export function base(
     profile: "faults",
     nodes: zones.map((zone, at) => node(random, at, zone)),
     shards: 1,
+    locks: [],
     maxStalenessMs: 200,
     cacheTtlMs: 3_600_000,
     link: { minDelayMs: random.below(2), spreadMs: random.pick([1, 4, 15]), breaks: 0, twice: 0 },

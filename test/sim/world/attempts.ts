@@ -14,6 +14,7 @@ const verdictCodes = new Set([
   "write_interrupted",
   "op_sealed",
   "merge_failed",
+  "stale_fence",
 ]);
 
 /** What a change's answer said. */

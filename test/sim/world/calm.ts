@@ -34,6 +34,11 @@ export async function checkCalm(
   return { violations, copies };
 }
 
+/** Whether anyone may set it to anything. */
+function isFree({ class: one }: PlannedKey): boolean {
+  return one !== "sum" && one !== "strongSum" && one !== "counter" && one !== "mark";
+}
+
 async function checkWrite(
   world: World,
   plan: Plan,
@@ -41,7 +46,7 @@ async function checkWrite(
   planned: PlannedKey,
   say: Say,
 ): Promise<void> {
-  if (planned.class === "sum" || planned.class === "strongSum") return;
+  if (!isFree(planned)) return;
   const { key } = planned;
   const before = world.recorder.history.length;
   await world.set(at, key, 100_000 + at * 1_000 + before);
@@ -84,14 +89,22 @@ async function checkOwnWrites(world: World, plan: Plan, say: Say): Promise<void>
   if (own === undefined || foreign === undefined) return;
   for (const at of world.nodes.keys()) {
     if (!isKept(world, plan, at, own)) continue;
-    await world.get(at, foreign.key);
-    await world.set(at + 1, foreign.key, 400_000 + world.recorder.history.length);
-    await world.set(at, own.key, 400_000 + world.recorder.history.length);
-    await world.kernel.run(world.kernel.nowMs + plan.maxStalenessMs * 1.1);
-    const got = await world.get(at, own.key);
+    // A disk that takes longer than the bound to answer makes a miss now and then, never each time.
+    let got = await writeBehind(world, plan, at, own.key, foreign.key);
+    for (let tries = 3; tries > 0 && got?.value !== undefined && got.cache !== "hit"; tries--)
+      got = await writeBehind(world, plan, at, own.key, foreign.key);
     if (got?.value !== undefined && got.cache !== "hit")
       say("CO4", `${world.node(at).name} no longer has ${own.key}, which it wrote itself: ${got.cache}`);
   }
+}
+
+/** A node writes a key behind another's write of a key that it holds; gives what it reads when it has been told of both. */
+async function writeBehind(world: World, plan: Plan, at: number, own: string, foreign: string) {
+  await world.get(at, foreign);
+  await world.set(at + 1, foreign, 400_000 + world.recorder.history.length);
+  await world.set(at, own, 400_000 + world.recorder.history.length);
+  await world.kernel.run(world.kernel.nowMs + plan.maxStalenessMs * 1.1);
+  return await world.get(at, own);
 }
 
 /** Gives whether L1 has a copy. */

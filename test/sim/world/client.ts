@@ -6,9 +6,11 @@ import { uuidv7 } from "../../../src/runtime/ids.ts";
 import type { Action, Operation, Value } from "../check/history.ts";
 import { Attempts, type Change, type Done, Refused, revisionOf, sleep } from "./attempts.ts";
 import type { Kernel } from "./kernel.ts";
+import { endLease } from "./lease-call.ts";
 import type { Caller, Plan, PlannedCall } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Host, SimNode } from "./sim-node.ts";
+import { conditionally, doneBy, plainly, told } from "./told.ts";
 import { commitTransaction, type Seen, transactionAction, withoutReads } from "./transaction-call.ts";
 
 /** Whose op ids the door's are. */
@@ -66,6 +68,8 @@ export class Clients {
       }
       case "delete":
         return await this.#write(call.by, "delete", call.key, null, {});
+      case "leaseEnd":
+        return await endLease(this.#parts, call);
       case "cas":
         return await this.#cas(call.by, call.key, value, call.thinkMs);
       case "import":
@@ -346,30 +350,4 @@ function invalidated(
       (step.do === "set" && step.tag === target.tag),
   );
   return isTagged ? names : [];
-}
-
-function plainly(step: Action["success"][number]): Action {
-  return { when: [], success: [step], failure: [], took: undefined };
-}
-
-/** The action as its answer tells it. */
-function told(action: Action | undefined, existed: boolean): Action | undefined {
-  if (action === undefined) return undefined;
-  const success = action.success.map((step) => (step.do === "write" ? { ...step, existed } : step));
-  return { ...action, success, took: action.when.length === 0 ? undefined : true };
-}
-
-function conditionally(key: string, is: Value, value: number): Action {
-  return { when: [{ key, is }], success: [{ do: "write", key, value }], failure: [], took: undefined };
-}
-
-function doneBy(
-  action: Action,
-  {
-    version,
-    existed,
-    cursor,
-  }: { readonly version: number; readonly existed: boolean; readonly cursor?: string },
-): Done {
-  return { action: told(action, existed), version, ...(cursor === undefined ? {} : { cursor }) };
 }

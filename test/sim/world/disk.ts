@@ -4,17 +4,27 @@ import { dropAll } from "../../../src/shard/schema.ts";
 import type { Kernel } from "./kernel.ts";
 
 /** One write of a shard's database. */
-type Write =
+export type Write =
   | { readonly query: string; readonly bindings: readonly SqlValue[] }
   | { readonly alarmMs: number | undefined }
   | { readonly wipe: true };
 
+/** What was written at once, and when. */
+export interface DiskTransaction {
+  readonly writes: readonly Write[];
+  /** The true time, and the instance's wall clock, when it ran. */
+  readonly ranMs: number;
+  readonly wallMs: number;
+}
+
+/** A transaction that is durable, since a moment in the world's order and a true time. */
+export type Durable = DiskTransaction & { readonly mark: number; readonly durableMs: number };
+
 /** A shard's storage that outlives its instances: all writes that are durable, in order. */
 export class Disk {
-  /** One list for each transaction. */
-  readonly #writes: (readonly Write[])[] = [];
+  readonly #writes: Durable[] = [];
   #head = 0;
-  readonly #mark: () => number;
+  readonly #kernel: Pick<Kernel, "mark" | "nowMs">;
   /** When each revision became durable. */
   readonly marks = new Map<number, number>();
   /** The alarm that is set durably, in Unix ms. */
@@ -26,9 +36,13 @@ export class Disk {
     return this.#writes.length;
   }
 
-  /** Tells the moments at which revisions become durable. */
-  constructor(mark: () => number) {
-    this.#mark = mark;
+  constructor(kernel: Pick<Kernel, "mark" | "nowMs">) {
+    this.#kernel = kernel;
+  }
+
+  /** All that is durable, in order. */
+  get transactions(): readonly Durable[] {
+    return this.#writes;
   }
 
   /** The newest revision of the log that is durable. */
@@ -36,17 +50,25 @@ export class Disk {
     return this.#head;
   }
 
-  append(transactions: readonly (readonly Write[])[]): void {
-    this.#writes.push(...transactions);
-    for (const write of transactions.flat()) {
-      if ("alarmMs" in write) this.alarmMs = write.alarmMs;
-      else if ("wipe" in write) {
-        this.alarmMs = undefined;
-        this.#head = 0;
-      } else if (write.query.startsWith("INSERT INTO log ")) {
-        this.#head = Number(write.bindings[0]);
-        this.marks.set(this.#head, this.#mark());
-      }
+  append(transactions: readonly DiskTransaction[]): void {
+    for (const transaction of transactions) {
+      const mark = this.#kernel.mark();
+      this.#writes.push({ ...transaction, mark, durableMs: this.#kernel.nowMs });
+      for (const write of transaction.writes) this.#note(write, mark);
+    }
+  }
+
+  #note(write: Write, mark: number): void {
+    if ("alarmMs" in write) this.alarmMs = write.alarmMs;
+    else if ("wipe" in write) {
+      this.alarmMs = undefined;
+      this.#head = 0;
+    } else if (write.query.startsWith("INSERT INTO log ")) {
+      this.#head = Number(write.bindings[0]);
+      this.marks.set(this.#head, mark);
+    } else if (write.bindings[0] === "reserved") {
+      // Revisions without entries: of locks.
+      this.#head = Math.max(this.#head, Number(write.bindings[1]));
     }
   }
 
@@ -61,12 +83,17 @@ export class Disk {
   /** Opens a database that holds what is durable. */
   open(): Sql & { close(): void } {
     const sql = nodeSql();
-    for (const write of this.#writes.flat()) {
-      if ("query" in write) sql.run(write.query, ...write.bindings);
-      else if ("wipe" in write) dropAll(sql);
+    for (const write of this.#writes.flatMap(({ writes }) => writes)) {
+      apply(sql, write);
     }
     return sql;
   }
+}
+
+/** Carries out one write of a transaction again. */
+export function apply(sql: Sql, write: Write): void {
+  if ("query" in write) sql.run(write.query, ...write.bindings);
+  else if ("wipe" in write) dropAll(sql);
 }
 
 /** How an instance's storage misbehaves. */
@@ -75,6 +102,8 @@ export interface DiskFaults {
   flushMs(): number;
   /** Whether the next transaction is to fail in its middle. */
   failsNow(): boolean;
+  /** The instance's wall clock. */
+  wallMs(): number;
 }
 
 /**
@@ -87,8 +116,8 @@ export class DiskView {
   readonly #faults: DiskFaults;
   readonly #db: Sql & { close(): void };
   readonly sql: Sql;
-  /** Written and not yet durable, one list for each transaction. */
-  #pending: Write[][] = [];
+  /** Written and not yet durable. */
+  #pending: DiskTransaction[] = [];
   #transaction: Write[] | undefined;
   #flushing = 0;
   #queue: { readonly after: number; readonly run: () => void }[] = [];
@@ -195,8 +224,8 @@ export class DiskView {
     else this.#commit([write]);
   }
 
-  #commit(writes: Write[]): void {
-    this.#pending.push(writes);
+  #commit(writes: readonly Write[]): void {
+    this.#pending.push({ writes, ranMs: this.#kernel.nowMs, wallMs: this.#faults.wallMs() });
     this.#written++;
     if (this.#flushing === 0) this.#flush();
   }

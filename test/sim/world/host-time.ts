@@ -8,6 +8,9 @@ const startMs = 1_790_000_000_000;
 /** Most that a wall clock is ahead or behind: any two of them lie at most a second apart. */
 const farthestMs = 500;
 
+/** Of timers. */
+const grainsPerMs = 1_024;
+
 /** How a host's clocks differ from true time (rules A1, A2). */
 export interface ClockFault {
   /** Its clocks run that many times as fast. */
@@ -56,7 +59,9 @@ export class HostTime {
     return {
       after: (delayMs, run) => {
         let over = false;
-        const cancel = this.#kernel.after(delayMs / this.#rate, () =>
+        // Rounded up: what is left by a clock that runs a little fast may be so little that no time passes in it.
+        const waitMs = Math.ceil((delayMs / this.#rate) * grainsPerMs) / grainsPerMs;
+        const cancel = this.#kernel.after(waitMs, () =>
           wake(() => {
             if (!over) run();
           }),

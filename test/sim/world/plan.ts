@@ -1,6 +1,8 @@
 import { type Seeded, seeded } from "../../support/seeded.ts";
 import type { ClockFault } from "./host-time.ts";
+import { withLeaseEnds } from "./lease-plan.ts";
 import type { LinkSettings } from "./links.ts";
+import { type LockStep, type PlannedLock, withLocks } from "./lock-plan.ts";
 import type { ShardHostSettings } from "./shard-host.ts";
 
 /**
@@ -20,7 +22,10 @@ export type KeyClass =
   | "eventualPair"
   | "quorum"
   | "ending"
-  | "strongEnding";
+  | "strongEnding"
+  /** Written only under a lock: by one more than was read, or anything at all. */
+  | "counter"
+  | "mark";
 
 export interface PlannedKey {
   readonly key: string;
@@ -55,6 +60,14 @@ export type PlannedCall =
       readonly tag?: string;
     }
   | { readonly do: "delete"; readonly by: Caller; readonly key: string }
+  /** A lease gets these keys and is revoked a while later, unless its time is over before: that deletes them. */
+  | {
+      readonly do: "leaseEnd";
+      readonly by: number;
+      readonly keys: readonly string[];
+      readonly ttlMs: number;
+      readonly thinkMs: number;
+    }
   /** Reads, thinks, and sets if the version is still the one that was read. */
   | { readonly do: "cas"; readonly by: number; readonly key: string; readonly thinkMs: number }
   /** Sets if the value is the one that anybody saw last. */
@@ -110,7 +123,7 @@ export type PlannedFault =
   | { readonly fault: "shardClock"; readonly shard: number }
   | { readonly fault: "nodeClock"; readonly node: number; readonly ms: number };
 
-export type Planned = { readonly atMs: number } & (PlannedCall | PlannedFault);
+export type Planned = { readonly atMs: number } & (PlannedCall | LockStep | PlannedFault);
 
 /** All of one run: made of its seed alone, before anything happens, so that parts of it can be left out. */
 export interface Plan {
@@ -118,6 +131,7 @@ export interface Plan {
   readonly nodes: readonly PlannedNode[];
   readonly shards: number;
   readonly keys: readonly PlannedKey[];
+  readonly locks: readonly PlannedLock[];
   readonly maxStalenessMs: number;
   readonly cacheTtlMs: number;
   readonly link: LinkSettings;
@@ -164,9 +178,18 @@ const letters: Readonly<Record<KeyClass, string>> = {
   quorum: "q",
   ending: "x",
   strongEnding: "y",
+  counter: "l",
+  mark: "o",
 };
 
 export function makePlan(seed: number, options: PlanOptions = {}): Plan {
+  const plan = planWithoutLocks(seed, options);
+  // Where a storage is set back, what was granted may be granted again.
+  if (plan.profile === "restore") return plan;
+  return withLocks(plan, plan.profile === "holders" ? 2 : 1);
+}
+
+function planWithoutLocks(seed: number, options: PlanOptions): Plan {
   const random = seeded(Math.imul(seed + 1, 0x9e3779b1));
   const profile = random.pick(profiles);
   const nodes = planNodes(random, options.nodes ?? 2 + random.below(3), profile);
@@ -178,6 +201,7 @@ export function makePlan(seed: number, options: PlanOptions = {}): Plan {
     nodes,
     shards,
     keys,
+    locks: [],
     maxStalenessMs: random.pick([40, 200, 1_000]),
     cacheTtlMs: isLong ? 3_600_000 : random.pick([100, 2_000, 60_000]),
     link: {
@@ -205,7 +229,8 @@ export function makePlan(seed: number, options: PlanOptions = {}): Plan {
       ? planHolding(random, nodes, keys, untilMs)
       : planCalls(random, nodes, keys, untilMs);
   const faults = planFaults(random, nodes.length, shards, untilMs, profile);
-  const steps = [...calls, ...faults].sort((a, b) => a.atMs - b.atMs);
+  const planned = withLeaseEnds(seed, profile, keys, nodes.length, calls);
+  const steps = [...planned, ...faults].sort((a, b) => a.atMs - b.atMs);
   if (!isLong) return { seed, profile, ...base, untilMs, steps };
   return {
     seed,

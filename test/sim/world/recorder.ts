@@ -2,12 +2,14 @@ import { createHash } from "node:crypto";
 import { isWarpError } from "../../../src/errors.ts";
 import type { Resolution } from "../../../src/protocol/resolution.ts";
 import type { Action, Operation } from "../check/history.ts";
+import type { LockCall } from "../check/lock-history.ts";
 import type { Kernel } from "./kernel.ts";
 
 /** Writes down what clients do and are told. */
 export class Recorder {
   readonly #kernel: Kernel;
   readonly history: Operation[] = [];
+  readonly locks: LockCall[] = [];
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -88,9 +90,33 @@ export class Recorder {
     op.retMs = this.#kernel.nowMs;
   }
 
+  /** A call about a lock has been made. */
+  beginLock(call: Omit<LockCall, "id" | "call" | "callMs" | "ret" | "retMs" | "outcome">): LockCall {
+    const begun: LockCall = {
+      id: this.locks.length,
+      ...call,
+      call: this.#kernel.mark(),
+      callMs: this.#kernel.nowMs,
+      ret: Number.POSITIVE_INFINITY,
+      retMs: Number.POSITIVE_INFINITY,
+      outcome: "unknown",
+    };
+    this.locks.push(begun);
+    return begun;
+  }
+
+  /** It was answered. */
+  endLock(call: LockCall, outcome: "ok" | "fail", facts: Partial<LockCall> = {}): void {
+    call.outcome = outcome;
+    call.ret = this.#kernel.mark();
+    call.retMs = this.#kernel.nowMs;
+    Object.assign(call, facts);
+    if (outcome === "ok") delete call.error;
+  }
+
   /** Tells one history from another. */
   get hash(): string {
-    const text = JSON.stringify(this.history, (_, value: unknown) =>
+    const text = JSON.stringify([this.history, this.locks], (_, value: unknown) =>
       value === Number.POSITIVE_INFINITY ? "∞" : value,
     );
     return createHash("sha256").update(text).digest("hex").slice(0, 16);

@@ -33,6 +33,8 @@ export function spaceRegistrations(plan: Plan): ReadonlyMap<string, Registration
     ],
     ["ending", "x*", eventual],
     ["strongEnding", "y*", strong],
+    ["counter", "l*", strong],
+    ["mark", "o*", strong],
   ];
   const used = new Set(plan.keys.map((planned) => planned.class));
   return new Map(patterns.filter(([one]) => used.has(one)).map(([, pattern, options]) => [pattern, options]));

@@ -1,5 +1,6 @@
 import { resolveSettings } from "../../../src/core/policy.ts";
 import { isWarpError } from "../../../src/errors.ts";
+import type { LeasePeerApi } from "../../../src/protocol/lease.ts";
 import type { ShardApi } from "../../../src/protocol/shard-api.ts";
 import { beatFrame } from "../../../src/protocol/wire/frames.ts";
 import type { Timers } from "../../../src/runtime/clock.ts";
@@ -15,6 +16,7 @@ import { Disk, DiskView } from "./disk.ts";
 import { HostTime } from "./host-time.ts";
 import { HubWatch } from "./hub-watch.ts";
 import type { Kernel } from "./kernel.ts";
+import { LockWatch } from "./lock-watch.ts";
 import type { Wire } from "./wire.ts";
 
 /** What a call to a shard ends with. */
@@ -25,7 +27,10 @@ export type CallEnd =
   /** The instance went away under it. */
   | { readonly lost: true };
 
-export type ShardMethod = keyof ShardApi;
+/** The way from a shard to one of its space; nothing is heard any more where `alive` says no. */
+export type ToShards = (shard: number, alive: () => boolean) => Home & LeasePeerApi;
+
+export type ShardMethod = keyof ShardApi | keyof LeasePeerApi;
 
 /** Settings of a {@link ShardHost}. */
 export interface ShardHostSettings {
@@ -42,7 +47,7 @@ export class ShardHost {
   readonly #kernel: Kernel;
   readonly #random: Seeded;
   readonly #settings: ShardHostSettings;
-  readonly #home: (alive: () => boolean) => Home;
+  readonly #home: ToShards;
   #instance: Instance | undefined;
   /** Instances that were superseded and don't know it yet. */
   readonly #former = new Set<Instance>();
@@ -56,21 +61,18 @@ export class ShardHost {
   /** What sessions reported as unexpected: bugs. */
   readonly reported: unknown[] = [];
   readonly watch: HubWatch;
+  readonly lockWatch: LockWatch;
   instances = 0;
 
-  constructor(
-    kernel: Kernel,
-    index: number,
-    settings: ShardHostSettings,
-    home: (alive: () => boolean) => Home,
-  ) {
+  constructor(kernel: Kernel, index: number, settings: ShardHostSettings, home: ToShards) {
     this.#kernel = kernel;
     this.index = index;
     this.#settings = settings;
     this.#home = home;
     this.#random = kernel.chance(`shard ${index}`);
-    this.disk = new Disk(() => kernel.mark());
+    this.disk = new Disk(kernel);
     this.watch = new HubWatch(kernel);
+    this.lockWatch = new LockWatch(kernel, () => this.disk.transactions.length);
   }
 
   /** The instance that counts, started if there is none. */
@@ -84,10 +86,13 @@ export class ShardHost {
       const view = new DiskView(this.#kernel, this.disk, {
         flushMs: () => this.#settings.flushMinMs + this.#random.below(this.#settings.flushSpreadMs + 1),
         failsNow: () => this.#storageErrors > 0 && this.#storageErrors-- > 0,
+        wallMs: () => time.wall.now(),
       });
       this.#instance = new Instance(time, view, this.#random, this.#settings, this.#home, {
         index: this.index,
         watch: this.watch,
+        lockWatch: this.lockWatch,
+        nowMs: () => this.#kernel.nowMs,
         head: () => this.disk.head,
         sockets: () => this.#sleeping(),
         // A storage that refuses is no news here.
@@ -137,6 +142,7 @@ export class ShardHost {
     if (!this.#wires.has(wire)) return;
     const instance = this.#wires.get(wire) ?? this.#wake(wire);
     this.#wires.delete(wire);
+    this.lockWatch.closed(wire);
     instance.closed(wire);
   }
 
@@ -197,6 +203,7 @@ export class ShardHost {
     if (instance === undefined) return;
     this.#instance = undefined;
     this.#former.add(instance);
+    instance.superseded();
     instance.view.onFailure = () => this.#drop(instance);
     this.spans.push({ fromMs: this.#kernel.nowMs, instance, toMs: Number.POSITIVE_INFINITY });
     this.#kernel.after(goesOnMs, () => this.#drop(instance));
@@ -287,6 +294,10 @@ export class Instance {
   readonly #hub: Hub;
   readonly #index: number;
   readonly #watch: HubWatch;
+  readonly #lockWatch: LockWatch;
+  readonly #nowMs: () => number;
+  /** Its life, as the watch knows it. */
+  readonly #life = { endedMs: Number.POSITIVE_INFINITY };
   readonly #head: () => number;
   readonly #sockets = new Map<Wire, HubSocket>();
   readonly #calls = new Set<(end: CallEnd) => void>();
@@ -297,10 +308,13 @@ export class Instance {
     view: DiskView,
     random: Random,
     settings: ShardHostSettings,
-    home: (alive: () => boolean) => Home,
+    home: ToShards,
     world: {
       readonly index: number;
       readonly watch: HubWatch;
+      readonly lockWatch: LockWatch;
+      /** True time. */
+      readonly nowMs: () => number;
       /** The newest revision that is durable. */
       readonly head: () => number;
       readonly sockets: () => readonly Wire[];
@@ -309,6 +323,8 @@ export class Instance {
   ) {
     this.#index = world.index;
     this.#watch = world.watch;
+    this.#lockWatch = world.lockWatch;
+    this.#nowMs = world.nowMs;
     this.#head = world.head;
     this.time = time;
     this.view = view;
@@ -336,7 +352,8 @@ export class Instance {
     this.shard = new Shard({
       sql: view.sql,
       clock: time.wall,
-      elapsed: time.passed,
+      // Not put forward with the wall clock: else what that takes away would be missing from every promise (rule LK6).
+      elapsed: time.elapsed,
       random,
       timers: counted,
       alarm: { set: (atMs) => view.setAlarm(atMs) },
@@ -346,7 +363,8 @@ export class Instance {
         await view.durable();
       },
       databaseBytes: () => 0,
-      home: () => home(() => this.#alive),
+      home: () => home(0, () => this.#alive),
+      peer: (_, shard) => home(shard, () => this.#alive),
       maxValueBytes: 1_048_576,
       logMaxEntries: settings.logMaxEntries,
       logMaxAgeMs: settings.logMaxAgeMs,
@@ -377,6 +395,7 @@ export class Instance {
 
   message(wire: Wire, data: string): void {
     this.#watch.received(wire, data);
+    this.#lockWatch.asked(wire, data, this.#life);
     this.#messages++;
     const done = (): void => {
       this.#messages--;
@@ -396,6 +415,7 @@ export class Instance {
       socket = {
         send: (data) => {
           this.#watch.sent(wire, String(data), () => ({ head: this.#head(), intents: intentsOf(view.sql) }));
+          this.#lockWatch.sent(wire, String(data));
           view.gate(() => wire.fromShard(String(data)));
         },
         close: (code, reason) => view.gate(() => wire.closeFromShard(code, reason)),
@@ -420,15 +440,30 @@ export class Instance {
 
   call(method: ShardMethod, args: readonly unknown[], end: (end: CallEnd) => void): void {
     this.#calls.add(end);
+    const answered = this.#lockWatch.called(method, args, this.#life);
     const leave = (how: CallEnd): void =>
       this.view.gate(() => {
         if (this.#calls.delete(end)) end(how);
       });
-    const call = this.shard[method] as (...args: readonly unknown[]) => Promise<unknown>;
-    call.apply(this.shard, args as unknown[]).then(
-      (value) => leave({ value }),
-      (error: unknown) => leave({ error }),
+    const target: Readonly<Record<string, unknown>> = (
+      method === "joinLease" || method === "endLease" ? this.shard.leases : this.shard
+    ) as never;
+    const call = target[method] as (...args: readonly unknown[]) => Promise<unknown>;
+    call.apply(target, args as unknown[]).then(
+      (value) => {
+        answered(value);
+        leave({ value });
+      },
+      (error: unknown) => {
+        answered({});
+        leave({ error });
+      },
     );
+  }
+
+  /** Another has taken its place: from now on it can tell nobody of what is committed. */
+  superseded(): void {
+    this.#life.endedMs = this.#nowMs();
   }
 
   onEnd(run: () => void): void {
@@ -439,6 +474,7 @@ export class Instance {
   end(kept: number): void {
     if (!this.#alive) return;
     this.#alive = false;
+    this.#life.endedMs = Math.min(this.#life.endedMs, this.#nowMs());
     this.view.end(kept);
     for (const end of this.#calls) end({ lost: true });
     this.#calls.clear();

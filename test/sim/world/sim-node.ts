@@ -4,8 +4,11 @@ import type { Cache, CacheEntry } from "../../../src/cache/cache.ts";
 import { memoryCache } from "../../../src/cache/memory/memory-cache.ts";
 import type { ShardConnection } from "../../../src/connection/shard-connection.ts";
 import { SpaceClient } from "../../../src/connection/space-client.ts";
+import { SpaceLocks } from "../../../src/connection/space-locks.ts";
 import type { RegistrationOptions } from "../../../src/core/types.ts";
 import { Warp } from "../../../src/core/warp.ts";
+import type { Leases } from "../../../src/lease/lease.ts";
+import { shardLeases } from "../../../src/lease/shard/shard-leases.ts";
 import type { Timers } from "../../../src/runtime/clock.ts";
 import type { Seeded } from "../../support/seeded.ts";
 import { type ClockFault, HostTime } from "./host-time.ts";
@@ -78,6 +81,8 @@ export interface SimNodeOptions {
 export class SimNode extends Host {
   readonly warp: Warp;
   readonly adapter: Adapter;
+  readonly locks: SpaceLocks;
+  readonly leases: Leases;
   readonly #cache: Cache;
   /** What background work failed with: a bug. */
   readonly leaks: unknown[] = [];
@@ -92,9 +97,11 @@ export class SimNode extends Host {
     super(kernel, name, options.clock);
     const client = new SpaceClient({ connection: options.connection(this), timers: this.timers });
     this.adapter = shardAdapter(client);
+    this.locks = new SpaceLocks(client);
     this.#cache = memoryCache({ maxEntries: options.maxEntries });
     this.warp = new Warp({
       adapter: this.adapter,
+      leases: shardLeases(client),
       cache: watchedCache(
         this.#cache,
         () => this.time.wall.now(),
@@ -106,6 +113,8 @@ export class SimNode extends Host {
       background: { run: (work) => void work.catch((error: unknown) => this.leaks.push(error)) },
       registrations: options.registrations,
     });
+    // The node's own view of them: what it revokes it does not read any more.
+    this.leases = this.warp.leases.driver;
     this.warp.on("drop", () => this.drops++);
   }
 

@@ -9,11 +9,13 @@ import { Clients } from "./client.ts";
 import { strike } from "./faults.ts";
 import { Kernel } from "./kernel.ts";
 import { Link } from "./links.ts";
+import type { LockClients } from "./lock-client.ts";
+import { lockersOf } from "./lockers.ts";
 import type { Plan, PlannedCall, PlannedFault, PlannedNode } from "./plan.ts";
 import { Recorder } from "./recorder.ts";
 import { isStrongClass, nodeRegistrations, spaceRegistrations } from "./registrations.ts";
 import { carry, rpcLike } from "./rpc.ts";
-import { ShardHost } from "./shard-host.ts";
+import { ShardHost, type ShardMethod } from "./shard-host.ts";
 import { Host, SimNode } from "./sim-node.ts";
 import { wires } from "./wire.ts";
 import { WireWatch } from "./wire-watch.ts";
@@ -26,11 +28,12 @@ export class World {
   readonly kernel: Kernel;
   readonly recorder: Recorder;
   readonly hosts: readonly ShardHost[];
-  readonly #plan: Plan;
+  readonly plan: Plan;
   readonly #nodes: SimNode[] = [];
   readonly #past: SimNode[] = [];
   readonly #links = new Map<string, Link>();
   readonly #clients: Clients;
+  readonly #lockers: LockClients;
   readonly #door: { readonly host: Host; readonly client: SpaceClient };
   readonly #operator: { readonly host: Host; readonly client: SpaceClient };
   readonly faults = new Map<string, number>();
@@ -41,7 +44,7 @@ export class World {
   readonly #seen = new Map<string, number>();
 
   constructor(plan: Plan) {
-    this.#plan = plan;
+    this.plan = plan;
     this.kernel = new Kernel(plan.seed);
     this.recorder = new Recorder(this.kernel);
     this.hosts = Array.from({ length: plan.shards }, (_, index) => this.#host(index));
@@ -57,6 +60,14 @@ export class World {
       isStrong: (at, key) => this.isStrong(at, key),
       head: () => this.hosts[0]?.disk.head ?? 0,
     });
+    this.#lockers = lockersOf({
+      kernel: this.kernel,
+      plan,
+      recorder: this.recorder,
+      clients: this.#clients,
+      node: (at) => this.node(at),
+      admin: this.#door,
+    });
   }
 
   /** The nodes that live now. */
@@ -71,11 +82,9 @@ export class World {
   }
 
   isStrong(at: number, key: string): boolean {
-    const planned = this.#plan.keys.find((one) => one.key === key);
+    const planned = this.plan.keys.find((one) => one.key === key);
     if (planned === undefined || !isStrongClass(planned.class)) return false;
-    return (
-      planned.class !== "mixed" || this.#plan.nodes[at % this.#plan.nodes.length]?.mixedIsStrong === true
-    );
+    return planned.class !== "mixed" || this.plan.nodes[at % this.plan.nodes.length]?.mixedIsStrong === true;
   }
 
   /** Lets the plan happen, then heals everything and waits until it has calmed down. */
@@ -83,15 +92,17 @@ export class World {
     await this.#complete(this.#setUp());
     this.#startedMs = this.kernel.nowMs;
     this.#foundedAt = this.hosts.map(({ disk }) => disk.length);
-    for (const [place, step] of this.#plan.steps.entries()) {
+    for (const [place, step] of this.plan.steps.entries()) {
       this.kernel.at(this.#startedMs + step.atMs, () => {
         // What comes later than the end would meet a world that is said to be whole.
         if ("fault" in step) {
           if (!this.#isHealed) this.#strike(step);
-        } else this.#clients.start(step as PlannedCall, place);
+        } else if (step.do === "lock" || step.do === "force" || step.do === "observe")
+          this.#lockers.start(step, place);
+        else this.#clients.start(step as PlannedCall, place);
       });
     }
-    await this.kernel.run(this.#startedMs + this.#plan.untilMs);
+    await this.kernel.run(this.#startedMs + this.plan.untilMs);
     this.#isHealed = true;
     for (const link of this.#links.values()) link.heal();
     for (const host of this.hosts) host.failTransactions(0);
@@ -181,7 +192,7 @@ export class World {
 
   /** The node of an operation as shards know it; undefined: a caller without one. */
   nodeOf({ node: name }: Operation): string | undefined {
-    const planned = this.#plan.nodes.find((one) => one.name === name.replace(/'.*/, ""));
+    const planned = this.plan.nodes.find((one) => one.name === name.replace(/'.*/, ""));
     return planned?.transport === "socket" ? nodeId(planned) : undefined;
   }
 
@@ -213,11 +224,11 @@ export class World {
     const { client } = this.#operator;
     const home = this.hosts[0];
     await new Promise<void>((resolve) =>
-      home?.call("createSpace", [space, { shards: this.#plan.shards }], () => resolve()),
+      home?.call("createSpace", [space, { shards: this.plan.shards }], () => resolve()),
     );
-    for (const [pattern, options] of spaceRegistrations(this.#plan))
+    for (const [pattern, options] of spaceRegistrations(this.plan))
       await client.register(pattern, resolveSettings(options), undefined);
-    for (const at of this.#plan.nodes.keys()) this.#nodes.push(this.#makeNode(at, 0));
+    for (const at of this.plan.nodes.keys()) this.#nodes.push(this.#makeNode(at, 0));
   }
 
   #strike(fault: PlannedFault): void {
@@ -242,7 +253,7 @@ export class World {
   /** What was written since the backup is lost. Whoever does that tells the shard, by a position from before: it begins a new epoch. */
   async #restore(host: ShardHost): Promise<void> {
     const operator = this.#operator.client;
-    const keys = this.#plan.keys.map(({ key }) => key);
+    const keys = this.plan.keys.map(({ key }) => key);
     const { epoch, revision } = host.position();
     const begun = keys.map((key) => this.recorder.begin({ kind: "restore", node: "operator", keys: [key] }));
     // Not back to before there was a space.
@@ -278,13 +289,13 @@ export class World {
   }
 
   #makeNode(at: number, life: number): SimNode {
-    const planned = this.#plan.nodes[at];
+    const planned = this.plan.nodes[at];
     if (planned === undefined) throw new Error(`node ${at} is not planned`);
     const name = life === 0 ? planned.name : `${planned.name}'${life}`;
     return new SimNode(this.kernel, name, {
       clock: planned.clock,
       connection: (node) => this.#connection(node, planned),
-      registrations: nodeRegistrations(this.#plan, planned),
+      registrations: nodeRegistrations(this.plan, planned),
       maxEntries: planned.maxEntries,
     });
   }
@@ -329,16 +340,21 @@ export class World {
   }
 
   #host(index: number): ShardHost {
-    return new ShardHost(this.kernel, index, this.#plan.shard, (alive) => {
-      const link = this.#link(`shard ${index}`, 0);
-      const [home] = this.hosts;
-      if (home === undefined) throw new Error("there is no home shard");
-      const ask = (method: "getSpace" | "getRegistrations") =>
+    return new ShardHost(this.kernel, index, this.plan.shard, (shard, alive) => {
+      const link = this.#link(`shard ${index}`, shard);
+      const other = this.hosts[shard];
+      if (other === undefined) throw new Error(`there is no shard ${shard}`);
+      const ask = (method: ShardMethod) =>
         ((...args: readonly unknown[]) =>
-          carry(this.kernel, link, home, method, args, (run) => {
+          carry(this.kernel, link, other, method, args, (run) => {
             if (alive()) run();
           })) as never;
-      return { getSpace: ask("getSpace"), getRegistrations: ask("getRegistrations") };
+      return {
+        getSpace: ask("getSpace"),
+        getRegistrations: ask("getRegistrations"),
+        joinLease: ask("joinLease"),
+        endLease: ask("endLease"),
+      };
     });
   }
 
@@ -347,7 +363,7 @@ export class World {
     let link = this.#links.get(name);
     if (link === undefined) {
       link = new Link(this.kernel, this.kernel.chance(name), {
-        ...this.#plan.link,
+        ...this.plan.link,
         isSilent: !from.startsWith("shard"),
       });
       if (this.#isHealed) link.heal();

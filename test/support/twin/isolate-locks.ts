@@ -31,7 +31,7 @@ export class IsolateLocks {
   }
 
   async lock(call: LockCall & { do: "lock" }): Promise<LockAnswers["lock"]> {
-    const { name, owner, ttlMs, waitMs, kind, permits } = call;
+    const { name, owner, ttlMs, waitMs, kind, permits, take } = call;
     const askedMs = machineMs();
     const places = new Set<string>();
     let awayMs = 0;
@@ -47,7 +47,7 @@ export class IsolateLocks {
       // After trouble a short question comes first: its answer tells how long nobody had heard of this waiter.
       const part = goneMs === undefined || !troubled ? {} : { waitMs: 0 };
       const body =
-        ticket === undefined ? { owner, ttlMs, ...wait, kind, permits } : { owner, ticket, ...part };
+        ticket === undefined ? { owner, ttlMs, ...wait, kind, permits, take } : { owner, ticket, ...part };
       // The first one waits a short time only: then its answer tells the place in the queue.
       const first = { headers: { "Warp-Op-Id": opId }, timeoutMs: placeTimeoutMs };
       const answer = await this.#ask<GrantBody>("POST", lockPath(name), {

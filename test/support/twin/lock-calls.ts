@@ -20,6 +20,7 @@ export type LockCall =
       readonly waitMs: number;
       readonly kind?: Exclude<LockKind, "election">;
       readonly permits?: number;
+      readonly take?: number;
       /** Node processes only: whether the handle renews itself. Default false. */
       readonly autoRenew?: boolean;
       /** Node processes only: it ends with the connection. */

@@ -5,7 +5,7 @@ import { newOpId } from "../http-client.ts";
 import type { Seeded } from "../seeded.ts";
 import type { Failure, TwinNode } from "./calls.ts";
 import { insist } from "./insist.ts";
-import { type GrantRef, machineMs } from "./lock-calls.ts";
+import { type GrantRef, type Locked, machineMs } from "./lock-calls.ts";
 import type { HeldLock, LockLedger } from "./lock-ledger.ts";
 
 /** What a client of locks works with. */
@@ -44,7 +44,7 @@ export async function runLockClient(parts: LockClientParts): Promise<void> {
 }
 
 async function oneRound(parts: LockClientParts, group: string, owner: string, dies: boolean): Promise<void> {
-  const { node, ledger, client, shards } = parts;
+  const { node, ledger } = parts;
   const name = lockOf(group);
   const mayRenew = !dies && node.kind === "node";
   const got = await node.call({
@@ -62,12 +62,8 @@ async function oneRound(parts: LockClientParts, group: string, owner: string, di
     if (got.code !== "aborted") await sleep(100);
     return;
   }
-  const { fence, ticket, places, awayMs, askedMs, heldMs, validMs } = got;
-  const held: HeldLock = {
-    ...{ name, shard: shardOf(name, shards), client, fence, ticket, places, askedMs, heldMs },
-    wasAway: awayMs > (node.kind === "node" ? 0 : awayAfterMs),
-    ...{ endMs: validMs, take: 1, capacity: 1, isMute: ticket === undefined && node.kind === "isolate" },
-  };
+  const held = heldAs(parts, name, got, { take: 1, capacity: 1 });
+  const { fence, validMs } = got;
   ledger.held.push(held);
   const grant = { name, owner, fence };
   if (dies) {
@@ -94,6 +90,59 @@ async function oneRound(parts: LockClientParts, group: string, owner: string, di
   if (!given.ok) ledger.count(`not released: ${given.code}`);
   else if (!given.held && machineMs() < validMs)
     ledger.seen.push(`lost before its time: ${JSON.stringify(held)}`);
+}
+
+/** What is written down of a grant. */
+function heldAs(
+  { node, client, shards }: Pick<LockClientParts, "node" | "client" | "shards">,
+  name: string,
+  { fence, ticket, places, awayMs, askedMs, heldMs, validMs }: Locked,
+  share: Pick<HeldLock, "take" | "capacity">,
+): HeldLock {
+  return {
+    ...{ name, shard: shardOf(name, shards), client, fence, ticket, places, askedMs, heldMs, endMs: validMs },
+    wasAway: awayMs > (node.kind === "node" ? 0 : awayAfterMs),
+    isMute: ticket === undefined && node.kind === "isolate",
+    ...share,
+  };
+}
+
+/** More permits than there are readers. */
+const everyPermit = 1_000;
+
+/** Takes permits of a semaphore of three, or reads and writes, until it is over. */
+export async function runSharer(
+  parts: Omit<LockClientParts, "groups" | "deaths">,
+  shared: "semaphore" | "readers",
+): Promise<void> {
+  const { node, ledger, random } = parts;
+  const name = `shared:${shared}`;
+  for (let round = 0; !parts.isOver(); round++) {
+    const owner = `${parts.client}.${round}`;
+    const isWriter = random.below(4) === 0;
+    const [kind, share] =
+      shared === "semaphore"
+        ? (["semaphore", { take: 1 + random.below(2), capacity: 3 }] as const)
+        : ([
+            isWriter ? "write" : "read",
+            { take: isWriter ? everyPermit : 1, capacity: everyPermit },
+          ] as const);
+    const permits = shared === "semaphore" ? { permits: share.capacity, take: share.take } : {};
+    const got = await node.call({ do: "lock", name, owner, ttlMs, waitMs, kind, ...permits });
+    if (!got.ok) {
+      ledger.count(`${shared}: ${got.code}`);
+      continue;
+    }
+    const held = heldAs(parts, name, got, share);
+    ledger.held.push(held);
+    await sleep(random.below(80));
+    held.endMs = Math.min(held.endMs, machineMs());
+    const given = await node.call({ do: "unlock", grant: { name, owner, fence: got.fence } });
+    if (!given.ok) ledger.count(`not released: ${given.code}`);
+    else if (!given.held && machineMs() < got.validMs)
+      ledger.seen.push(`lost before its time: ${JSON.stringify(held)}`);
+    await sleep(random.below(parts.pauseMs + 1));
+  }
 }
 
 /** Reads the counter under the lock, adds one, and writes it under the lock's fence. */

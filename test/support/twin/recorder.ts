@@ -168,7 +168,7 @@ export class Recorder {
   /** Sets that `work` makes through a door of its own: true if all are done; false: it is not known, and `work` can be repeated. */
   async through(
     node: TwinNode,
-    sets: readonly { readonly key: string; readonly value: number }[],
+    sets: readonly { readonly key: string; readonly value: number | null }[],
     work: () => Promise<boolean>,
   ): Promise<void> {
     const ops = sets.map(({ key, value }) =>
