@@ -8,7 +8,7 @@ import { WarpError } from "./errors.ts";
 import { createApp } from "./http/app.ts";
 import { type HttpEnvironment, readHttpConfig } from "./http/config.ts";
 import { problemResponse } from "./http/problem.ts";
-import type { ReferenceSource } from "./http/reference.ts";
+import { noReference, type ReferenceSource } from "./http/reference.ts";
 import { routes } from "./http/routes/index.ts";
 import { meterName, parseMetricsInterval } from "./metrics/config.ts";
 import { IsolateMetrics } from "./metrics/isolate-metrics.ts";
@@ -75,7 +75,7 @@ function referenceIn(assets: Pick<Fetcher, "fetch">): ReferenceSource {
   return async (file) => {
     const response = await assets.fetch(`https://assets/reference/${file}`);
     if (response.ok) return await response.text();
-    throw new WarpError("unsupported", "this deployment was made without its reference");
+    throw noReference();
   };
 }
 

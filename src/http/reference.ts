@@ -3,12 +3,19 @@
  * the page as a mark.
  */
 
+import { WarpError } from "../errors.ts";
+
 /** The files. */
 export const referenceFiles = ["openapi.json", "docs-open.html", "docs-token.html"] as const;
 export type ReferenceFile = (typeof referenceFiles)[number];
 
 /** Where the files come from. Rejects where one is not there. */
 export type ReferenceSource = (file: ReferenceFile) => Promise<string>;
+
+/** The refusal of a deployment that has none. */
+export function noReference(): WarpError {
+  return new WarpError("unsupported", "this deployment was made without its reference");
+}
 
 /** The marks in the pages: a nonce for their own style and script, and where the deployment is called. */
 export const nonceMark = "__WARP_NONCE__";

@@ -1,16 +1,13 @@
-import { WarpError } from "../../errors.ts";
 import { randomHex } from "../../runtime/ids.ts";
 import type { Call } from "../call.ts";
 import { refuseIfClosed } from "../config.ts";
-import { filledPage, type ReferenceFile } from "../reference.ts";
+import { filledPage, noReference, type ReferenceFile } from "../reference.ts";
 import { jsonHeaders, type Route } from "../route.ts";
 
 /** A file of the reference. Throws `unsupported` where the deployment was made without. */
 async function fileOf({ deployment }: Call, file: ReferenceFile): Promise<string> {
   refuseIfClosed(deployment.config);
-  if (deployment.reference === undefined) {
-    throw new WarpError("unsupported", "this deployment was made without its reference");
-  }
+  if (deployment.reference === undefined) throw noReference();
   return await deployment.reference(file);
 }
 
