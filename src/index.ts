@@ -129,6 +129,12 @@ export {
   broadcastChannelBus,
 } from "./syncbus/broadcast-channel/broadcast-channel-bus.ts";
 export type { BusHost } from "./syncbus/bus-end.ts";
+export type { BreakerState } from "./syncbus/circuit-breaker/circuit-breaker.ts";
+export {
+  type CircuitBreakerBus,
+  type CircuitBreakerBusOptions,
+  circuitBreakerBus,
+} from "./syncbus/circuit-breaker/circuit-breaker-bus.ts";
 export { type MemoryBusOptions, memoryBus } from "./syncbus/memory/memory-bus.ts";
 export { MemoryBusHub, type MemoryBusHubOptions } from "./syncbus/memory/memory-bus-hub.ts";
 export type {
