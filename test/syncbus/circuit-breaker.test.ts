@@ -40,9 +40,10 @@ syncBusContract({
 function bed() {
   const host = busHost();
   const hub = new MemoryBusHub(host);
-  const way = { error: undefined as unknown, sent: 0 };
+  const way = { error: undefined as unknown, hangs: undefined as Promise<never> | undefined, sent: 0 };
   const inner: SyncBus = publishing(memoryBus({ hub }), async (_message, pass) => {
     way.sent++;
+    if (way.hangs !== undefined) await way.hangs;
     if (way.error !== undefined) throw way.error;
     await pass();
   });
@@ -91,6 +92,25 @@ describe("a bus behind a circuit breaker", () => {
     way.error = down;
     await expect(publish()).rejects.toBe(down);
     expect(bus.state, "a success has reset the count").toBe("closed");
+  });
+
+  test("SB-11 a try that is never answered does not keep others from trying for ever, and its late end says nothing", async () => {
+    const { host, way, bus, publish, sent } = bed();
+    way.error = down;
+    for (let at = 0; at < 2; at++) await publish().catch(() => undefined);
+    await host.clock.advance(1_000);
+    const { promise, reject } = Promise.withResolvers<never>();
+    way.error = undefined;
+    way.hangs = promise;
+    const hung = publish().catch((error: unknown) => error);
+    way.hangs = undefined;
+    await expect(publish()).rejects.toMatchObject({ code: "unavailable", outcome: "fail" });
+    await host.clock.advance(1_000);
+    expect(await sent(publish())).toBeUndefined();
+    expect(bus.state).toBe("closed");
+    reject(down);
+    expect(await hung).toBe(down);
+    expect(bus.state).toBe("closed");
   });
 
   test("SB-11 failures count only one after the other, and only those of the bus", async () => {

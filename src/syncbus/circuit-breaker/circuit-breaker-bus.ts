@@ -33,8 +33,9 @@ export interface CircuitBreakerBus extends SyncBus {
 }
 
 /**
- * A bus that is left alone for a while when it fails: publications are then `unavailable` at once, with outcome `fail`, instead of waiting for it. Subscriptions go on.
- * Only failures of the bus count (`unavailable`, `deadline_exceeded`, `storage_*`, `overloaded`), not what is wrong with a message, a missed quorum, or a caller who gave up. Throws
+ * A bus that is left alone for a while when it fails: publications are then `unavailable` at once, with outcome `fail`, instead of waiting for it. Subscriptions go on. A
+ * publication has no time-out of its own, so where the bus may never answer give it one (`WarpOptions.publishTimeoutMs`): what is still under way has not failed.
+ * Only failures of the bus count (`unavailable`, `deadline_exceeded`, `storage_*`, `overloaded`, what it throws unexpectedly), not what is wrong with a message, a missed quorum, or a caller who gave up. Throws
  * `invalid_argument` for an option out of its range.
  */
 export function circuitBreakerBus(options: CircuitBreakerBusOptions): CircuitBreakerBus {

@@ -22,7 +22,8 @@ export class CircuitBreaker {
   readonly #options: CircuitBreakerOptions;
   #failures = 0;
   #openUntilMs: number | undefined;
-  #probes = false;
+  /** The one call that tries again, and since when. */
+  #probe: { readonly sinceMs: number } | undefined;
 
   constructor(options: CircuitBreakerOptions) {
     this.#options = options;
@@ -35,35 +36,49 @@ export class CircuitBreaker {
 
   /** Makes a call, unless it is refused: then nothing was sent. `counts` says which errors are failures of what is called, not the caller's own. */
   async run<T>(call: () => Promise<T>, counts: (error: unknown) => boolean): Promise<T> {
-    const { state } = this;
-    if (state === "open" || (state === "half-open" && this.#probes)) throw this.#refusal();
-    const isProbe = state === "half-open";
-    if (isProbe) this.#probes = true;
+    const probe = this.#enter();
     try {
       const result = await call();
-      this.#succeeded(isProbe);
+      this.#succeeded(probe);
       return result;
     } catch (error) {
-      if (counts(error)) this.#failed(isProbe);
-      else if (isProbe) this.#probes = false;
+      if (counts(error)) this.#failed(probe);
+      else if (probe !== undefined && this.#probe === probe) this.#probe = undefined;
       throw error;
     }
   }
 
-  /** The answer to a call that began before it opened says nothing of now. */
-  #succeeded(isProbe: boolean): void {
-    if (!isProbe && this.#openUntilMs !== undefined) return;
-    this.#failures = 0;
-    this.#openUntilMs = undefined;
-    if (isProbe) this.#probes = false;
+  /** Lets a call in: as the one that tries, or as one of many. */
+  #enter(): { readonly sinceMs: number } | undefined {
+    const { state } = this;
+    if (state === "closed") return undefined;
+    const { clock, openMs } = this.#options;
+    const nowMs = clock.now();
+    // What is called may never answer: then another tries.
+    const isTried = this.#probe !== undefined && nowMs - this.#probe.sinceMs < openMs;
+    if (state === "open" || isTried) throw this.#refusal();
+    this.#probe = { sinceMs: nowMs };
+    return this.#probe;
   }
 
-  #failed(isProbe: boolean): void {
-    if (!isProbe && this.#openUntilMs !== undefined) return;
+  /** Whether the end of a call says something of now: one that began before it opened, or was given up as a try, does not. */
+  #matters(probe: object | undefined): boolean {
+    return probe === undefined ? this.#openUntilMs === undefined : probe === this.#probe;
+  }
+
+  #succeeded(probe: object | undefined): void {
+    if (!this.#matters(probe)) return;
+    this.#failures = 0;
+    this.#openUntilMs = undefined;
+    this.#probe = undefined;
+  }
+
+  #failed(probe: object | undefined): void {
+    if (!this.#matters(probe)) return;
     this.#failures++;
-    if (isProbe) this.#probes = false;
+    this.#probe = undefined;
     const { clock, threshold, openMs } = this.#options;
-    if (isProbe || this.#failures >= threshold) this.#openUntilMs = clock.now() + openMs;
+    if (probe !== undefined || this.#failures >= threshold) this.#openUntilMs = clock.now() + openMs;
   }
 
   #refusal(): WarpError {
