@@ -1,5 +1,5 @@
-import type { Fetch } from "../client/fetch.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
+import type { Fetch } from "../runtime/fetch.ts";
 import type { Random } from "../runtime/random.ts";
 
 /** Where a command writes. */

@@ -1,11 +1,11 @@
 import { isWarpError, WarpError } from "../errors.ts";
 import { fromUtf8, utf8 } from "../runtime/bytes.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
+import type { Fetch, WebResponse } from "../runtime/fetch.ts";
 import { uuidv7 } from "../runtime/ids.ts";
 import { defaultTimeoutMs, maxTimeoutMs, maxTokenLength, minTimeoutMs } from "../runtime/limits.ts";
 import type { Random } from "../runtime/random.ts";
 import { Deadline } from "./deadline.ts";
-import type { Fetch, WebResponse } from "./fetch.ts";
 import { causeText, isUnsent, networkCode } from "./network.ts";
 import { errorOf } from "./problem.ts";
 import { type Watched, watched } from "./upload.ts";

@@ -1,7 +1,7 @@
 import type { CliHost, Output } from "../../src/cli/host.ts";
 import { run } from "../../src/cli/run.ts";
-import type { Fetch } from "../../src/client/fetch.ts";
 import { utf8 } from "../../src/runtime/bytes.ts";
+import type { Fetch } from "../../src/runtime/fetch.ts";
 import { chunks, silent } from "../client/bed.ts";
 import { type VirtualClock, virtualClock } from "../support/virtual-clock.ts";
 

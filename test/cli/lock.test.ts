@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Child, EndSignal } from "../../src/cli/host.ts";
-import type { Fetch } from "../../src/client/fetch.ts";
+import type { Fetch } from "../../src/runtime/fetch.ts";
 import { secret } from "../http/bed.ts";
 import { lockBed } from "../http/lock-bed.ts";
 import { type CliBedOptions, warp } from "./bed.ts";

@@ -1,7 +1,7 @@
-import type { Fetch, WebRequest } from "../../src/client/fetch.ts";
 import { HttpClient, type HttpClientOptions } from "../../src/client/http.ts";
 import type { HeldLocks } from "../../src/protocol/fence.ts";
 import { utf8 } from "../../src/runtime/bytes.ts";
+import type { Fetch, WebRequest } from "../../src/runtime/fetch.ts";
 import { coreBed, secret } from "../http/bed.ts";
 import { virtualClock } from "../support/virtual-clock.ts";
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import type { Fetch } from "../../src/client/fetch.ts";
 import { HttpClient } from "../../src/client/http.ts";
 import { HttpLeases } from "../../src/client/leases.ts";
 import { httpLockCalls } from "../../src/client/lock-calls.ts";
 import { HttpLocks } from "../../src/client/locks.ts";
 import { isWarpError } from "../../src/errors.ts";
 import { utf8 } from "../../src/runtime/bytes.ts";
+import type { Fetch } from "../../src/runtime/fetch.ts";
 import { secret } from "../http/bed.ts";
 import { lockBed } from "../http/lock-bed.ts";
 
