@@ -16,7 +16,7 @@ import { shardWatchBus } from "../watchbus/shard/shard-watch-bus.ts";
 
 /** Options of {@link connectWarp}. */
 export interface ConnectOptions
-  extends Pick<SocketConnectionOptions, "token" | "zone" | "backoff">,
+  extends Pick<SocketConnectionOptions, "token" | "zone" | "backoff" | "codec">,
     Pick<WarpOptions, "registrations" | "joinTimeoutMs" | "subject"> {
   /** 1 to 64 of `a-z 0-9 . _ -`. Default `"default"`. */
   readonly space?: string;
@@ -40,7 +40,7 @@ export interface ConnectOptions
  */
 export function connectWarp(url: string, options: ConnectOptions = {}): Warp {
   const { space = "default", node, token, zone, backoff, maxEntries, maxBytes, policy, onError } = options;
-  const { registrations, joinTimeoutMs, subject = subjectOf(token) } = options;
+  const { registrations, joinTimeoutMs, codec, subject = subjectOf(token) } = options;
   const host = nodeHost(onError);
   const connection = socketConnection({
     url,
@@ -54,6 +54,7 @@ export function connectWarp(url: string, options: ConnectOptions = {}): Warp {
     ...(token === undefined ? {} : { token }),
     ...(zone === undefined ? {} : { zone }),
     ...(backoff === undefined ? {} : { backoff }),
+    ...(codec === undefined ? {} : { codec }),
   });
   const client = new SpaceClient({ connection, timers: host.timers });
   return new Warp({

@@ -150,9 +150,10 @@ export const maxHeldKeys = 100_000;
 export const maxNotedPatterns = 64;
 /** Strong writes of a shard that are under way or wait. */
 export const maxStrongWaiting = 10_000;
-/** `warp.v1`: largest frame, in bytes; deepest nesting in one; most calls of one session that are under way. */
+/** `warp.v1`: largest frame, in bytes; deepest nesting in one; most values in one as MessagePack; most calls of one session that are under way. */
 export const maxFrameBytes = 33_554_432;
 export const maxFrameDepth = 32;
+export const maxFrameValues = 1_048_576;
 export const maxSessionCalls = 1_024;
 /** How soon after the opening of a socket `hello` must come, and how often a node with a lease pings. */
 export const helloTimeoutMs = 10_000;

@@ -1,7 +1,13 @@
 import { concerns, type WatchFilter, type WatchKind } from "../../src/protocol/watch.ts";
 import type { ServerFrame } from "../../src/protocol/wire/frames.ts";
-import { eventPayload, type WireEvent, type WireState } from "../../src/protocol/wire/watch-frames.ts";
-import { fromBase64, fromUtf8 } from "../../src/runtime/bytes.ts";
+import {
+  bytesOfWire,
+  eventPayload,
+  type WireBytes,
+  type WireEvent,
+  type WireState,
+} from "../../src/protocol/wire/watch-frames.ts";
+import { fromUtf8 } from "../../src/runtime/bytes.ts";
 
 /** What a watcher was told, as `revision kind key value`; `~`: left out. */
 export function eventText([revision, kind, key, version, ...rest]: WireEvent): string {
@@ -80,8 +86,8 @@ export class WatchClient {
     }
   }
 
-  #message(kind: string, key: string, value: string): void {
-    this.messages.push(`${kind} ${key} ${fromUtf8(fromBase64(value))}`);
+  #message(kind: string, key: string, value: WireBytes): void {
+    this.messages.push(`${kind} ${key} ${fromUtf8(bytesOfWire(value))}`);
   }
 
   /** What is not beyond the position has been told before. */

@@ -2,13 +2,14 @@ import { WarpError } from "../../errors.ts";
 import type { WatchFilter } from "../../protocol/watch.ts";
 import type { ServerFrame } from "../../protocol/wire/frames.ts";
 import {
+  bytesOfWire,
   eventPayload,
   type WatchClientFrame,
   type WatchServerFrame,
   type WatchStart,
   type WireEvent,
 } from "../../protocol/wire/watch-frames.ts";
-import { fromBase64 } from "../../runtime/bytes.ts";
+
 import type { PushedEvent, ShardWatch, ShardWatchListener } from "../watching.ts";
 import { LinkWatch } from "./link-watch.ts";
 
@@ -117,7 +118,7 @@ export class LinkWatches {
             return {
               key,
               version,
-              payload: isCarried ? { bytes: fromBase64(value), contentType } : undefined,
+              payload: isCarried ? { bytes: bytesOfWire(value), contentType } : undefined,
             };
           }),
         );
@@ -170,7 +171,7 @@ export class LinkWatches {
     for (const [kind, key, contentType, value] of es) {
       const wanting = [...this.#watches.values()].filter((watch) => watch.isLive && watch.wants(kind, key));
       if (wanting.length === 0) continue;
-      const payload = { bytes: fromBase64(value), contentType };
+      const payload = { bytes: bytesOfWire(value), contentType };
       for (const watch of wanting) watch.message({ kind, key, version: 0, payload });
     }
   }

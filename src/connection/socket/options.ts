@@ -1,5 +1,6 @@
 import { WarpError } from "../../errors.ts";
 import { checkSpace } from "../../protocol/key.ts";
+import { type FrameCodec, jsonFrames } from "../../protocol/wire/frame-codec.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import { connectTimeoutMs, reconnectBaseMs, reconnectCapMs, unusedSocketMs } from "../../runtime/limits.ts";
 import type { Random } from "../../runtime/random.ts";
@@ -27,6 +28,8 @@ export interface SocketConnectionOptions {
   /** Whether the log is pushed. Default true. */
   readonly follow?: boolean;
   readonly backoff?: BackoffOptions;
+  /** How frames are written. Default JSON. */
+  readonly codec?: FrameCodec;
   /** How long a socket may take until it can be used, 1 to 120,000 ms. Default 10,000. */
   readonly connectTimeoutMs?: number;
   /** A socket that was not used for so long is closed until it is needed again, in ms. Default 60,000. */
@@ -64,6 +67,7 @@ export function resolveSocketOptions(options: SocketConnectionOptions): Resolved
     zone,
     elapsed,
     follow,
+    codec: options.codec ?? jsonFrames,
     unusedMs,
     backoff: { baseMs, capMs },
     connectTimeoutMs: timeoutMs,

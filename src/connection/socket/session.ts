@@ -1,6 +1,6 @@
 import { WarpError } from "../../errors.ts";
 import type { PushedInvalidation } from "../../protocol/pushes.ts";
-import { decodeServerFrame, encodeFrame } from "../../protocol/wire/codec.ts";
+import type { FrameCodec } from "../../protocol/wire/frame-codec.ts";
 import {
   beatFrame,
   type ClientFrame,
@@ -8,8 +8,8 @@ import {
   type ServerFrame,
   type WireMethod,
 } from "../../protocol/wire/frames.ts";
+import { isLarger } from "../../protocol/wire/json.ts";
 import type { WatchClientFrame } from "../../protocol/wire/watch-frames.ts";
-import { utf8Length } from "../../runtime/bytes.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import type { Socket, SocketFactory } from "../../runtime/socket.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
@@ -42,6 +42,7 @@ export interface SessionEvents {
 /** What a session is made of. */
 export interface SessionParts {
   readonly sockets: SocketFactory;
+  readonly codec: FrameCodec;
   readonly timers: Timers;
   readonly elapsed: Clock;
   readonly lease: NodeLease;
@@ -115,15 +116,15 @@ export class Session {
       throw new WarpError("unavailable", "there is no connection to the shard");
     }
     const id = this.#nextId++;
-    const text = encodeFrame({ t: "call", id, m: method, a: args });
+    const data = this.#parts.codec.encode({ t: "call", id, m: method, a: args });
     const max = welcome.maxFrameBytes;
-    if (text.length * 3 > max && utf8Length(text) > max) {
+    if (isLarger(data, max)) {
       throw new WarpError("frame_too_large", `a call to a shard has at most ${max} bytes as it is sent`, {
         details: { max },
       });
     }
     const answer = this.#calls.add(id, received);
-    this.#socket?.send(text);
+    this.#socket?.send(data);
     return answer;
   }
 
@@ -149,7 +150,7 @@ export class Session {
       error: new WarpError("unavailable", `the connection was closed: ${why}`, { outcome: "unknown" }),
       next: "unused",
     });
-    if (wasOpen) socket?.send(encodeFrame({ t: "bye" }));
+    if (wasOpen) socket?.send(this.#parts.codec.encode({ t: "bye" }));
     socket?.close(1000, "");
   }
 
@@ -179,7 +180,7 @@ export class Session {
   }
 
   #send(frame: ClientFrame): void {
-    if (!this.#isOver) this.#socket?.send(encodeFrame(frame));
+    if (!this.#isOver) this.#socket?.send(this.#parts.codec.encode(frame));
   }
 
   #receive(data: string | Uint8Array): void {
@@ -188,7 +189,7 @@ export class Session {
     this.#unanswered = 0;
     let frame: ServerFrame | undefined;
     try {
-      frame = decodeServerFrame(data);
+      frame = this.#parts.codec.decode(data);
     } catch (error) {
       this.giveUp("a message is not a frame", error, closeCodes.invalidFrame);
       return;

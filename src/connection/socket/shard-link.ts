@@ -1,6 +1,6 @@
 import { WarpError } from "../../errors.ts";
 import type { PushListener } from "../../protocol/pushes.ts";
-import { type WireMethod, wireProtocols, wireVersion } from "../../protocol/wire/frames.ts";
+import { type WireMethod, wireVersion } from "../../protocol/wire/frames.ts";
 import { authProtocol } from "../../protocol/wire/subprotocols.ts";
 import { patientMs, refusedHoldMs, retireMs } from "../../runtime/limits.ts";
 import { fraction } from "../../runtime/random.ts";
@@ -152,11 +152,11 @@ export class ShardLink {
 
   #open(session: Session, token: string | undefined): void {
     if (this.#session !== session) return;
-    const { urlOf, node, zone, follow } = this.#options;
+    const { urlOf, node, zone, follow, codec } = this.#options;
     const cursor = this.#cursor.position;
     session.open(
       urlOf(this.#shard),
-      token === undefined ? [wireProtocols.json] : [wireProtocols.json, authProtocol(token)],
+      token === undefined ? [codec.protocol] : [codec.protocol, authProtocol(token)],
       {
         t: "hello",
         v: wireVersion,
@@ -169,10 +169,10 @@ export class ShardLink {
   }
 
   #newSession(): Session {
-    const { sockets, timers, elapsed, connectTimeoutMs } = this.#options;
+    const { sockets, codec, timers, elapsed, connectTimeoutMs } = this.#options;
     const lease = new NodeLease(elapsed, this.#nextTenure);
     const session: Session = new Session(
-      { sockets, timers, elapsed, lease, connectTimeoutMs, beats: true },
+      { sockets, codec, timers, elapsed, lease, connectTimeoutMs, beats: true },
       {
         welcomed: (frame) => {
           deliverWelcome(this.#listeners, this.#shard, this.#cursor, frame);

@@ -1,5 +1,6 @@
 import type { Pushes, PushListener } from "../../protocol/pushes.ts";
-import { wireProtocols, wireVersion } from "../../protocol/wire/frames.ts";
+import { jsonFrames } from "../../protocol/wire/frame-codec.ts";
+import { wireVersion } from "../../protocol/wire/frames.ts";
 import type { Background } from "../../runtime/background.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import {
@@ -166,7 +167,15 @@ class Subscriptions implements Pushes {
     const lease = new NodeLease(clock, () => 0);
     const isCurrent = (): boolean => place.session === session && !this.#closed;
     const session: Session = new Session(
-      { sockets: sockets(shard), timers, elapsed: clock, lease, connectTimeoutMs, beats: false },
+      {
+        sockets: sockets(shard),
+        codec: jsonFrames,
+        timers,
+        elapsed: clock,
+        lease,
+        connectTimeoutMs,
+        beats: false,
+      },
       {
         welcomed: (frame) => {
           if (place.newest !== session || this.#closed) return;
@@ -194,7 +203,7 @@ class Subscriptions implements Pushes {
     place.dueAtMs = nowMs + renewSubscriptionMs;
     place.endsAtMs = nowMs + subscriptionMs;
     const cursor = place.cursor.position;
-    session.open("", [wireProtocols.json], {
+    session.open("", [jsonFrames.protocol], {
       t: "hello",
       v: wireVersion,
       node,

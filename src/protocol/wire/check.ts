@@ -1,4 +1,4 @@
-/** Readers of what arrived as JSON: each gives what it is asked for, made of known members only, or throws `invalid_frame`. */
+/** Readers of what arrived as JSON or MessagePack: each gives what it is asked for, made of known members only, or throws `invalid_frame`. */
 
 import { WarpError } from "../../errors.ts";
 import { fromBase64 } from "../../runtime/bytes.ts";
@@ -78,10 +78,11 @@ export function word<const W extends string>(...words: readonly W[]): Reader<W> 
   };
 }
 
-/** The member that stands for bytes, in base64. */
+/** The member that stands for bytes in JSON, in base64. */
 export const bytesMember = "$bytes";
 
 export const bytes: Reader<Uint8Array> = (value, at) => {
+  if (value instanceof Uint8Array) return value;
   const coded = isPlain(value) ? value[bytesMember] : undefined;
   if (typeof coded === "string") {
     try {
@@ -137,5 +138,7 @@ export function variants<T>(name: string, readers: Readonly<Record<string, Reade
 
 /** Whether it is an object as JSON has them. */
 export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return (
+    typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+  );
 }

@@ -1,6 +1,6 @@
 /**
  * `warp.v1`: what a node and one shard say over a WebSocket (`GET /v1/{space}/connect?shard=N`, subprotocol `warp.v1.json`). One frame
- * is one JSON object; bytes are base64 in an object `{"$bytes": "…"}`. Unknown members are ignored, unknown frame types are ignored by clients
+ * is one JSON object; bytes are base64 in an object `{"$bytes": "…"}`. By `warp.v1.msgpack` it is the same object as MessagePack, and bytes are bytes. Unknown members are ignored, unknown frame types are ignored by clients
  * and refused (`invalid_frame`) by shards. Messages of one socket stay in order, and much rests on it: an invalidation (`inv`) is
  * sent the moment its intent is durable, a reply as soon as it is known; log entries (`ev`) may come up to 16 ms later.
  */
@@ -11,12 +11,16 @@ import type { ChangeKind, ShardApi } from "../shard-api.ts";
 import type { WatchClientFrame, WatchServerFrame } from "./watch-frames.ts";
 
 /** The subprotocols, and the item that carries a token (never echoed). */
-export const wireProtocols = { json: "warp.v1.json", auth: "warp.auth." } as const;
+export const wireProtocols = {
+  json: "warp.v1.json",
+  msgpack: "warp.v1.msgpack",
+  auth: "warp.auth.",
+} as const;
 /** The version that `hello` names. */
 export const wireVersion = 1;
 
 /**
- * A sign of life of the connection alone: exactly this text, answered by the same text. The platform answers it without waking the
+ * A sign of life of the connection alone: exactly this text (by either subprotocol), answered by the same text. The platform answers it without waking the
  * shard, so a node without a lease should beat instead of pinging.
  */
 export const beatFrame = '{"t":"beat"}';

@@ -32,9 +32,17 @@ export type WatchClientFrame =
   /** Brings a newer token of the same subject; answered by `ok` or `err`. Subscriptions that it does not allow end. */
   | { readonly t: "auth"; readonly id: number; readonly token: string };
 
+/** Bytes of a value as they stand in a row: in base64, or as they are where frames are MessagePack. */
+export type WireBytes = string | Uint8Array;
+
+/** Throws where they are not base64. */
+export function bytesOfWire(bytes: WireBytes): Uint8Array {
+  return typeof bytes === "string" ? fromBase64(bytes) : bytes;
+}
+
 /**
  * One entry: revision, kind, key (or prefix), version after it (0: absent). Where it brought a value that a subscription wants, its content type follows and
- * the value in base64, or null if it is left out: it was too large for the log, or has been in it for too long.
+ * the value, or null if it is left out: it was too large for the log, or has been in it for too long.
  */
 export type WireEvent =
   | readonly [revision: number, kind: WatchKind, key: string, version: number]
@@ -44,20 +52,20 @@ export type WireEvent =
       key: string,
       version: number,
       type: string,
-      value: string | null,
+      value: WireBytes | null,
     ];
 
-/** One key of a snapshot; with its content type and value in base64 where they are wanted. */
+/** One key of a snapshot; with its content type and value where they are wanted. */
 export type WireState =
   | readonly [key: string, version: number]
-  | readonly [key: string, version: number, type: string, value: string];
+  | readonly [key: string, version: number, type: string, value: WireBytes];
 
-/** One publication that the log does not keep: content type, value in base64. */
+/** One publication that the log does not keep: content type, value. */
 export type WireMessage = readonly [
   kind: "publish" | "publishPrefix",
   key: string,
   type: string,
-  value: string,
+  value: WireBytes,
 ];
 
 /** From the shard. */
@@ -103,17 +111,19 @@ export type WatchServerFrame =
 export function eventPayload(event: WireEvent): Payload | "omitted" | undefined {
   const [, , , , contentType, value] = event;
   if (contentType === undefined) return undefined;
-  return value === null || value === undefined ? "omitted" : { bytes: fromBase64(value), contentType };
+  return value === null || value === undefined ? "omitted" : { bytes: bytesOfWire(value), contentType };
 }
 
-/** A list of rows that begin with members of these types, and go on with texts. */
+/** A list of rows that begin with members of these types, and go on with texts, or bytes. */
 function rows(...heads: readonly Reader<unknown>[]): Reader<readonly unknown[]> {
   return (value, at) => {
     if (!Array.isArray(value)) throw wrongAt(at, "a list");
     for (const row of value) {
       if (!Array.isArray(row)) throw wrongAt(at, "a list of lists");
       heads.forEach((head, place) => void head(row[place], at));
-      for (const rest of row.slice(heads.length)) if (rest !== null) text(rest, at);
+      for (const rest of row.slice(heads.length)) {
+        if (rest !== null && !(rest instanceof Uint8Array)) text(rest, at);
+      }
     }
     return value;
   };
