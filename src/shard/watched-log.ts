@@ -1,32 +1,15 @@
 import type { Payload } from "../protocol/payload.ts";
-import type { ListedKey } from "../protocol/shard-api.ts";
 import type { WatchTarget } from "../protocol/watch.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { maxCatchUpPages, maxListLimit, maxPushEntries, maxWatchFrameBytes } from "../runtime/limits.ts";
 import type { EntryHead } from "./entry-reader.ts";
 import type { LogPosition, PublishedLog } from "./published-log.ts";
 import type { Residence } from "./residence.ts";
+import type { EntryPage, StatePage, WatchSizes, WatchSource } from "./watch-source.ts";
 
-/** Entries of `(after, to]`; those of one revision are always together. */
-export interface EntryPage {
-  readonly after: number;
-  readonly to: number;
-  readonly heads: readonly EntryHead[];
-}
+export type { EntryPage, WatchSizes } from "./watch-source.ts";
 
-/** How much is told at a time. */
-export interface WatchSizes {
-  /** Entries of the log in one page: more than one revision ever has. */
-  readonly entries: number;
-  /** Keys in one page of a snapshot. */
-  readonly keys: number;
-  /** Bytes after which a frame ends, or such a page. */
-  readonly bytes: number;
-  /** Pages of one session in one stretch. */
-  readonly pages: number;
-}
-
-const defaultSizes: WatchSizes = {
+export const defaultSizes: WatchSizes = {
   entries: maxPushEntries,
   keys: maxListLimit,
   bytes: maxWatchFrameBytes,
@@ -34,7 +17,7 @@ const defaultSizes: WatchSizes = {
 };
 
 /** The log and the keys of a shard as those who watch see them. What it gives may not be durable yet, unless it asks for no more than `position`. */
-export class WatchedLog {
+export class WatchedLog implements WatchSource {
   readonly #residence: Residence;
   readonly #published: PublishedLog;
   readonly #clock: Clock;
@@ -78,22 +61,23 @@ export class WatchedLog {
     return this.#residence.open()?.entries.payload(head);
   }
 
-  /** A page of what is there under `target` after the key `after`, in order of keys; with values it ends at 256 KiB of them. */
-  state(
-    target: WatchTarget,
-    after: string | undefined,
-    values: boolean,
-  ): { readonly items: readonly ListedKey[]; readonly more: boolean } {
+  /** At the written head: see {@link WatchSource.state}. */
+  state(target: WatchTarget, after: string | undefined, values: boolean): StatePage {
     const keys = this.#residence.open()?.keys;
     const nowMs = this.#clock.now();
-    if (keys === undefined) return { items: [], more: false };
+    const at = this.written;
+    if (keys === undefined) return { at, items: [], more: false };
     if ("prefix" in target) {
-      return keys.list(target.prefix, after, this.sizes.keys, nowMs, values ? this.sizes.bytes : undefined);
+      const bytes = values ? this.sizes.bytes : undefined;
+      return { at, ...keys.list(target.prefix, after, this.sizes.keys, nowMs, bytes) };
     }
     const entry = keys.get(target.key, nowMs);
-    if (entry === undefined) return { items: [], more: false };
-    const { payload, ...rest } = entry;
-    const described = { ...rest, sizeBytes: payload.bytes.length, contentType: payload.contentType };
-    return { items: [values ? { ...described, payload } : described], more: false };
+    if (entry === undefined) return { at, items: [], more: false };
+    const { key, version, payload } = entry;
+    return { at, items: [values ? { key, version, payload } : { key, version }], more: false };
+  }
+
+  reach(): undefined {
+    return undefined;
   }
 }

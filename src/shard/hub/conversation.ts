@@ -3,6 +3,7 @@ import { type ClientFrame, closeCodes } from "../../protocol/wire/frames.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { maxSessionCalls } from "../../runtime/limits.ts";
 import type { LeaseGrants, MemberEvents } from "../members.ts";
+import type { WatchSource } from "../watch-source.ts";
 import type { Calls } from "./calls.ts";
 import { type Greeter, greet } from "./greeting.ts";
 import type { Pushes } from "./pushes.ts";
@@ -14,7 +15,7 @@ type Frame<T extends ClientFrame["t"]> = Extract<ClientFrame, { t: T }>;
 
 /** What a {@link Conversation} is made of. */
 export interface ConversationOptions {
-  readonly shard: Greeter;
+  readonly shard: Greeter & { readonly watching: { readonly log: Pick<WatchSource, "reach"> } };
   readonly calls: Calls;
   readonly pushes: Pushes;
   readonly authenticate: Authenticate | undefined;
@@ -38,7 +39,7 @@ export class Conversation {
 
   /** Settles when all that the frame asks for is done. Rejects with what ends the session. */
   async handle(session: Session, frame: ClientFrame): Promise<void> {
-    if (session.greeting !== undefined) await session.greeting;
+    while (session.greeting !== undefined) await session.greeting;
     if (!session.isOpen) return;
     if (frame.t === "beat") session.send({ t: "beat" });
     else if (frame.t === "hello") await this.#hello(session, frame);
@@ -47,7 +48,7 @@ export class Conversation {
     else if (frame.t === "ack") this.#acknowledge(session, frame);
     else if (frame.t === "call") await this.#call(session, frame);
     else if (frame.t === "seen") this.#seen(session, frame);
-    else if (frame.t === "sub") this.#options.pushes.watches.subscribe(session, frame);
+    else if (frame.t === "sub") await this.#subscribe(session, frame);
     else if (frame.t === "unsub") this.#options.pushes.watches.unsubscribe(session, frame.id);
     else if (frame.t === "auth") await this.#renew(session, frame);
     else {
@@ -64,6 +65,18 @@ export class Conversation {
     await session.greeting;
     session.greeting = undefined;
     if (frame.follow !== false) pushes.feed.pushTo(session);
+  }
+
+  /** A cursor that the log here has not reached yet may be one all the same; what the session says next waits until that is known. */
+  async #subscribe(session: Session, frame: Frame<"sub">): Promise<void> {
+    const { pushes, shard } = this.#options;
+    const reaching = typeof frame.from === "string" ? undefined : shard.watching.log.reach(frame.from);
+    if (reaching !== undefined) {
+      session.greeting = reaching;
+      await reaching;
+      session.greeting = undefined;
+    }
+    if (session.isOpen) pushes.watches.subscribe(session, frame);
   }
 
   async #ping(session: Session, { id, lease }: Frame<"ping">): Promise<void> {

@@ -2,53 +2,19 @@ import { WarpError } from "../../errors.ts";
 import type { Caller } from "../../protocol/wire/caller.ts";
 import { decodeClientFrame } from "../../protocol/wire/codec.ts";
 import { closeCodes } from "../../protocol/wire/frames.ts";
-import type { Clock, Timers } from "../../runtime/clock.ts";
 import { randomHex } from "../../runtime/ids.ts";
 import { helloTimeoutMs, maxSessions } from "../../runtime/limits.ts";
-import type { Random } from "../../runtime/random.ts";
 import type { DueSource } from "../alarms.ts";
-import type { LockSessions } from "../lock/lock-instance.ts";
-import type { Invalidation, LeaseGrants, Member, MemberEvents, Members } from "../members.ts";
-import type { PublishedLog } from "../published-log.ts";
-import type { Watching } from "../watching.ts";
-import { Calls, type CheckSettings, type SessionCalls } from "./calls.ts";
+import type { Invalidation, Member, MemberEvents, Members } from "../members.ts";
+import { Calls } from "./calls.ts";
 import { Conversation } from "./conversation.ts";
+import type { HubOptions } from "./hub-options.ts";
 import { type HubSocket, readRecord } from "./hub-socket.ts";
 import { Pushes } from "./pushes.ts";
-import type { Authenticate } from "./renewal.ts";
 import { closeReason, Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 
-/** A shard as its hub sees it. */
-export interface HubShard extends SessionCalls {
-  readonly published: PublishedLog;
-  readonly watching: Watching;
-  readonly elapsed: Clock;
-  /** Begins to work with members; gives the node leases. */
-  serve(members: Members): LeaseGrants;
-  /** Begins to work with the sessions that locks belong to. The answer is to be called when the socket of one has ended. */
-  serveLocks(sessions: LockSessions): (session: string) => void;
-  /** Has `source` run when it is due. The answer, called after its due time has changed, sets the alarm. */
-  wakeFor(source: DueSource): () => void;
-  /** Draws a new epoch: a node has seen what this log has never reached. */
-  renew(): Promise<void>;
-}
-
-/** What a {@link Hub} is made of. */
-export interface HubOptions {
-  readonly shard: HubShard;
-  /** Wall clock. */
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-  /** The sockets that the host still has from an earlier instance; asked once, when they are first needed. Default none. */
-  readonly sockets?: () => Iterable<HubSocket>;
-  readonly checkSettings: CheckSettings;
-  /** Looks at the newer token of a session. Default: none is taken. */
-  readonly authenticate?: Authenticate;
-  /** Takes what failed unexpectedly. */
-  readonly report: (error: unknown) => void;
-}
+export type { HubOptions, HubShard } from "./hub-options.ts";
 
 /**
  * The sockets of a shard's nodes: who is there, what they ask, what they are told. It keeps nothing that a socket's attachment and the log

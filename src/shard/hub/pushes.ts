@@ -1,7 +1,7 @@
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import type { PublishedLog } from "../published-log.ts";
-import type { Watching } from "../watching.ts";
 import { Feed } from "./feed.ts";
+import type { HubWatching } from "./hub-options.ts";
 import { Pacer } from "./pacer.ts";
 import type { Session } from "./session.ts";
 import { SlowSessions } from "./slow-sessions.ts";
@@ -10,8 +10,8 @@ import { Watches } from "./watch/watches.ts";
 /** What {@link Pushes} are made of. */
 export interface PushesOptions {
   readonly shard: {
-    readonly published: PublishedLog;
-    readonly watching: Pick<Watching, "log" | "subscriptions">;
+    readonly published: Pick<PublishedLog, "position" | "page">;
+    readonly watching: HubWatching;
     readonly elapsed: Clock;
   };
   readonly followers: () => Iterable<Session>;

@@ -4,7 +4,7 @@ import type { WireState } from "../../../protocol/wire/watch-frames.ts";
 import { toBase64 } from "../../../runtime/bytes.ts";
 import type { LogPosition } from "../../published-log.ts";
 import { unwrittenEpoch } from "../../read-calls.ts";
-import type { WatchedLog } from "../../watched-log.ts";
+import type { StatePage, WatchSource } from "../../watch-source.ts";
 import type { Session } from "../session.ts";
 import type { Concern } from "./filter-index.ts";
 import { eventsFrame } from "./filter-set.ts";
@@ -14,7 +14,7 @@ import type { Watcher } from "./watcher.ts";
 
 /** What a {@link CatchUp} is made of. */
 export interface CatchUpOptions {
-  readonly log: WatchedLog;
+  readonly log: WatchSource;
   readonly feed: WatchFeed;
   /** Told that a session has not taken in enough to get more. */
   readonly slow: (session: Session) => void;
@@ -94,6 +94,7 @@ export class CatchUp {
       return true;
     }
     const page = feed.page(revision, at.revision, shared);
+    if (page === "later") return false;
     if (page === undefined) {
       feed.gap(watcher, subscription, head, "compacted");
       return true;
@@ -115,33 +116,36 @@ export class CatchUp {
       feed.gap(watcher, subscription, position, "epoch");
       return true;
     }
-    const texts = begun ? this.#changes(watcher, subscription, written, shared) : [];
+    const page = this.#page(subscription, written);
+    if (page === "later") return false;
+    const { at, items, more } = page;
+    const texts = begun ? this.#changes(watcher, subscription, at, shared) : [];
+    if (texts === "later") return false;
     if (texts === undefined) {
       feed.gap(watcher, subscription, position, "compacted");
       return true;
     }
-    const { items, more } = this.#page(subscription);
-    const last = items.at(-1)?.[0];
+    const last = items.at(-1)?.key;
     texts.push(
       encodeFrame({
         t: "snap",
         id,
-        epoch: written.epoch,
-        to: written.revision,
-        es: items,
+        epoch: at.epoch,
+        to: at.revision,
+        es: items.map(stateRow),
         ...(begun ? {} : { first: true }),
         ...(more ? {} : { done: true }),
       }),
     );
     watcher.held = {
-      at: written,
+      at,
       send: () => {
         if (watcher.subscriptions.get(id) !== subscription) return;
         for (const text of texts) watcher.session.push(text);
         // Not before: an instance that ends meanwhile must not leave behind that this was told.
         subscription.begun = true;
         subscription.told = last ?? subscription.told;
-        subscription.at = written;
+        subscription.at = at;
         if (more) return;
         subscription.stage = "replay";
         watcher.changed();
@@ -156,14 +160,14 @@ export class CatchUp {
     subscription: Subscription,
     { epoch, revision: upTo }: LogPosition,
     shared: Shared,
-  ): string[] | undefined {
+  ): string[] | "later" | undefined {
     const { told = "" } = subscription;
     const within = ({ kind, key }: Concern) => kind.startsWith("publish") || compareKeys(key, told) <= 0;
     const set = watcher.setOf(subscription);
     const texts: string[] = [];
     for (let at = subscription.at.revision; at < upTo; ) {
       const page = this.#options.feed.page(at, upTo, shared);
-      if (page === undefined) return undefined;
+      if (page === "later" || page === undefined) return page;
       const selection = set.select(page, at, within);
       if (selection.texts.length > 0) texts.push(eventsFrame(subscription.id, epoch, at, selection));
       at = selection.to;
@@ -171,22 +175,17 @@ export class CatchUp {
     return texts;
   }
 
-  #page({ filter: { target, mode, ops }, told }: Subscription): {
-    readonly items: readonly WireState[];
-    readonly more: boolean;
-  } {
-    if (ops?.includes("set") === false) return { items: [], more: false };
-    const { items, more } = this.#options.log.state(target, told, mode !== "keys");
-    return {
-      more,
-      items: items.map(
-        ({ key, version, payload }): WireState =>
-          payload === undefined
-            ? [key, version]
-            : [key, version, payload.contentType, toBase64(payload.bytes)],
-      ),
-    };
+  #page(subscription: Subscription, written: LogPosition): StatePage | "later" {
+    const { filter, told, at } = subscription;
+    const { target, mode, ops } = filter;
+    if (ops?.includes("set") === false) return { at: written, items: [], more: false };
+    return this.#options.log.state(target, told, mode !== "keys", at);
   }
+}
+
+function stateRow({ key, version, payload }: StatePage["items"][number]): WireState {
+  if (payload === undefined) return [key, version];
+  return [key, version, payload.contentType, toBase64(payload.bytes)];
 }
 
 /** Of those that are not live and have something to do: replays before snapshots. */

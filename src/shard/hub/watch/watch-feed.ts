@@ -2,7 +2,7 @@ import type { Clock } from "../../../runtime/clock.ts";
 import { maxPushLag, maxSilentRevisions, watchProgressMs } from "../../../runtime/limits.ts";
 import type { LogPosition } from "../../published-log.ts";
 import { unwrittenEpoch } from "../../read-calls.ts";
-import type { WatchedLog } from "../../watched-log.ts";
+import type { WatchSource } from "../../watch-source.ts";
 import type { Session } from "../session.ts";
 import { eventsFrame, type Selection } from "./filter-set.ts";
 import type { Subscription } from "./subscription.ts";
@@ -11,7 +11,7 @@ import type { Watcher } from "./watcher.ts";
 
 /** What a {@link WatchFeed} is made of. */
 export interface WatchFeedOptions {
-  readonly log: WatchedLog;
+  readonly log: WatchSource;
   /** Told that a session has not taken in enough to get more. */
   readonly slow: (session: Session) => void;
   readonly elapsed: Clock;
@@ -58,6 +58,7 @@ export class WatchFeed {
       let frame = shared.frames.get(key);
       if (frame === undefined) {
         const page = this.page(revision, head.revision, shared);
+        if (page === "later") return;
         if (page === undefined) {
           this.gapAll(watcher, head, "compacted");
           return;
@@ -76,12 +77,12 @@ export class WatchFeed {
   }
 
   /** A page that begins at `after` or goes on from there, up to `upTo`; undefined where the log does not reach back so far. */
-  page(after: number, upTo: number, { pages }: Shared): WatchPage | undefined {
+  page(after: number, upTo: number, { pages }: Shared): WatchPage | "later" | undefined {
     const known = pages.find((page) => page.after <= after && after < page.to && page.to <= upTo);
     if (known !== undefined) return known;
     const { log } = this.#options;
     const found = log.page(after, upTo);
-    if (found === undefined) return undefined;
+    if (found === "later" || found === undefined) return found;
     const page = new WatchPage(found, log.sizes.bytes, (head) => log.payload(head));
     pages.push(page);
     return page;

@@ -2,7 +2,7 @@ import type { Payload } from "../../../protocol/payload.ts";
 import type { WireEvent } from "../../../protocol/wire/watch-frames.ts";
 import { toBase64 } from "../../../runtime/bytes.ts";
 import type { EntryHead } from "../../entry-reader.ts";
-import type { EntryPage } from "../../watched-log.ts";
+import type { EntryPage } from "../../watch-source.ts";
 
 /** An entry, encoded at most once with its value and once without, for all who are told of it. */
 export class WatchEntry {

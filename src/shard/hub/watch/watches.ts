@@ -7,8 +7,8 @@ import type { Clock, Timers } from "../../../runtime/clock.ts";
 import { maxAttachedBytes, maxSubscriptionsPerSession } from "../../../runtime/limits.ts";
 import type { LogPosition } from "../../published-log.ts";
 import { unwrittenEpoch } from "../../read-calls.ts";
-import type { SubscriptionTable } from "../../subscription-table.ts";
-import type { WatchedLog } from "../../watched-log.ts";
+import type { WatchSource } from "../../watch-source.ts";
+import type { HubWatching } from "../hub-options.ts";
 import type { Session } from "../session.ts";
 import { CatchUp } from "./catch-up.ts";
 import { Subscription } from "./subscription.ts";
@@ -17,9 +17,9 @@ import { Watcher } from "./watcher.ts";
 
 /** What {@link Watches} are made of. */
 export interface WatchesOptions {
-  readonly log: WatchedLog;
+  readonly log: WatchSource;
   /** Where subscriptions are kept that an attachment has no room for. */
-  readonly table: SubscriptionTable;
+  readonly table: HubWatching["subscriptions"];
   /** Told that a session has not taken in enough to get more. */
   readonly slow: (session: Session) => void;
   readonly clock: Clock;

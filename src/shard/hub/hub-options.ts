@@ -1,0 +1,48 @@
+import type { Clock, Timers } from "../../runtime/clock.ts";
+import type { Random } from "../../runtime/random.ts";
+import type { DueSource } from "../alarms.ts";
+import type { LockSessions } from "../lock/lock-instance.ts";
+import type { LeaseGrants, Members } from "../members.ts";
+import type { PublishedLog } from "../published-log.ts";
+import type { SubscriptionTable } from "../subscription-table.ts";
+import type { WatchSource } from "../watch-source.ts";
+import type { CheckSettings, SessionCalls } from "./calls.ts";
+import type { HubSocket } from "./hub-socket.ts";
+import type { Authenticate } from "./renewal.ts";
+
+/** What a hub tells those who watch, and where it keeps what they watch. */
+export interface HubWatching {
+  readonly log: WatchSource;
+  readonly subscriptions: Pick<SubscriptionTable, "isOpen" | "save" | "load" | "drop" | "prune">;
+}
+
+/** A shard as its hub sees it. */
+export interface HubShard extends SessionCalls {
+  readonly published: Pick<PublishedLog, "position" | "page" | "isBehind" | "listen">;
+  readonly watching: HubWatching;
+  readonly elapsed: Clock;
+  /** Begins to work with members; gives the node leases. */
+  serve(members: Members): LeaseGrants;
+  /** Begins to work with the sessions that locks belong to. The answer is to be called when the socket of one has ended. */
+  serveLocks(sessions: LockSessions): (session: string) => void;
+  /** Has `source` run when it is due. The answer, called after its due time has changed, sets the alarm. */
+  wakeFor(source: DueSource): () => void;
+  /** Draws a new epoch: a node has seen what this log has never reached. */
+  renew(): Promise<void>;
+}
+
+/** What a {@link Hub} is made of. */
+export interface HubOptions {
+  readonly shard: HubShard;
+  /** Wall clock. */
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** The sockets that the host still has from an earlier instance; asked once, when they are first needed. Default none. */
+  readonly sockets?: () => Iterable<HubSocket>;
+  readonly checkSettings: CheckSettings;
+  /** Looks at the newer token of a session. Default: none is taken. */
+  readonly authenticate?: Authenticate;
+  /** Takes what failed unexpectedly. */
+  readonly report: (error: unknown) => void;
+}
