@@ -89,6 +89,11 @@ export const errorCodes = [
 /** A code from the closed union. */
 export type ErrorCode = (typeof errorCodes)[number];
 
+/** Whether it is one of them: a newer deployment may have others. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return (errorCodes as readonly string[]).includes(text);
+}
+
 /**
  * How a failed mutation ended (rule OU1): `fail` had no effect and never will;
  * `unknown` may have been done. Reads always end as `fail`.

@@ -26,6 +26,9 @@ export interface PushedKey {
   readonly payload: Payload | undefined;
 }
 
+/** Whether a watch of one shard is told what happens as it happens, is being brought up to date, or has no connection. */
+export type Standing = "live" | "behind" | "cut";
+
 /** What a watch of one shard is told, in order. None of them may throw. */
 export interface ShardWatchListener {
   /** It stands here: all that happens from here on will be told. Told once, unless the state comes first. */
@@ -38,6 +41,8 @@ export interface ShardWatchListener {
   gap(why: "compacted" | "epoch" | "slow"): void;
   /** Publications that are not in the log may have been left out. */
   missed(): void;
+  /** How it stands now; told at each change. */
+  stands?(standing: Standing): void;
   /** It has ended for good: it was refused, its rights ended, the space is gone. Nothing follows. */
   failed(error: WarpError): void;
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, errorCodes, WarpError } from "../../errors.ts";
+import { type ErrorCode, WarpError } from "../../errors.ts";
 import { closeCodes } from "../../protocol/wire/frames.ts";
 
 /** How a session ended: what callers are told, and when to connect again. `unused`: when somebody asks. */
@@ -6,8 +6,6 @@ export interface SessionEnd {
   readonly error: WarpError;
   readonly next: "now" | "later" | "unused" | "refused";
 }
-
-const known: ReadonlySet<string> = new Set(errorCodes);
 
 const refusals: Readonly<Record<number, ErrorCode>> = {
   [closeCodes.invalidFrame]: "invalid_frame",
@@ -20,12 +18,16 @@ const refusals: Readonly<Record<number, ErrorCode>> = {
 
 /**
  * What the end of a socket means. A reason may begin with a code of Warp's errors and a colon, which is then the error's. The outcome is for a call that
- * was under way: `unknown`.
+ * was under way: `unknown`. `isCode` tells what counts as a code; without it anything of its form does, which spares a small client the list of them.
  */
-export function readClose(code: number, reason: string): SessionEnd {
+export function readClose(
+  code: number,
+  reason: string,
+  isCode: (text: string) => boolean = (text) => text !== "",
+): SessionEnd {
   const why = reason === "" ? "" : `: ${reason}`;
   const named = /^([a-z_]+)(?::|$)/.exec(reason)?.[1] ?? "";
-  const codeOr = (other: ErrorCode): ErrorCode => (known.has(named) ? (named as ErrorCode) : other);
+  const codeOr = (other: ErrorCode): ErrorCode => (isCode(named) ? (named as ErrorCode) : other);
   const ended = (error: ErrorCode, message: string): WarpError =>
     new WarpError(error, message, { outcome: "unknown" });
   // It may be made anew at any time; whoever asks next will see.
@@ -49,4 +51,19 @@ export function readClose(code: number, reason: string): SessionEnd {
     error: ended("unavailable", `the connection to the shard broke (${code}${why})`),
     next: code >= 4200 && code < 4300 ? "now" : "later",
   };
+}
+
+/** Whether connecting again would end the same way, so that nobody need wait for it: refused, or the space is gone. */
+export function isForGood({ next, error }: SessionEnd): boolean {
+  return next === "refused" || (next === "unused" && error.code !== "unavailable");
+}
+
+/** What a caller gets who has sent nothing. */
+export function notSent(error: WarpError, retryAfterMs?: number): WarpError {
+  return new WarpError(error.code, error.message, {
+    ...error.toData(),
+    outcome: "fail",
+    cause: error.cause ?? error,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs: Math.ceil(retryAfterMs) }),
+  });
 }

@@ -50,8 +50,14 @@ export class LinkWatch {
   }
 
   /** Its session has ended, or it is paused. */
-  cut(): void {
+  cut(standing: "cut" | "behind" = "cut"): void {
     this.#isLive = false;
+    this.listener.stands?.(standing);
+  }
+
+  /** It is opened at a session. */
+  opened(): void {
+    this.listener.stands?.("behind");
   }
 
   on({ epoch, revision, live }: Extract<WatchServerFrame, { t: "on" }>): void {
@@ -59,7 +65,10 @@ export class LinkWatch {
     // What comes before it is live moves its place by itself.
     if (live === undefined && this.#start === "snapshot" && this.#place === undefined) return;
     this.#moved(place);
-    if (live) this.#isLive = true;
+    if (live) {
+      this.#isLive = true;
+      this.listener.stands?.("live");
+    }
     if (this.#hasBegun) return;
     this.#hasBegun = true;
     this.listener.begun(place);
@@ -109,6 +118,7 @@ export class LinkWatch {
     this.#isLive = false;
     this.#place = undefined;
     this.#start = "snapshot";
+    this.listener.stands?.("behind");
     this.listener.gap(why);
   }
 

@@ -9,7 +9,6 @@ import {
   type WatchStart,
   type WireEvent,
 } from "../../protocol/wire/watch-frames.ts";
-
 import type { PushedEvent, ShardWatch, ShardWatchListener } from "../watching.ts";
 import { LinkWatch } from "./link-watch.ts";
 
@@ -65,7 +64,7 @@ export class LinkWatches {
   /** A session is open. */
   welcomed(): void {
     this.#isOpen = true;
-    for (const watch of this.#watches.values()) this.#hooks.send(watch.frame);
+    for (const watch of this.#watches.values()) this.#send(watch);
   }
 
   /** The session has ended. */
@@ -134,14 +133,19 @@ export class LinkWatches {
   #begin(watch: LinkWatch): void {
     watch.id = this.#nextId++;
     this.#watches.set(watch.id, watch);
-    if (this.#isOpen) this.#hooks.send(watch.frame);
+    if (this.#isOpen) this.#send(watch);
     else this.#hooks.needed();
+  }
+
+  #send(watch: LinkWatch): void {
+    this.#hooks.send(watch.frame);
+    watch.opened();
   }
 
   #pause(watch: LinkWatch): boolean {
     if (!watch.isResumable || !this.#watches.delete(watch.id)) return false;
     this.#paused.add(watch);
-    watch.cut();
+    watch.cut("behind");
     this.#hooks.send({ t: "unsub", id: watch.id });
     return true;
   }

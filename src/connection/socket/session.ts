@@ -1,4 +1,4 @@
-import { WarpError } from "../../errors.ts";
+import { isErrorCode, WarpError } from "../../errors.ts";
 import type { PushedInvalidation } from "../../protocol/pushes.ts";
 import type { FrameCodec } from "../../protocol/wire/frame-codec.ts";
 import {
@@ -85,7 +85,7 @@ export class Session {
     const socket = this.#parts.sockets.open(url, protocols, {
       opened: () => this.#send(hello),
       message: (data) => this.#receive(data),
-      closed: (code, reason) => this.#end(readClose(code, reason)),
+      closed: (code, reason) => this.#end(readClose(code, reason, isErrorCode)),
     });
     this.#socket = socket;
     // It may have ended while it was being opened.

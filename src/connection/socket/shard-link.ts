@@ -5,7 +5,7 @@ import { authProtocol } from "../../protocol/wire/subprotocols.ts";
 import { patientMs, refusedHoldMs, retireMs } from "../../runtime/limits.ts";
 import { fraction } from "../../runtime/random.ts";
 import { Backoff } from "./backoff.ts";
-import type { SessionEnd } from "./close.ts";
+import { isForGood, notSent, type SessionEnd } from "./close.ts";
 import { deliverInvalidation, deliverLoss, deliverPush, deliverWelcome } from "./deliver.ts";
 import { LinkWatches } from "./link-watches.ts";
 import { NodeLease } from "./node-lease.ts";
@@ -266,19 +266,4 @@ export class ShardLink {
       else reject(error);
     }
   }
-}
-
-/** Whether connecting again would end the same way, so that nobody need wait for it: refused, or the space is gone. */
-function isForGood({ next, error }: SessionEnd): boolean {
-  return next === "refused" || (next === "unused" && error.code !== "unavailable");
-}
-
-/** What a caller gets who has sent nothing. */
-function notSent(error: WarpError, retryAfterMs?: number): WarpError {
-  return new WarpError(error.code, error.message, {
-    ...error.toData(),
-    outcome: "fail",
-    cause: error.cause ?? error,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs: Math.ceil(retryAfterMs) }),
-  });
 }

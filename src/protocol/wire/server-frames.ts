@@ -2,7 +2,7 @@ import { type ErrorData, errorCodes } from "../../errors.ts";
 import { isPlain, list, type Optional, optional, type Reader, record, text, truth, whole } from "./check.ts";
 import type { ServerFrame } from "./frames.ts";
 import { invalidFrame, parseFrame, withBytes } from "./json.ts";
-import { readRows } from "./watch-frames.ts";
+import { readRows } from "./watch-rows.ts";
 
 const knownCodes: ReadonlySet<unknown> = new Set(errorCodes);
 

@@ -8,7 +8,6 @@ import type { ErrorData } from "../../errors.ts";
 import { fromBase64 } from "../../runtime/bytes.ts";
 import type { Payload } from "../payload.ts";
 import type { WatchKind, WatchMode, WatchOperation } from "../watch.ts";
-import { type Reader, text, whole, wrongAt } from "./check.ts";
 
 /** Where a watch begins: with what comes, with the state, or after a place in the log. */
 export type WatchStart = "now" | "snapshot" | { readonly epoch: string; readonly revision: number };
@@ -113,25 +112,3 @@ export function eventPayload(event: WireEvent): Payload | "omitted" | undefined 
   if (contentType === undefined) return undefined;
   return value === null || value === undefined ? "omitted" : { bytes: bytesOfWire(value), contentType };
 }
-
-/** A list of rows that begin with members of these types, and go on with texts, or bytes. */
-function rows(...heads: readonly Reader<unknown>[]): Reader<readonly unknown[]> {
-  return (value, at) => {
-    if (!Array.isArray(value)) throw wrongAt(at, "a list");
-    for (const row of value) {
-      if (!Array.isArray(row)) throw wrongAt(at, "a list of lists");
-      heads.forEach((head, place) => void head(row[place], at));
-      for (const rest of row.slice(heads.length)) {
-        if (rest !== null && !(rest instanceof Uint8Array)) text(rest, at);
-      }
-    }
-    return value;
-  };
-}
-
-/** Readers of rows in frames of a shard. */
-export const readRows = {
-  events: rows(whole(), text, text, whole()),
-  states: rows(text, whole()),
-  messages: rows(text, text),
-} as const;

@@ -1,4 +1,9 @@
-import type { ShardWatchListener, Watching, ShardWatch as WatchOfShard } from "../../connection/watching.ts";
+import type {
+  ShardWatchListener,
+  Standing,
+  Watching,
+  ShardWatch as WatchOfShard,
+} from "../../connection/watching.ts";
 import { WarpError } from "../../errors.ts";
 import type { WatchFilter } from "../../protocol/watch.ts";
 import type { WatchStart } from "../../protocol/wire/watch-frames.ts";
@@ -16,6 +21,8 @@ export interface ShardWatchParts {
   readonly starts: readonly { readonly shard: number; readonly from: WatchStart }[];
   /** It is over; called once. */
   readonly ended: () => void;
+  /** How the part at this place of `starts` stands now. */
+  readonly stands?: (at: number, standing: Standing) => void;
 }
 
 /**
@@ -30,6 +37,7 @@ export class ShardWatch implements Watch {
   readonly #paused = new Set<WatchOfShard>();
   readonly #filter: WatchFilter;
   readonly #ended: () => void;
+  readonly #stands: ShardWatchParts["stands"];
   readonly #queue = new ToldQueue();
   readonly #refusals: ((error: WarpError) => void)[] = [];
   #cursor: string | undefined;
@@ -37,9 +45,10 @@ export class ShardWatch implements Watch {
   #isOver = false;
   #wake: () => void = () => {};
 
-  constructor({ watching, filter, starts, ended }: ShardWatchParts) {
+  constructor({ watching, filter, starts, ended, stands }: ShardWatchParts) {
     this.#filter = filter;
     this.#ended = ended;
+    this.#stands = stands;
     const parts = starts.map(({ shard, from }): Part & { readonly from: WatchStart } => ({
       shard,
       from,
@@ -119,6 +128,7 @@ export class ShardWatch implements Watch {
       },
       gap: (why) => this.#told({ kind: "gap", part, place: undefined, why, bytes: 0 }, at),
       missed: () => this.#told({ kind: "missed", part, place: undefined, bytes: 0 }, at),
+      stands: (standing) => this.#stands?.(at, standing),
       failed: (error) => {
         this.#failure ??= error;
         refused(error);
