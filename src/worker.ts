@@ -1,9 +1,9 @@
 /** The Worker: HTTP in front, the shards behind. Its exports are the handlers and the Durable Object classes, nothing else. */
 
-import type { Hono } from "hono";
 import { rpcConnection, rpcFault } from "./connection/rpc/rpc-connection.ts";
 import { spaceAdmin } from "./connection/space-admin.ts";
-import { spacesOf } from "./edge.ts";
+import { Core } from "./core/core.ts";
+import { WarpNode } from "./core/warp-node.ts";
 import { WarpError } from "./errors.ts";
 import { createApp } from "./http/app.ts";
 import { type HttpEnvironment, readHttpConfig } from "./http/config.ts";
@@ -21,6 +21,7 @@ import {
   workersRandom,
   workersTimers,
 } from "./platform/workers.ts";
+import { edgeSpaces } from "./presets/edge-spaces.ts";
 import { randomHex } from "./runtime/ids.ts";
 import { version } from "./version.ts";
 
@@ -35,9 +36,9 @@ type Env = WarpShardEnv &
   };
 
 /** One app for the isolate's life: the environment does not change while it lives. */
-let app: Hono | undefined;
+let app: ReturnType<typeof createApp> | undefined;
 
-function createEdge(env: Env): Hono {
+function createEdge(env: Env): ReturnType<typeof createApp> {
   const onError = (error: unknown) => workersLog.error("the isolate could not report its counts", { error });
   const metrics = new IsolateMetrics({
     reporter: randomHex(workersRandom, 16),
@@ -49,7 +50,11 @@ function createEdge(env: Env): Hono {
     intervalMs: parseMetricsInterval(env.WARP_METRICS_INTERVAL_MS),
     onError,
   });
-  const spaces = spacesOf(env, (warp) => metrics.listen(warp));
+  const spaces = edgeSpaces(
+    env,
+    (options) => new WarpNode(new Core(options), options),
+    (warp) => metrics.listen(warp),
+  );
   return createApp({
     warp: (space) => spaces.warp(space),
     spaces: spaceAdmin({

@@ -1,7 +1,7 @@
 import { maxTimeoutMs } from "../runtime/limits.ts";
 import { steadyClock } from "../runtime/steady-clock.ts";
 import { Alignment } from "./alignment.ts";
-import { BusIntake } from "./bus-intake.ts";
+import type { BusLink } from "./bus-link.ts";
 import { Conditions } from "./conditions.ts";
 import { Emitter } from "./emitter.ts";
 import { Follower } from "./follower.ts";
@@ -15,13 +15,11 @@ import { Mutations } from "./mutations.ts";
 import { Outcomes } from "./outcomes.ts";
 import { newCounters, type Parts } from "./parts.ts";
 import { checkRange } from "./policy.ts";
-import { Publisher } from "./publisher.ts";
 import { PushIntake } from "./push-intake.ts";
 import { Reader } from "./reader.ts";
 import { Refresher } from "./refresher.ts";
 import { Registry } from "./registry.ts";
 import { SecondTier } from "./second-tier.ts";
-import { Sourcing } from "./sourcing.ts";
 import { Tenures } from "./tenures.ts";
 import { Transactions } from "./transactions.ts";
 import type { WarpOptions } from "./types.ts";
@@ -39,14 +37,15 @@ export class Core {
   readonly reader: Reader;
   readonly writer: Writer;
   readonly transactions: Transactions;
-  readonly sourcing: Sourcing;
   readonly versions: Versions;
   readonly mutations: Mutations;
   readonly invalidations: Invalidations;
   readonly outcomes: Outcomes;
+  /** Told when what is on its way for a key, or a prefix, is not for readers to come. */
+  readonly outdated: ((key: string | undefined, prefix: string | undefined) => void)[] = [];
 
-  /** Throws `invalid_argument`, `invalid_pattern`, `invalid_registration`, `invalid_ttl`, `registration_conflict`. */
-  constructor(options: WarpOptions) {
+  /** `join`: how it takes part in `options.bus`. Throws `invalid_argument`, `invalid_pattern`, `invalid_registration`, `invalid_ttl`, `registration_conflict`. */
+  constructor(options: WarpOptions, join?: BusLink) {
     const {
       adapter,
       cache,
@@ -109,7 +108,6 @@ export class Core {
     const { bus, publishTimeoutMs } = options;
     if (publishTimeoutMs !== undefined)
       checkRange("invalid_argument", "publishTimeoutMs", publishTimeoutMs, 1, maxTimeoutMs);
-    const publisher = bus === undefined ? undefined : new Publisher(this.parts, bus, publishTimeoutMs);
     const conditions = new Conditions(this.parts, follower, this.loader);
     const alignment = new Alignment(this.parts, this.l1, follower, this.lives, {
       outdated,
@@ -120,23 +118,17 @@ export class Core {
     this.writer = new Writer(this.parts, this.registry, follower, conditions, alignment);
     this.transactions = new Transactions(this.parts, this.registry, follower, conditions, alignment);
     this.outcomes = new Outcomes(this.parts, this.l1, (key) => outdated(key, undefined));
-    this.sourcing = new Sourcing(this.parts, this.registry, this.reader, this.writer, this.loader, this.l1);
     this.versions = new Versions(this.parts, this.registry);
     this.mutations = new Mutations(this.parts, this.writer);
     this.invalidations = new Invalidations(this.parts, this.registry, this.l1, this.writer, outdated);
     const deaf = adapter.pushes?.listen(new PushIntake(this.parts, follower));
     if (deaf !== undefined) this.parts.lifetime.onEnd(deaf);
-    if (bus !== undefined) new BusIntake(this.parts, this.l1, follower, bus, outdated);
+    const publisher = bus && join?.(this.parts, this.l1, follower, bus, publishTimeoutMs, outdated);
   }
 
   #detach(key: string | undefined, prefix: string | undefined): void {
-    if (key !== undefined) {
-      this.loader.detach(key);
-      this.sourcing.detach(key);
-    }
-    if (prefix !== undefined) {
-      this.loader.detachPrefix(prefix);
-      this.sourcing.detachPrefix(prefix);
-    }
+    if (key !== undefined) this.loader.detach(key);
+    if (prefix !== undefined) this.loader.detachPrefix(prefix);
+    for (const told of this.outdated) told(key, prefix);
   }
 }

@@ -5,7 +5,8 @@ import { checkValue, type Reading } from "./entry.ts";
 import { KeyRing } from "./key-ring.ts";
 import { valuesOf } from "./lookups.ts";
 import type { Policy } from "./policy.ts";
-import type { GetOrSetOptions, Source } from "./sourcing.ts";
+import type { Publications } from "./publications.ts";
+import type { GetOrSetOptions, Source, Sourcing } from "./sourcing.ts";
 import type {
   CasOptions,
   DeleteOptions,
@@ -43,6 +44,8 @@ export interface ScopeParts<T> {
   readonly reading: Reading<T>;
   readonly list: (options: ListOptions) => Promise<ListPage>;
   readonly watches: Watches;
+  readonly sourcing: Sourcing;
+  readonly publications: Publications;
 }
 
 /**
@@ -124,7 +127,7 @@ export class Scope<T> {
   ): Promise<T | undefined> {
     if (!this.#usable()) await this.#prepare(options);
     const key = this.#keys.key(id);
-    return await this.#core.sourcing.getOrSet(key, source, this.#reading, options, this.#policyNow());
+    return await this.#parts.sourcing.getOrSet(key, source, this.#reading, options, this.#policyNow());
   }
 
   /** Stores a value. Throws `invalid_value` if the schema refuses it. */
@@ -222,7 +225,7 @@ export class Scope<T> {
   /** Tells a value to those who watch an id; the schema is asked. See `Warp.publish`. */
   async publish(id: string, value: T, options?: Omit<PublishCall<T>, "codec">): Promise<Published> {
     if (!this.#usable()) await this.#prepare(options);
-    return await this.#parts.watches.publish({ key: this.#keys.key(id) }, value, this.#reading, options);
+    return await this.#parts.publications.publish({ key: this.#keys.key(id) }, value, this.#reading, options);
   }
 
   #target(ids: readonly string[] | undefined) {

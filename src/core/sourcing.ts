@@ -3,6 +3,7 @@ import { isWarpError, WarpError } from "../errors.ts";
 import type { RegistrationSettings } from "../protocol/registration.ts";
 import { Call, tooLong } from "./call.ts";
 import { Claims } from "./claims.ts";
+import type { Core } from "./core.ts";
 import { checkValue, type Reading, readValue } from "./entry.ts";
 import type { Found } from "./found.ts";
 import { HeldErrors, isStorageTrouble } from "./held-errors.ts";
@@ -39,7 +40,7 @@ export class Sourcing {
   readonly #rescued = new HeldErrors();
   readonly #flights: SingleFlight<Sourced>;
 
-  constructor(parts: Parts, registry: Registry, reader: Reader, writer: Writer, loader: Loader, l1: L1) {
+  constructor({ parts, registry, reader, writer, loader, l1, outdated }: Core) {
     this.#parts = parts;
     this.#registry = registry;
     this.#loader = loader;
@@ -54,15 +55,11 @@ export class Sourcing {
       errors: new HeldErrors(),
       holds: isStorageTrouble,
     });
-  }
-
-  /** Callers to come don't join what is on its way for `key` now. */
-  detach(key: string): void {
-    this.#flights.detach(key);
-  }
-
-  detachPrefix(prefix: string): void {
-    this.#flights.detachWhere((key) => key.startsWith(prefix));
+    // Callers to come don't join what is on its way now.
+    outdated.push((key, prefix) => {
+      if (key !== undefined) this.#flights.detach(key);
+      if (prefix !== undefined) this.#flights.detachWhere((one) => one.startsWith(prefix));
+    });
   }
 
   async getOrSet<T>(

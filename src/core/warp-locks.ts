@@ -5,32 +5,22 @@ import { checkLockName } from "../protocol/lock-rules.ts";
 import type { Codec } from "../runtime/codec.ts";
 import type { Core } from "./core.ts";
 import { Election } from "./election.ts";
-import { LeaseDirectory } from "./lease-directory.ts";
 import { LeaseHandles } from "./lease-handles.ts";
-import { LockDirectory } from "./lock-directory.ts";
 import { LockHandles } from "./lock-handles.ts";
 import type { WarpLockOptions } from "./lock-types.ts";
-import { withOwnRevokes } from "./own-revokes.ts";
 import { codecOf } from "./readings.ts";
 import type { WarpOptions } from "./types.ts";
-import { WarpWrites } from "./warp-writes.ts";
+import { WarpNode } from "./warp-node.ts";
 
 /** Locks, elections and leases of a node. */
-export class WarpLocks extends WarpWrites {
-  /** Locks and elections of the space: who holds what, and forced ends. */
-  readonly locks: LockDirectory;
-  /** Leases of the space. */
-  readonly leases: LeaseDirectory;
+export class WarpLocks extends WarpNode {
   readonly #core: Core;
   readonly #lockHandles: LockHandles;
   readonly #leaseHandles: LeaseHandles;
 
-  constructor(core: Core, options: Pick<WarpOptions, "locks" | "leases" | "renewLeases">) {
-    super(core);
+  constructor(core: Core, options: WarpOptions) {
+    super(core, options);
     this.#core = core;
-    this.locks = new LockDirectory(core.parts, options.locks);
-    const leases = options.leases && withOwnRevokes(options.leases, core.follower, core.parts);
-    this.leases = new LeaseDirectory(core.parts, leases);
     this.#lockHandles = new LockHandles(core.parts, this.locks);
     this.#leaseHandles = new LeaseHandles(core.parts, this.leases, options.renewLeases ?? true);
   }

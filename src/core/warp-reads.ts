@@ -8,7 +8,6 @@ import { checkPrefix } from "./draft.ts";
 import { lookupMany, valuesOf } from "./lookups.ts";
 import { checkRange } from "./policy.ts";
 import { readingOf } from "./readings.ts";
-import type { GetOrSetOptions, Source } from "./sourcing.ts";
 import type {
   Entry,
   HistoryOptions,
@@ -60,17 +59,6 @@ export class WarpReads {
     options?: ReadOptions<T>,
   ): Promise<Map<string, Lookup<T>>> {
     return await lookupMany(this.#core.reader, keys, readingOf(options), options);
-  }
-
-  /**
-   * The value, or what `source` gives where there is none: one run per key at a time on this node, its result or its very error
-   * shared. What it gives is stored only if the key is still absent; else the stored value is given. `undefined` is given on
-   * and not stored. `timeoutMs` bounds the wait of this caller, not the run.
-   */
-  async getOrSet<T>(key: string, source: () => T | Promise<T>, options?: GetOrSetOptions<T>): Promise<T>;
-  async getOrSet<T>(key: string, source: Source<T>, options?: GetOrSetOptions<T>): Promise<T | undefined>;
-  async getOrSet<T>(key: string, source: Source<T>, options?: GetOrSetOptions<T>): Promise<T | undefined> {
-    return await this.#core.sourcing.getOrSet(key, source, readingOf(options), options);
   }
 
   /** The value that was present at `time` (a Date, or wall-clock ms of the authority); undefined: there was none. Beyond the kept history: `version_compacted`. */

@@ -1,22 +1,19 @@
 import { WarpError } from "../errors.ts";
-import { formatCursor } from "../protocol/position.ts";
 import type { WatchTarget } from "../protocol/watch.ts";
-import { checkPublication } from "../protocol/watch-rules.ts";
 import type { WatchBus, WatchOptions } from "../watchbus/watchbus.ts";
-import { callOptions } from "./call.ts";
-import { OpIds } from "./draft.ts";
-import { checkValue, type Reading } from "./entry.ts";
+import type { Reading } from "./entry.ts";
 import type { Parts } from "./parts.ts";
 import { WatchHandle } from "./watch.ts";
-import type { PublishCall, Published, WatchCall } from "./watch-types.ts";
+import type { WatchCall } from "./watch-types.ts";
 
-/** The watches of a node, and what it publishes to those of all. */
+/** The watches of a node. */
 export class Watches {
   readonly #parts: Parts;
-  readonly #driver: WatchBus | undefined;
+  readonly #driver: () => WatchBus;
   #open = 0;
 
-  constructor(parts: Parts, driver: WatchBus | undefined) {
+  /** `driver` throws where there is none. */
+  constructor(parts: Parts, driver: () => WatchBus) {
     this.#parts = parts;
     this.#driver = driver;
   }
@@ -26,13 +23,6 @@ export class Watches {
     return this.#open;
   }
 
-  /** The driver's own calls. Throws `unsupported` where there is none, `warp_closed`. */
-  get driver(): WatchBus {
-    this.#parts.lifetime.check();
-    if (this.#driver === undefined) throw new WarpError("unsupported", "this Warp was made without watching");
-    return this.#driver;
-  }
-
   /** Begins a watch, after `before` has settled. */
   watch<T>(
     target: WatchTarget,
@@ -40,7 +30,7 @@ export class Watches {
     options: Omit<WatchCall<T>, "codec"> = {},
     before: () => Promise<void> | undefined = () => undefined,
   ): WatchHandle<T> {
-    const { driver } = this;
+    const driver = this.#driver();
     const { onEvent } = options;
     this.#open++;
     const handle = new WatchHandle<T>({
@@ -59,24 +49,6 @@ export class Watches {
     const offEnd = this.#parts.lifetime.onEnd(() => handle.close());
     if (onEvent !== undefined) this.#parts.background.run(this.#tell(handle, onEvent));
     return handle;
-  }
-
-  async publish<T>(
-    target: WatchTarget,
-    value: T,
-    reading: Reading<T>,
-    options: Omit<PublishCall<T>, "codec"> = {},
-  ): Promise<Published> {
-    const { driver } = this;
-    const opIds = new OpIds(this.#parts, options);
-    const payload = reading.codec.encode(await checkValue(value, reading.schema));
-    checkPublication({ target, payload });
-    const positions = await driver.publish(target, payload, {
-      ...callOptions(options),
-      opId: opIds.single(),
-      retained: options.retained ?? false,
-    });
-    return { opId: opIds.callOpId, cursors: positions.map(formatCursor) };
   }
 
   /** The callback form. What ends the watch is an `error` event: nobody else hears of it. */

@@ -1,4 +1,6 @@
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
+import { HonoBase } from "hono/hono-base";
+import type { H, RouterRoute } from "hono/types";
 import { WarpError } from "../errors.ts";
 import { randomHex } from "../runtime/ids.ts";
 import { Authenticator } from "./auth/authenticator.ts";
@@ -9,30 +11,9 @@ import type { Deployment } from "./deployment.ts";
 import { Guard } from "./guard.ts";
 import { errorData, problemResponse } from "./problem.ts";
 import { type Access, type Route, refuseQuery } from "./route.ts";
+import { RouteTable } from "./router.ts";
 import { routes } from "./routes/index.ts";
 import { parseTarget, rawPath } from "./target.ts";
-
-/** `/v1/{space}/keys/{key+}` as Hono writes it. */
-function honoPath(path: string): string {
-  return path.replace(/\{([a-z]+)\+\}/g, ":$1{.*}").replace(/\{([a-z]+)\}/g, ":$1");
-}
-
-function pathPattern(path: string): RegExp {
-  return new RegExp(`^${path.replace(/\{[a-z]+\+\}/g, ".*").replace(/\{[a-z]+\}/g, "[^/]+")}$`, "s");
-}
-
-const patterns = routes.map((route) => ({ method: route.method, pattern: pathPattern(route.path) }));
-
-/** The methods that `path` takes; none: there is no such route. */
-function methodsOf(path: string): string[] {
-  const methods = new Set<string>();
-  for (const { method, pattern } of patterns) {
-    if (!pattern.test(path)) continue;
-    methods.add(method);
-    if (method === "GET") methods.add("HEAD");
-  }
-  return [...methods];
-}
 
 /** Throws unless the caller may use a route of this kind. */
 async function authorize(call: Call, access: Access): Promise<void> {
@@ -53,8 +34,9 @@ const requestIdForm = /^[A-Za-z0-9._-]{1,64}$/;
  * The HTTP edge of a deployment. Every answer that is not a success is `application/problem+json` with a code of the closed union; what a
  * route throws unexpectedly is logged and answered as `internal`.
  */
-export function createApp(deployment: Deployment): Hono {
-  const app = new Hono({ getPath: (request) => rawPath(request.url) });
+export function createApp(deployment: Deployment): HonoBase {
+  const router = new RouteTable<[H, RouterRoute]>();
+  const app = new HonoBase({ router, getPath: (request) => rawPath(request.url) });
   const authenticator = new Authenticator(deployment.config, deployment.clock);
   const guard = new Guard(deployment.config);
   let run = "";
@@ -125,16 +107,14 @@ export function createApp(deployment: Deployment): Hono {
       if (route.query === undefined) refuseQuery(call);
       return route.run(call);
     };
-    app.on(route.method, honoPath(route.path), (c: Context) =>
-      answer(c.req.raw, route.path, route.access, work),
-    );
+    app.on(route.method, route.path, (c: Context) => answer(c.req.raw, route.path, route.access, work));
   };
   for (const route of routes) add(route);
 
   app.notFound((c) => {
     const { raw } = c.req;
     return answer(raw, "", "public", (call) => {
-      const methods = methodsOf(call.target.path);
+      const methods = router.methodsOf(call.target.path);
       const origin = raw.headers.get("Origin");
       if (raw.method === "OPTIONS" && methods.length > 0) {
         if (origin !== null && raw.headers.has("Access-Control-Request-Method"))

@@ -1,7 +1,7 @@
 /** What the HTTP edge stands on. The Worker's entry, the tests and other hosts each make one of these. */
 
 import type { CallOptions } from "../core/types.ts";
-import type { Warp } from "../core/warp.ts";
+import type { WarpNode } from "../core/warp-node.ts";
 import type { Leases } from "../lease/lease.ts";
 import type { Locks } from "../lock/lock.ts";
 import type { AnsweredRequest } from "../metrics/isolate-metrics.ts";
@@ -14,9 +14,9 @@ import type { Random } from "../runtime/random.ts";
 import type { HttpConfig } from "./config.ts";
 import type { ReferenceSource } from "./reference.ts";
 
-/** The part of `Warp` that HTTP calls. */
+/** The part of a node that HTTP calls. */
 export type SpaceWarp = Pick<
-  Warp,
+  WarpNode,
   | "lookup"
   | "set"
   | "merge"

@@ -2,13 +2,13 @@ import { shardAdapter } from "../adapter/shard/shard-adapter.ts";
 import { kvCache } from "../cache/kv/kv-cache.ts";
 import type { KvNamespace } from "../cache/kv/namespace.ts";
 import { memoryCache } from "../cache/memory/memory-cache.ts";
-import { checkPolicyName, type EvictionPolicyName } from "../cache/memory/policies.ts";
+import type { EvictionPolicyName } from "../cache/memory/policies.ts";
 import { rpcConnection, type ShardNamespace } from "../connection/rpc/rpc-connection.ts";
 import type { ShardConnection } from "../connection/shard-connection.ts";
 import { type SubscribedConnection, subscribed } from "../connection/socket/subscriptions.ts";
 import { SpaceClient } from "../connection/space-client.ts";
-import { Warp } from "../core/warp.ts";
-import { WarpError } from "../errors.ts";
+import type { WarpOptions } from "../core/types.ts";
+import type { WarpNode } from "../core/warp-node.ts";
 import { shardLeases } from "../lease/shard/shard-leases.ts";
 import { shardLocks } from "../lock/shard/shard-locks.ts";
 import {
@@ -55,24 +55,27 @@ export interface EdgeOptions {
 }
 
 /** A node in an isolate. */
-export interface EdgeNode {
-  readonly warp: Warp;
+export interface EdgeNode<W extends WarpNode> {
+  readonly warp: W;
   /** To be called by each request that uses it, also where L1 has all that it asks for: keeps subscriptions going. */
   used(): void;
 }
 
 /**
  * A node in a Worker isolate: L1 in the isolate's memory, the shards over RPC. It can be kept for the isolate's life: what
- * belongs to a request (stubs, timers, `waitUntil`) is taken anew for each call.
+ * belongs to a request (stubs, timers, `waitUntil`) is taken anew for each call. `make` decides how much of a `Warp` it is.
  */
-export function edgeNode(options: EdgeOptions): EdgeNode {
+export function edgeNode<W extends WarpNode>(
+  options: EdgeOptions,
+  make: (options: WarpOptions) => W,
+): EdgeNode<W> {
   const { namespace, space, kv, maxEntries, maxBytes, policy, statics = [], onError } = options;
   const background = workersBackground(onError);
   const calls = rpcConnection({ namespace, space, lanes: { background, clock: workersClock } });
   const pushed = options.subscribe === false ? undefined : withSubscriptions(calls, options, background);
   const connection = pushed ?? calls;
   const client = new SpaceClient({ connection, timers: workersTimers });
-  const warp = new Warp({
+  const warp = make({
     adapter: shardAdapter(client),
     locks: shardLocks({ client }),
     leases: shardLeases(client),
@@ -117,18 +120,4 @@ function withSubscriptions(
     random: workersRandom,
     onError,
   });
-}
-
-/** Whether `WARP_SUBSCRIBE` wants subscriptions: `on` (absent, empty) or `off`. Throws `invalid_argument`. */
-export function parseSubscribe(text: string | undefined): boolean {
-  if (text === undefined || text === "" || text === "on") return true;
-  if (text === "off") return false;
-  throw new WarpError("invalid_argument", "WARP_SUBSCRIBE is on or off", {
-    details: { field: "WARP_SUBSCRIBE" },
-  });
-}
-
-/** The policy in `WARP_CACHE_POLICY`; absent or empty: the default. Throws `invalid_argument` that names the variable. */
-export function parseCachePolicy(text: string | undefined): EvictionPolicyName {
-  return text === undefined || text === "" ? "s3-fifo" : checkPolicyName(text, "WARP_CACHE_POLICY");
 }

@@ -1,12 +1,12 @@
 import type { WarpStats } from "../core/types.ts";
-import type { Warp } from "../core/warp.ts";
+import type { WarpNode } from "../core/warp-node.ts";
 
 /** Options of {@link Spaces}. */
-export interface SpacesOptions {
+export interface SpacesOptions<W extends WarpNode> {
   /** Makes the `Warp` of a space. */
-  readonly make: (space: string) => Warp;
+  readonly make: (space: string) => W;
   /** Told each time that a `Warp` is asked for. Must not throw. */
-  readonly used?: (warp: Warp) => void;
+  readonly used?: (warp: W) => void;
   /** Most spaces whose `Warp` is kept, 1 or more. */
   readonly maxSpaces: number;
   /** What all L1 together may take, in bytes as they are charged. */
@@ -21,28 +21,28 @@ const checkEvery = 32;
  * no space can see or push out another's keys; the budget is common: when all together exceed it, the L1 of the space that was
  * used least recently is emptied. A `Warp` in use is never closed.
  */
-export class Spaces {
-  readonly #options: SpacesOptions;
+export class Spaces<W extends WarpNode = WarpNode> {
+  readonly #options: SpacesOptions<W>;
   /** In order of use, the least recent first. */
-  readonly #warps = new Map<string, Warp>();
-  #last: { readonly space: string; readonly warp: Warp } | undefined;
+  readonly #warps = new Map<string, W>();
+  #last: { readonly space: string; readonly warp: W } | undefined;
   #looks = 0;
   /** What the nodes that were forgotten had counted. */
   #past: WarpStats | undefined;
 
-  constructor(options: SpacesOptions) {
+  constructor(options: SpacesOptions<W>) {
     this.#options = options;
   }
 
   /** The `Warp` of `space`, which is well-formed; it need not exist yet. */
-  warp(space: string): Warp {
+  warp(space: string): W {
     if (++this.#looks % checkEvery === 0) this.#keepBudget();
     const warp = this.#find(space);
     this.#options.used?.(warp);
     return warp;
   }
 
-  #find(space: string): Warp {
+  #find(space: string): W {
     // Most processes serve one space: no map work then.
     if (this.#last?.space === space) return this.#last.warp;
     let warp = this.#warps.get(space);

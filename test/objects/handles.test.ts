@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import type { Warp } from "../../src/core/warp.ts";
+import { Warp } from "../../src/core/warp.ts";
 import type { WarpShardEnv } from "../../src/objects/warp-shard.ts";
 import { edgeNode } from "../../src/presets/edge.ts";
 
@@ -12,7 +12,10 @@ function nodes(): { readonly a: Warp; readonly b: Warp; readonly errors: unknown
   const space = `handles-${spaces++}`;
   const errors: unknown[] = [];
   const node = () =>
-    edgeNode({ namespace: SHARDS, space, subscribe: false, onError: (error) => errors.push(error) }).warp;
+    edgeNode(
+      { namespace: SHARDS, space, subscribe: false, onError: (error) => errors.push(error) },
+      (options) => new Warp(options),
+    ).warp;
   return { a: node(), b: node(), errors };
 }
 

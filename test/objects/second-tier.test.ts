@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
 import { kvCache } from "../../src/cache/kv/kv-cache.ts";
+import { Warp } from "../../src/core/warp.ts";
 import { createWarp } from "../../src/edge.ts";
 import type { WarpShardEnv } from "../../src/objects/warp-shard.ts";
 import { edgeNode } from "../../src/presets/edge.ts";
@@ -22,12 +23,11 @@ it("CO5 the edge keeps copies of keys with kvTtlMs in the CACHE binding, and ano
   expect(await kv.get("plain:1", Date.now())).toBeUndefined();
 
   const errors: unknown[] = [];
-  const { warp: other } = edgeNode({
-    namespace: SHARDS,
-    space,
-    kv: CACHE,
-    onError: (error) => errors.push(error),
-  });
+  const onError = (error: unknown) => errors.push(error);
+  const { warp: other } = edgeNode(
+    { namespace: SHARDS, space, kv: CACHE, onError },
+    (options) => new Warp(options),
+  );
   await other.get("plain:1");
   expect(await other.getEntry("user:1")).toMatchObject({ value: "v", cache: "hit" });
   expect(other.stats()).toMatchObject({ secondTierHits: 1, secondTierErrors: 0 });
