@@ -30,8 +30,7 @@ export function newest<E extends Pick<FoundEvent, "kind" | "key">>(
   if (mode === "all" || events.length < 2) return events;
   const last = new Map<string, E>();
   for (const event of events) {
-    const isPublication = event.kind === "publish" || event.kind === "publishPrefix";
-    const name = `${isPublication ? event.kind : ""}\n${event.key}`;
+    const name = `${isPublication(event) ? event.kind : ""}\n${event.key}`;
     // What is put in anew stands at the end.
     last.delete(name);
     last.set(name, event);
@@ -50,8 +49,15 @@ export function withCursors(
 ): readonly WatchEvent[] {
   let told = before;
   return events.map((event, at) => {
-    const isLast = events[at + 1]?.revision !== event.revision;
+    const next = events[at + 1];
+    // A publication that is not in the log has the revision that it comes after, and is no part of it.
+    const isLast = next?.revision !== event.revision || isPublication(next);
     if (isLast) told = Math.max(told, event.revision);
     return { ...event, cursor: cursorAt(told) };
   });
+}
+
+/** Rather than a change of a key. */
+export function isPublication({ kind }: Pick<FoundEvent, "kind">): boolean {
+  return kind === "publish" || kind === "publishPrefix";
 }

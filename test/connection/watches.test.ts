@@ -161,7 +161,7 @@ describe("watches over a socket", () => {
     expect(bed.hub.last.of("sub")).toMatchObject([{ from: "snapshot" }]);
   });
 
-  it("X-21 a publication that the log does not keep is for the live ones that want it; of one to a prefix those who watch prefixes hear from shard 0 alone", async () => {
+  it("X-21 a publication that the log does not keep is for those that have begun and want it; of one to a prefix those who watch prefixes hear from shard 0 alone", async () => {
     const bed = socketBed();
     const msg: ServerFrame = {
       t: "msg",
@@ -185,6 +185,25 @@ describe("watches over a socket", () => {
       expect(none.ear.news()).toEqual(["begun 3"]);
       expect(early.ear.news()).toEqual([]);
     }
+  });
+
+  it("a publication that the log does not keep is also for those that still catch up: from where they have begun nothing is left out in silence", async () => {
+    const bed = socketBed();
+    const replay = await open(bed, all("a"), { epoch, revision: 1 });
+    const state = await open(bed, all("a"), "snapshot");
+    const msg: ServerFrame = { t: "msg", es: [["publish", "ab", "text/plain", toBase64(utf8("1"))]] };
+    await say(
+      bed,
+      { t: "on", id: replay.id, epoch, revision: 1 },
+      { t: "on", id: state.id, epoch, revision: 9 },
+      msg,
+      { t: "snap", id: state.id, epoch, to: 9, es: [["a1", 1, "text/plain", ""]], first: true },
+      msg,
+      we(1, 9, [set(2, "ab")], replay.id),
+    );
+    const text = "publish ab=1";
+    expect(replay.ear.news()).toEqual(["begun 1", `1 ${text} to 1`, `1 ${text} to 1`, "2 set ab=v to 9"]);
+    expect(state.ear.news()).toEqual(["[a1] first to undefined", `0 ${text} to undefined`]);
   });
 
   it("a watch that pauses goes on later from where it was, under another number; late words are nobody's", async () => {

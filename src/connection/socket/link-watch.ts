@@ -90,10 +90,13 @@ export class LinkWatch {
     if (events.length > 0 || !isOfState) this.listener.events(events, this.#place);
   }
 
-  /** A publication that is not in the log. */
+  /** Whether it is to be told of a publication that is not in the log: from where it has begun, also while it catches up. */
+  hears(kind: PushedEvent["kind"], key: string): boolean {
+    return this.#hasBegun && this.wants(kind, key);
+  }
+
+  /** A publication that is not in the log, and that it {@link hears}. */
   message(event: Omit<PushedEvent, "revision">): void {
-    const { kind, key } = event;
-    if (!this.#isLive || !this.wants(kind, key)) return;
     this.listener.events([{ ...event, revision: this.#place?.revision ?? 0 }], this.#place);
   }
 

@@ -173,7 +173,7 @@ export class LinkWatches {
 
   #messages({ es }: Extract<WatchServerFrame, { t: "msg" }>): void {
     for (const [kind, key, contentType, value] of es) {
-      const wanting = [...this.#watches.values()].filter((watch) => watch.isLive && watch.wants(kind, key));
+      const wanting = [...this.#watches.values()].filter((watch) => watch.hears(kind, key));
       if (wanting.length === 0) continue;
       const payload = { bytes: bytesOfWire(value), contentType };
       for (const watch of wanting) watch.message({ kind, key, version: 0, payload });

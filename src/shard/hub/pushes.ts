@@ -1,3 +1,4 @@
+import { closeCodes } from "../../protocol/wire/frames.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import type { PublishedLog } from "../published-log.ts";
 import { Feed } from "./feed.ts";
@@ -34,7 +35,11 @@ export class Pushes {
     this.slow = new SlowSessions({ close, resume: (session) => this.#resume(session), elapsed, timers });
     const slow = (session: Session) => this.slow.add(session);
     this.feed = new Feed({ log: published, followers, slow, clock });
-    this.watches = new Watches({ log, table, slow, clock, elapsed, timers, report });
+    const failed = (session: Session, error: unknown) => {
+      report(error);
+      close(session, closeCodes.overloaded, "internal: the watch failed; resume on a new socket");
+    };
+    this.watches = new Watches({ log, table, slow, clock, elapsed, timers, failed });
     this.#pacer = new Pacer({ push: () => this.#push(), elapsed, timers, report });
   }
 

@@ -1,9 +1,10 @@
+import { compareKeys } from "../../protocol/key.ts";
 import type { Position } from "../../protocol/position.ts";
 import { type WatchFilter, type WatchKind, watchOperations } from "../../protocol/watch.ts";
 import { wants, wantsState } from "../../protocol/watch-match.ts";
 import { maxListLimit, maxWaitingPublications } from "../../runtime/limits.ts";
 import { formatWatchCursor, type LogPlace } from "../cursor.ts";
-import { type FoundEvent, newest, toEvent, withCursors } from "../events.ts";
+import { type FoundEvent, isPublication, newest, toEvent, withCursors } from "../events.ts";
 import type { Watch, WatchItem } from "../watchbus.ts";
 import type { PassingPublication, WatchedEntry, WatchedLog } from "./watched-log.ts";
 
@@ -109,13 +110,13 @@ export class MemoryWatch implements Watch {
   #readState(after: string | undefined, head: Position): readonly WatchItem[] {
     const { target, mode } = this.#filter;
     const first = after === undefined;
-    // From the first page on the log tells what changes.
-    if (first) this.#place = head;
-    else if (this.#place.revision < this.#log.floor) {
-      // It can't tell that any more: begun anew.
+    if (!first && this.#place.revision < this.#log.floor) {
+      // The log can't tell any more what has changed since: begun anew.
       this.#snapshot = { after: undefined };
       return [{ kind: "gap", why: "compacted", shard: head.shard, cursor: undefined }];
     }
+    const changes = first ? [] : this.#changes(after, head);
+    this.#place = head;
     const { items, more } = wantsState(this.#filter)
       ? this.#log.list(target, after, maxListLimit)
       : { items: [], more: false };
@@ -123,7 +124,20 @@ export class MemoryWatch implements Watch {
       mode === "keys" || payload === undefined ? { key, version } : { key, version, payload },
     );
     this.#snapshot = more ? { after: items.at(-1)?.key } : undefined;
-    return [{ kind: "snapshot", entries, first, done: !more, shard: head.shard, cursor: this.#here }];
+    return [
+      ...changes,
+      { kind: "snapshot", entries, first, done: !more, shard: head.shard, cursor: this.#here },
+    ];
+  }
+
+  /** What has happened since the page before to keys up to `told`: all that was told is then as it is now, and the log goes on from here for all. */
+  #changes(told: string, { shard }: Position): readonly WatchItem[] {
+    const { mode } = this.#filter;
+    const found = this.#log
+      .entries(this.#place.revision, Number.MAX_SAFE_INTEGER)
+      .flatMap((entry) => this.#found(entry))
+      .filter((event) => isPublication(event) || compareKeys(event.key, told) <= 0);
+    return newest(found, mode).map((event) => ({ ...toEvent(event, shard, mode), cursor: undefined }));
   }
 
   #readLog(head: Position): readonly WatchItem[] {

@@ -7,7 +7,7 @@ import { unwrittenEpoch } from "../../read-calls.ts";
 import type { StatePage, WatchSource } from "../../watch-source.ts";
 import type { Session } from "../session.ts";
 import type { Concern } from "./filter-index.ts";
-import { eventsFrame } from "./filter-set.ts";
+import { eventsFrame, type Selection } from "./filter-set.ts";
 import type { Subscription } from "./subscription.ts";
 import { framed, type Shared, type WatchFeed } from "./watch-feed.ts";
 import type { Watcher } from "./watcher.ts";
@@ -119,33 +119,40 @@ export class CatchUp {
     const page = this.#page(subscription, written);
     if (page === "later") return false;
     const { at, items, more } = page;
-    const texts = begun ? this.#changes(watcher, subscription, at, shared) : [];
-    if (texts === "later") return false;
-    if (texts === undefined) {
+    const before = subscription.at.revision;
+    const changes = begun ? this.#changes(watcher, subscription, at, shared) : { to: at.revision, texts: [] };
+    if (changes === "later") return false;
+    if (changes === undefined) {
       feed.gap(watcher, subscription, position, "compacted");
       return true;
     }
-    const last = items.at(-1)?.key;
-    texts.push(
-      encodeFrame({
-        t: "snap",
-        id,
-        epoch: at.epoch,
-        to: at.revision,
-        es: items.map(stateRow),
-        ...(begun ? {} : { first: true }),
-        ...(more ? {} : { done: true }),
-      }),
-    );
+    const here = { epoch: at.epoch, revision: changes.to };
+    const texts = changes.texts.length === 0 ? [] : [eventsFrame(id, here.epoch, before, changes)];
+    // Where much has happened meanwhile that comes frame by frame, and only then the next keys.
+    const isNext = here.revision === at.revision;
+    if (isNext) {
+      texts.push(
+        encodeFrame({
+          t: "snap",
+          id,
+          epoch: at.epoch,
+          to: at.revision,
+          es: items.map(stateRow),
+          ...(begun ? {} : { first: true }),
+          ...(more ? {} : { done: true }),
+        }),
+      );
+    }
     watcher.held = {
-      at,
+      at: here,
       send: () => {
         if (watcher.subscriptions.get(id) !== subscription) return;
         for (const text of texts) watcher.session.push(text);
         // Not before: an instance that ends meanwhile must not leave behind that this was told.
+        subscription.at = here;
+        if (!isNext) return;
         subscription.begun = true;
-        subscription.told = last ?? subscription.told;
-        subscription.at = at;
+        subscription.told = items.at(-1)?.key ?? subscription.told;
         if (more) return;
         subscription.stage = "replay";
         watcher.changed();
@@ -154,25 +161,23 @@ export class CatchUp {
     return this.#release(watcher);
   }
 
-  /** What has happened since the page before to keys that were told; undefined where the log does not reach back so far. */
+  /** What has happened since the page before to keys that were told, as much as a frame holds; undefined where the log does not reach back so far. */
   #changes(
     watcher: Watcher,
     subscription: Subscription,
-    { epoch, revision: upTo }: LogPosition,
+    { revision: upTo }: LogPosition,
     shared: Shared,
-  ): string[] | "later" | undefined {
+  ): Selection | "later" | undefined {
     const { told = "" } = subscription;
     const within = ({ kind, key }: Concern) => kind.startsWith("publish") || compareKeys(key, told) <= 0;
     const set = watcher.setOf(subscription);
-    const texts: string[] = [];
-    for (let at = subscription.at.revision; at < upTo; ) {
-      const page = this.#options.feed.page(at, upTo, shared);
+    let found: Selection = { to: subscription.at.revision, texts: [] };
+    while (found.texts.length === 0 && found.to < upTo) {
+      const page = this.#options.feed.page(found.to, upTo, shared);
       if (page === "later" || page === undefined) return page;
-      const selection = set.select(page, at, within);
-      if (selection.texts.length > 0) texts.push(eventsFrame(subscription.id, epoch, at, selection));
-      at = selection.to;
+      found = set.select(page, found.to, within);
     }
-    return texts;
+    return found;
   }
 
   #page(subscription: Subscription, written: LogPosition): StatePage | "later" {

@@ -10,15 +10,19 @@ export interface Selection {
 
 /** What a session watches, all in all. Sessions with equal sets are sent the same text. */
 export class FilterSet {
-  /** Equal for equal sets. */
-  readonly key: string;
   readonly #filters: readonly WatchFilter[];
   readonly #index: FilterIndex;
+  #key: string | undefined;
 
   constructor(filters: readonly WatchFilter[], isHome: boolean) {
-    this.key = filters.map(keyOf).sort().join();
     this.#filters = filters;
     this.#index = new FilterIndex(filters, isHome);
+  }
+
+  /** Equal for equal sets. Made for those alone that are compared: it is as large as all that is watched. */
+  get key(): string {
+    this.#key ??= this.#filters.map(keyOf).sort().join();
+    return this.#key;
   }
 
   get isEmpty(): boolean {

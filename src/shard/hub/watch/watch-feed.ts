@@ -20,7 +20,20 @@ export interface WatchFeedOptions {
 /** Pages and frames that were made for one session and may serve the next. */
 export class Shared {
   readonly pages: WatchPage[] = [];
-  readonly frames = new Map<string, { readonly to: number; readonly text: string | undefined }>();
+  /** By the revision that they come after, and the key of the set. */
+  readonly #frames = new Map<number, Map<string, Framed>>();
+
+  framesAfter(revision: number): Map<string, Framed> {
+    const known = this.#frames.get(revision) ?? new Map<string, Framed>();
+    this.#frames.set(revision, known);
+    return known;
+  }
+}
+
+/** How far a frame reaches; without text where there is nothing to tell. */
+interface Framed {
+  readonly to: number;
+  readonly text: string | undefined;
 }
 
 /**
@@ -54,8 +67,8 @@ export class WatchFeed {
         return;
       }
       const { revision } = watcher.at;
-      const key = `${revision} ${set.key}`;
-      let frame = shared.frames.get(key);
+      const frames = shared.framesAfter(revision);
+      let frame = frames.get(set.key);
       if (frame === undefined) {
         const page = this.page(revision, head.revision, shared);
         if (page === "later") return;
@@ -64,7 +77,7 @@ export class WatchFeed {
           return;
         }
         frame = framed(undefined, head.epoch, revision, set.select(page, revision));
-        shared.frames.set(key, frame);
+        frames.set(set.key, frame);
       }
       watcher.at = { epoch: head.epoch, revision: frame.to };
       if (frame.text !== undefined) {
@@ -140,13 +153,8 @@ export class WatchFeed {
   }
 }
 
-/** A selection as a frame; without text where there is nothing. */
-export function framed(
-  id: number | undefined,
-  epoch: string,
-  after: number,
-  selection: Selection,
-): { readonly to: number; readonly text: string | undefined } {
+/** A selection as a frame. */
+export function framed(id: number | undefined, epoch: string, after: number, selection: Selection): Framed {
   const { to, texts } = selection;
   return { to, text: texts.length === 0 ? undefined : eventsFrame(id, epoch, after, selection) };
 }

@@ -25,8 +25,8 @@ export interface WatchesOptions {
   readonly clock: Clock;
   readonly elapsed: Clock;
   readonly timers: Timers;
-  /** Takes what failed where nobody waits. */
-  readonly report: (error: unknown) => void;
+  /** Takes what failed for one session: it is to be closed, and others go on. */
+  readonly failed: (session: Session, error: unknown) => void;
 }
 
 /** What the sessions of a hub watch. */
@@ -86,7 +86,7 @@ export class Watches {
   /** Tells everybody what is new; gives whether there is anybody. */
   push(): boolean {
     const shared = new Shared();
-    for (const watcher of this.#watchers.values()) this.#goOn(watcher, shared);
+    for (const watcher of this.#watchers.values()) this.#try(watcher, shared);
     return this.#watchers.size > 0;
   }
 
@@ -109,7 +109,7 @@ export class Watches {
     for (const watcher of this.#watchers.values()) {
       const { session } = watcher;
       if (!watcher.all.wants({ kind, key })) continue;
-      this.#goOn(watcher, shared);
+      this.#try(watcher, shared);
       if (session.isSlow && session.slowSinceMs === undefined) this.#options.slow(session);
       if (session.slowSinceMs !== undefined) watcher.missed++;
       else {
@@ -164,21 +164,24 @@ export class Watches {
 
   /** Goes on in a moment, with all whom that concerns together: what they read is read once. */
   #later(watcher: Watcher): void {
-    const { timers, report } = this.#options;
+    const runs = this.#behind.size > 0;
     this.#behind.add(watcher);
-    if (this.#behind.size > 1) return;
-    timers.after(1, () => {
+    if (runs) return;
+    this.#options.timers.after(1, () => {
       const shared = new Shared();
       const behind = [...this.#behind];
       this.#behind.clear();
-      for (const one of behind) {
-        try {
-          this.#goOn(one, shared);
-        } catch (error) {
-          report(error);
-        }
-      }
+      for (const one of behind) this.#try(one, shared);
     });
+  }
+
+  /** What goes wrong with one watcher must not keep the others from being told. */
+  #try(watcher: Watcher, shared: Shared): void {
+    try {
+      this.#goOn(watcher, shared);
+    } catch (error) {
+      this.#options.failed(watcher.session, error);
+    }
   }
 
   /** Where a new subscription stands. */
