@@ -1,23 +1,28 @@
 import type { Context } from "hono";
 import { HonoBase } from "hono/hono-base";
 import type { H, RouterRoute } from "hono/types";
+import { Authenticator } from "../auth/authenticator.ts";
+import { refuseIfClosed } from "../auth/config.ts";
+import { allowsSpace, requireVerb } from "../auth/grant.ts";
 import { WarpError } from "../errors.ts";
 import { randomHex } from "../runtime/ids.ts";
-import { Authenticator } from "./auth/authenticator.ts";
-import { allowsSpace, requireVerb } from "./auth/grant.ts";
 import { Call } from "./call.ts";
-import { refuseIfClosed } from "./config.ts";
 import type { Deployment } from "./deployment.ts";
 import { Guard } from "./guard.ts";
 import { errorData, problemResponse } from "./problem.ts";
 import { type Access, type Route, refuseQuery } from "./route.ts";
 import { RouteTable } from "./router.ts";
+import { asksLater } from "./routes/connect.ts";
 import { routes } from "./routes/index.ts";
 import { parseTarget, rawPath } from "./target.ts";
 
 /** Throws unless the caller may use a route of this kind. */
 async function authorize(call: Call, access: Access): Promise<void> {
   if (access === "public") return;
+  if (access === "socket" && asksLater(call)) {
+    refuseIfClosed(call.deployment.config);
+    return;
+  }
   const found = call.authenticator.authenticate(call.authorization);
   const grant = found instanceof Promise ? await found : found;
   call.grant = grant;
@@ -25,7 +30,7 @@ async function authorize(call: Call, access: Access): Promise<void> {
   if (!allowsSpace(grant, call.space)) {
     throw new WarpError("forbidden", "the space lies outside the token's spaces");
   }
-  if (access !== "space") requireVerb(grant, access);
+  if (access !== "space" && access !== "socket") requireVerb(grant, access);
 }
 
 const requestIdForm = /^[A-Za-z0-9._-]{1,64}$/;

@@ -1,5 +1,5 @@
+import { type Grant, requireVerb } from "../auth/grant.ts";
 import { checkLeaseId } from "../protocol/key.ts";
-import { type Grant, requireVerb } from "./auth/grant.ts";
 
 /** The lease that a write attaches its key to, as an option. Its end may delete the key, so that it wants the verb `delete`. Throws `invalid_argument`, `forbidden`. */
 export function leaseOf(id: string | undefined, grant: Grant): { readonly lease?: string } {

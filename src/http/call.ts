@@ -1,11 +1,11 @@
 import type * as v from "valibot";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { Grant } from "../auth/grant.ts";
 import { WarpError } from "../errors.ts";
 import { checkSpace } from "../protocol/key.ts";
 import { readOffer } from "../protocol/wire/subprotocols.ts";
 import { uuidv7, uuidv7Time } from "../runtime/ids.ts";
 import { maxControlBytes, maxTimeoutMs, minTimeoutMs } from "../runtime/limits.ts";
-import type { Authenticator } from "./auth/authenticator.ts";
-import type { Grant } from "./auth/grant.ts";
 import { readJson } from "./body.ts";
 import { check, type FieldCodes } from "./check.ts";
 import type { Deployment, SpaceWarp } from "./deployment.ts";

@@ -1,7 +1,7 @@
+import { type Grant, requireKey } from "../auth/grant.ts";
 import { WarpError } from "../errors.ts";
 import { checkGuard } from "../protocol/fence.ts";
 import type { FenceGuard } from "../protocol/operation.ts";
-import { type Grant, requireKey } from "./auth/grant.ts";
 import { decodePart } from "./target.ts";
 
 /** A lock's name, percent-encoded, and the fence: an `=` in the name is encoded, too. */

@@ -1,3 +1,5 @@
+import type { Grant } from "../auth/grant.ts";
+import { requireKey } from "../auth/grant.ts";
 import type { BatchOperation, BatchResult } from "../core/types.ts";
 import { type ErrorData, isWarpError, WarpError } from "../errors.ts";
 import { checkKey } from "../protocol/key.ts";
@@ -10,8 +12,6 @@ import {
   maxImportLineBytes,
   maxNamedImportErrors,
 } from "../runtime/limits.ts";
-import type { Grant } from "./auth/grant.ts";
-import { requireKey } from "./auth/grant.ts";
 import { readChunk } from "./body.ts";
 import type { SpaceWarp } from "./deployment.ts";
 import { LineSplitter } from "./lines.ts";

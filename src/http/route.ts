@@ -1,14 +1,14 @@
 import type * as v from "valibot";
+import type { Verb } from "../auth/grant.ts";
 import { WarpError } from "../errors.ts";
-import type { Verb } from "./auth/grant.ts";
 import type { Call } from "./call.ts";
 import { shown } from "./target.ts";
 
 /**
  * Who may call: `public` asks for nothing, `caller` for any valid token, `space` for one that reaches into the space of the path (the route
- * itself then looks at verbs and keys), a verb for that verb in the space.
+ * itself then looks at verbs and keys), `socket` for the same or for a token that comes in the first frame, a verb for that verb in the space.
  */
-export type Access = "public" | "caller" | "space" | Verb;
+export type Access = "public" | "caller" | "space" | "socket" | Verb;
 
 /** One route: what it is called by, who may, what it takes, what it does. Described once; routing, checks and documents read it. */
 export interface Route {

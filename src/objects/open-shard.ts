@@ -1,3 +1,4 @@
+import { openAuthenticator } from "../auth/open-authenticator.ts";
 import { resolveSettings } from "../core/policy.ts";
 import type { MergeRules } from "../merge/merge-rules.ts";
 import { workersClock, workersLog, workersRandom, workersSql, workersTimers } from "../platform/workers.ts";
@@ -43,6 +44,7 @@ export function openShard(
     random: workersRandom,
     sockets: () => sockets.all(),
     checkSettings: resolveSettings,
+    authenticate: openAuthenticator(env, workersClock),
     report: (error) => workersLog.error("a shard's session failed", { error }),
   });
   return { shard, door: new ShardDoor(sockets, hub) };

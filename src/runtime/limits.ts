@@ -162,6 +162,8 @@ export const heartbeatMs = 1_000;
 export const sessionIdleMs = 60_000;
 /** Sessions of one shard. */
 export const maxSessions = 200;
+/** Sessions of one shard, or relay, that were opened without a token and have not brought it yet. */
+export const maxPendingSessions = 64;
 /** For how long log entries, or a bus's messages, are gathered before the next push. */
 export const coalesceMs = 16;
 /** Entries in one push. */
@@ -208,7 +210,7 @@ export const maxWatchFrameBytes = 262_144;
 export const maxCatchUpPages = 8;
 export const watchProgressMs = 15_000;
 /** Bytes of subscriptions that go into a socket's attachment, which takes 16 KiB in all. */
-export const maxAttachedBytes = 10_000;
+export const maxAttachedBytes = 8_000;
 /** Locks: longest name, in bytes of UTF-8, and longest owner, in characters. */
 export const maxLockNameBytes = maxKeyBytes;
 export const maxLockOwnerLength = 128;

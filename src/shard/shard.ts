@@ -283,6 +283,11 @@ export class Shard implements ShardApi {
     await this.#commit.submit(() => this.#residence.open()?.alarms.ring(this.#options.clock.now()));
   }
 
+  /** How many shards the space has; 0 where nothing was ever written here. */
+  get shards(): number {
+    return this.#residence.open()?.space.shards ?? 0;
+  }
+
   /** Commits since this shard woke, the calls in them, and the newest revision of its log. */
   get figures(): { readonly commits: number; readonly works: number; readonly logHead: number } {
     return { ...this.#commit.stats, logHead: this.#residence.open()?.log.head ?? 0 };

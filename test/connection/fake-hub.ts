@@ -86,6 +86,7 @@ export class FakeHub {
             heartbeatMs: this.heartbeatMs,
             leaseMs: this.leaseMs,
             maxFrameBytes: this.maxFrameBytes,
+            shards: 1,
             resumed: this.resumed ?? (frame.cursor === undefined ? "fresh" : "replay"),
           });
         }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { hmacKey, signToken } from "../../src/http/auth/token.ts";
+import { hmacKey, signToken } from "../../src/auth/token.ts";
 import { routes } from "../../src/http/routes/index.ts";
 import { toBase64Url, utf8 } from "../../src/runtime/bytes.ts";
 import { fakeBed, problemOf, secret, textOf } from "./bed.ts";
@@ -227,7 +227,8 @@ describe("SE2 every route asks who calls", () => {
     await bed.call("PUT", "/v1/mine/registrations/in/*");
     const wholeSpace = ["/v1/{space}", "/v1/{space}/leases"].includes(item.route.path) || isSocket(item.name);
     warp.leases.driver.attached = ["in/a"];
-    const verb = item.route.access === "space" ? "admin" : item.route.access;
+    const { access } = item.route;
+    const verb = access === "space" || access === "socket" ? "admin" : access;
     const fitting = await token({
       spaces: ["mi*"],
       prefixes: wholeSpace ? [""] : ["in/"],

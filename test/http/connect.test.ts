@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { hmacKey, signToken } from "../../src/http/auth/token.ts";
+import { hmacKey, signToken } from "../../src/auth/token.ts";
 import type { Caller } from "../../src/protocol/wire/caller.ts";
 import { formatCaller, parseCaller } from "../../src/protocol/wire/caller.ts";
 import { authProtocol, readOffer } from "../../src/protocol/wire/subprotocols.ts";
@@ -123,6 +123,90 @@ describe("GET /v1/{space}/connect", () => {
     const bearer = await token(claims);
     const response = await call("GET", "/v1/app/connect", { headers: upgrade, bearer });
     expect((await problemOf(response)).code).toBe("forbidden");
+    expect(callers).toEqual([]);
+  });
+
+  it.each([
+    [{ prefixes: ["user:"] }, { prefixes: ["user:"] }],
+    [{ prefixes: ["user:", ""] }, {}],
+    [{ verbs: ["read"] }, { writes: false, deletes: false }],
+    [{ verbs: ["write", "invalidate"] }, { reads: false, deletes: false, invalidates: true }],
+    [
+      { verbs: ["lock"], spaces: ["a*"] },
+      { reads: false, writes: false, deletes: false, locks: true },
+    ],
+    [
+      { verbs: ["admin"], prefixes: ["a"] },
+      { prefixes: ["a"], isAdmin: true, invalidates: true, locks: true },
+    ],
+  ])("WA9 with follow=false a narrow token %o is a caller %o", async (claims, expected) => {
+    const { call, callers } = bed();
+    const bearer = await token(claims);
+    expect((await call("GET", "/v1/app/connect?follow=false", { headers: upgrade, bearer })).status).toBe(
+      200,
+    );
+    expect(callers).toEqual([
+      {
+        space: "app",
+        shard: 0,
+        subject: "web",
+        invalidates: false,
+        locks: false,
+        isAdmin: false,
+        follows: false,
+        expiresAtMs: 1_800_003_600_000,
+        ...expected,
+      },
+    ]);
+  });
+
+  it.each([{ verbs: ["metrics"] }, { spaces: ["other"] }])(
+    "SE2 a token that may do nothing in the space is forbidden, also with follow=false: %o",
+    async (claims) => {
+      const { call, callers } = bed();
+      const bearer = await token(claims);
+      const response = await call("GET", "/v1/app/connect?follow=false", { headers: upgrade, bearer });
+      expect((await problemOf(response)).code).toBe("forbidden");
+      expect(callers).toEqual([]);
+    },
+  );
+
+  it("WA9 with auth=frame the token comes later, whoever is named by a header", async () => {
+    const { call, callers } = bed();
+    for (const bearer of [null, "wrong"]) {
+      const path = "/v1/app/connect?follow=false&auth=frame";
+      expect((await call("GET", path, { headers: upgrade, bearer })).status).toBe(200);
+    }
+    const pending = {
+      space: "app",
+      shard: 0,
+      subject: "",
+      invalidates: false,
+      locks: false,
+      isAdmin: false,
+      isPending: true,
+      follows: false,
+    };
+    expect(callers).toEqual([pending, pending]);
+  });
+
+  it.each([
+    ["a foreign page", "?auth=frame", { ...upgrade, Origin: "https://evil.example" }, "origin_forbidden"],
+    ["no upgrade", "?auth=frame", {}, "invalid_argument"],
+    ["another way", "?auth=cookie", upgrade, "invalid_argument"],
+    ["follow=maybe", "?follow=maybe&auth=frame", upgrade, "invalid_argument"],
+    ["a shard of no space", "?shard=1&auth=frame", upgrade, "space_not_found"],
+  ])("SE5 auth=frame changes nothing about %s", async (_what, query, headers, code) => {
+    const { call, callers } = bed();
+    const response = await call("GET", `/v1/app/connect${query}`, { headers, bearer: null });
+    expect((await problemOf(response)).code).toBe(code);
+    expect(callers).toEqual([]);
+  });
+
+  it("SE1 a closed deployment opens no socket, with auth=frame neither", async () => {
+    const { call, callers } = bed({ secrets: [] });
+    const response = await call("GET", "/v1/app/connect?auth=frame", { headers: upgrade, bearer: null });
+    expect((await problemOf(response)).code).toBe("deployment_closed");
     expect(callers).toEqual([]);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { hmacKey, signToken } from "../../src/http/auth/token.ts";
+import { hmacKey, signToken } from "../../src/auth/token.ts";
 import { fakeBed, problemOf, secret } from "./bed.ts";
 import { lockBed } from "./lock-bed.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { hmacKey, signToken } from "../../src/auth/token.ts";
 import { WarpError } from "../../src/errors.ts";
-import { hmacKey, signToken } from "../../src/http/auth/token.ts";
 import { fakeBed, problemOf, secret } from "./bed.ts";
 import { held } from "./fake-coordination.ts";
 import { lockBed } from "./lock-bed.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { hmacKey, signToken } from "../../src/auth/token.ts";
 import { errorCodes } from "../../src/errors.ts";
-import { hmacKey, signToken } from "../../src/http/auth/token.ts";
 import { utf8 } from "../../src/runtime/bytes.ts";
 import { coreBed, fakeBed, secret } from "./bed.ts";
 

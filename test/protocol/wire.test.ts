@@ -184,6 +184,8 @@ const serverFrames: readonly ServerFrame[] = [
     leaseMs: 0,
     maxFrameBytes: 5,
     resumed: "gap",
+    shards: 4,
+    expiresAtMs: 6,
   },
   { t: "ok", id: 1, r: { epoch: "e", asOf: 1, registrations: 0, entries: [null, { key: "k", payload }] } },
   { t: "err", id: 1, e: { code: "overloaded", message: "m", outcome: "fail", retryable: true } },

@@ -1,5 +1,5 @@
+import { requireVerb } from "../../auth/grant.ts";
 import { WarpError } from "../../errors.ts";
-import { requireVerb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { json } from "../route.ts";
 import { releaseQuery } from "../schemas/locks.ts";

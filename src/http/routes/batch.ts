@@ -1,11 +1,11 @@
 import type * as v from "valibot";
+import { type Grant, requireKey, requireVerb, type Verb } from "../../auth/grant.ts";
 import type { BatchOperation, BatchResult } from "../../core/types.ts";
 import { type ErrorData, isWarpError, WarpError } from "../../errors.ts";
 import { checkKey } from "../../protocol/key.ts";
 import { uuidv7Time } from "../../runtime/ids.ts";
 import { maxBatchBytes, maxBatchOperations } from "../../runtime/limits.ts";
 import { leaseOf } from "../attached.ts";
-import { type Grant, requireKey, requireVerb, type Verb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { check } from "../check.ts";
 import { guardOf, refuseFence } from "../fence.ts";

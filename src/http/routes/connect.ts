@@ -1,18 +1,17 @@
+import { callerOf, pendingCaller } from "../../auth/caller-of.ts";
 import { WarpError } from "../../errors.ts";
 import { wireProtocols } from "../../protocol/wire/frames.ts";
 import { readOffer } from "../../protocol/wire/subprotocols.ts";
-import { allowsVerb, requireKey, requireVerb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import type { Route } from "../route.ts";
 import { connectQuery } from "../schemas/connect.ts";
 
 /** Hands the socket to the shard. Whatever is wrong is said before the upgrade, as a problem. */
 async function connect(call: Call): Promise<Response> {
-  const { grant, request, deployment } = call;
-  // A node serves whatever it holds to its own callers: it sees and does all that there is in the space.
-  for (const verb of ["read", "write", "delete"] as const) requireVerb(grant, verb);
-  requireKey(grant, "", "space");
-  const { shard } = call.query(connectQuery);
+  const { request, deployment } = call;
+  const { shard, follow, auth } = call.query(connectQuery);
+  const place = { space: call.space, shard, zone: zoneOf(request), follows: follow === "true" };
+  const caller = auth === "frame" ? pendingCaller(place) : callerOf(call.grant, place);
   call.requireOrigin();
   // Shard 0 is where a space is made: it can be reached before there is one. Looked at before the upgrade is asked for, since hosts don't say why a
   // socket was refused: a node then asks without one.
@@ -28,18 +27,7 @@ async function connect(call: Call): Promise<Response> {
     });
   }
   if (deployment.connect === undefined) throw new WarpError("unsupported", "this host opens no sockets");
-  const { subject, expiresAtMs } = grant;
-  const zone = zoneOf(request);
-  const response = await deployment.connect({
-    space: call.space,
-    shard,
-    subject,
-    invalidates: allowsVerb(grant, "invalidate"),
-    locks: allowsVerb(grant, "lock"),
-    isAdmin: allowsVerb(grant, "admin"),
-    ...(Number.isFinite(expiresAtMs) ? { expiresAtMs } : {}),
-    ...(zone === undefined ? {} : { zone }),
-  });
+  const response = await deployment.connect(caller);
   // The headers of a socket's answer are the handshake's: nothing is added to them.
   call.stamp({});
   return response;
@@ -55,6 +43,11 @@ async function checkShard(call: Call, shard: number): Promise<void> {
   });
 }
 
+/** Whether the caller shows its token later, in the first frame. */
+export function asksLater(call: Call): boolean {
+  return call.query(connectQuery).auth === "frame";
+}
+
 /** The data centre that took the request, where the host says it. */
 function zoneOf(request: Request): string | undefined {
   const { cf } = request as { readonly cf?: { readonly colo?: unknown } };
@@ -62,13 +55,13 @@ function zoneOf(request: Request): string | undefined {
   return typeof colo === "string" && colo !== "" ? colo.slice(0, 64) : undefined;
 }
 
-/** The sockets of nodes. */
+/** The sockets of nodes, and of who watches. */
 export const connectRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/connect",
-    summary: "A WebSocket between a node and one shard: `warp.v1`.",
-    access: "space",
+    summary: "A WebSocket to one shard: `warp.v1`.",
+    access: "socket",
     query: connectQuery,
     run: connect,
   },

@@ -1,8 +1,8 @@
+import { requireKey } from "../../auth/grant.ts";
 import { isWarpError } from "../../errors.ts";
 import { checkPrefix } from "../../protocol/key.ts";
 import { utf8 } from "../../runtime/bytes.ts";
 import { maxListLimit } from "../../runtime/limits.ts";
-import { requireKey } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { writeValue } from "../record.ts";
 import { ndjsonHeaders, type Route } from "../route.ts";

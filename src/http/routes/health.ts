@@ -1,4 +1,4 @@
-import { refuseIfClosed } from "../config.ts";
+import { refuseIfClosed } from "../../auth/config.ts";
 import { json, type Route } from "../route.ts";
 
 /** Health. */

@@ -1,8 +1,8 @@
+import { type Grant, requireKey } from "../../auth/grant.ts";
 import type { InvalidateTarget } from "../../core/types.ts";
 import { WarpError } from "../../errors.ts";
 import { checkKey, checkPrefix } from "../../protocol/key.ts";
 import { maxBatchBytes, maxBatchOperations } from "../../runtime/limits.ts";
-import { type Grant, requireKey } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { refuseFence } from "../fence.ts";
 import { json, type Route } from "../route.ts";

@@ -1,10 +1,10 @@
+import { requireKey } from "../../auth/grant.ts";
 import type { Lookup, MutationResult } from "../../core/types.ts";
 import type { ErrorCode } from "../../errors.ts";
 import { checkKey } from "../../protocol/key.ts";
 import type { Payload } from "../../protocol/payload.ts";
 import { payloadCodec } from "../../runtime/codec.ts";
 import { leaseOf } from "../attached.ts";
-import { requireKey } from "../auth/grant.ts";
 import { readBody } from "../body.ts";
 import type { Call } from "../call.ts";
 import { mutationCondition, readCondition } from "../conditions.ts";

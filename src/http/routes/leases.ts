@@ -1,9 +1,9 @@
+import { allowsKey, requireKey, requireVerb } from "../../auth/grant.ts";
 import { isWarpError, WarpError } from "../../errors.ts";
 import { checkKey, checkLeaseId } from "../../protocol/key.ts";
 import type { LeaseCommand, LeaseVerdict } from "../../protocol/lease.ts";
 import { scopeOpId } from "../../protocol/operation.ts";
 import { maxBatchBytes, maxListLimit, maxLockCommands } from "../../runtime/limits.ts";
-import { allowsKey, requireKey, requireVerb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { commandOpId } from "../locking/ports.ts";
 import { json, type Route } from "../route.ts";

@@ -1,8 +1,8 @@
+import { requireKey } from "../../auth/grant.ts";
 import { WarpError } from "../../errors.ts";
 import { checkPrefix, shardOf } from "../../protocol/key.ts";
 import { formatETag, parseCursor } from "../../protocol/position.ts";
 import type { ListedKey } from "../../protocol/shard-api.ts";
-import { requireKey } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { remaining, writeValue } from "../record.ts";
 import { jsonText, type Route } from "../route.ts";

@@ -1,7 +1,7 @@
+import { requireKey, requireVerb } from "../../auth/grant.ts";
 import { WarpError } from "../../errors.ts";
 import { contentTypes } from "../../metrics/exposition.ts";
 import type { Format } from "../../metrics/report.ts";
-import { requireKey, requireVerb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import type { Route } from "../route.ts";
 

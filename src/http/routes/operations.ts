@@ -1,7 +1,7 @@
+import { requireAnyVerb, requireKey } from "../../auth/grant.ts";
 import { WarpError } from "../../errors.ts";
 import { checkKey } from "../../protocol/key.ts";
 import { uuidv7Time } from "../../runtime/ids.ts";
-import { requireAnyVerb, requireKey } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { json, type Route } from "../route.ts";
 import { resolveQuery, sealBody } from "../schemas/operations.ts";

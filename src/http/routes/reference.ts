@@ -1,6 +1,6 @@
+import { refuseIfClosed } from "../../auth/config.ts";
 import { randomHex } from "../../runtime/ids.ts";
 import type { Call } from "../call.ts";
-import { refuseIfClosed } from "../config.ts";
 import { filledPage, noReference, type ReferenceFile } from "../reference.ts";
 import { jsonHeaders, type Route } from "../route.ts";
 

@@ -1,7 +1,7 @@
+import { allowsPattern } from "../../auth/grant.ts";
 import type { RegistrationOptions, StoredRegistration } from "../../core/types.ts";
 import { WarpError } from "../../errors.ts";
 import { checkPattern } from "../../protocol/key.ts";
-import { allowsPattern } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { versionCondition } from "../conditions.ts";
 import { json, type Route } from "../route.ts";

@@ -1,6 +1,6 @@
+import { requireKey } from "../../auth/grant.ts";
 import { WarpError } from "../../errors.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
-import { requireKey } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import { json, type Route } from "../route.ts";
 import { spaceBody } from "../schemas/spaces.ts";

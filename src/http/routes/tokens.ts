@@ -1,8 +1,8 @@
+import { allowsKey, allowsVerb, coversSpace, type Grant, requireVerb } from "../../auth/grant.ts";
+import { signToken } from "../../auth/token.ts";
 import { WarpError } from "../../errors.ts";
 import { uuidv7 } from "../../runtime/ids.ts";
 import { defaultTokenTtlMs } from "../../runtime/limits.ts";
-import { allowsKey, allowsVerb, coversSpace, type Grant, requireVerb } from "../auth/grant.ts";
-import { signToken } from "../auth/token.ts";
 import type { Call } from "../call.ts";
 import { json, type Route } from "../route.ts";
 import { tokenBody } from "../schemas/tokens.ts";

@@ -1,4 +1,5 @@
 import type * as v from "valibot";
+import { type Grant, requireKey, requireVerb, type Verb } from "../../auth/grant.ts";
 import type { Comparand, TransactionStep } from "../../core/types.ts";
 import { WarpError } from "../../errors.ts";
 import { checkGuard } from "../../protocol/fence.ts";
@@ -8,7 +9,6 @@ import { within } from "../../protocol/transaction-rules.ts";
 import { payloadCodec } from "../../runtime/codec.ts";
 import { maxBatchBytes, maxComparisons, maxTransactionOperations } from "../../runtime/limits.ts";
 import { leaseOf } from "../attached.ts";
-import { type Grant, requireKey, requireVerb, type Verb } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import type { SpaceWarp } from "../deployment.ts";
 import { guardOf, refuseFence } from "../fence.ts";

@@ -1,8 +1,8 @@
+import { allowsPattern, requireKey } from "../../auth/grant.ts";
 import { WarpError } from "../../errors.ts";
 import { checkPattern } from "../../protocol/key.ts";
 import { utf8 } from "../../runtime/bytes.ts";
 import { maxNamedImportErrors } from "../../runtime/limits.ts";
-import { allowsPattern, requireKey } from "../auth/grant.ts";
 import type { Call } from "../call.ts";
 import type { SpaceWarp } from "../deployment.ts";
 import { errorData } from "../problem.ts";

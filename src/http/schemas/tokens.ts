@@ -1,7 +1,7 @@
 import * as v from "valibot";
+import { verbs } from "../../auth/grant.ts";
+import { isSubject } from "../../auth/token.ts";
 import { maxTokenScopes, maxTokenTtlMs, minTokenTtlMs } from "../../runtime/limits.ts";
-import { verbs } from "../auth/grant.ts";
-import { isSubject } from "../auth/token.ts";
 import { integer } from "../check.ts";
 
 const several = `must have 1 to ${maxTokenScopes} items`;

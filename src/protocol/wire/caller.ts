@@ -10,8 +10,14 @@ export interface Caller {
   readonly invalidates: boolean;
   /** Whether it may acquire and release locks, and campaign in elections. */
   readonly locks: boolean;
+  /** Whether it is a node, which may follow the log and hold leases; absent: it is. */
+  readonly follows?: boolean;
+  /** Its token is yet to come: until then it may say `auth` only. */
+  readonly isPending?: true;
   /** Key prefixes that it may read, watch and change; absent: all keys. Where they are, it is no node: it may not follow the log. */
   readonly prefixes?: readonly string[];
+  /** Whether it may read and watch; absent: it may. */
+  readonly reads?: boolean;
   /** Whether it may change keys and publish; absent: it may. */
   readonly writes?: boolean;
   /** Whether it may delete keys; absent: it may. */
@@ -22,6 +28,11 @@ export interface Caller {
   readonly expiresAtMs?: number;
   /** Where its request came from. */
   readonly zone?: string;
+}
+
+/** Whether it is no node: it may not follow the log, hold copies or vote. */
+export function isWatcher({ follows, prefixes }: Caller): boolean {
+  return follows === false || prefixes !== undefined;
 }
 
 /** The header that carries a {@link Caller} to an object. */

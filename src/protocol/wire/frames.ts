@@ -86,6 +86,10 @@ export type ServerFrame =
        * `fresh`: no cursor was given, or `follow` is false.
        */
       readonly resumed: "fresh" | "replay" | "gap";
+      /** Shards of the space; 0 where this shard does not know, since nothing was ever written to it. */
+      readonly shards: number;
+      /** When the rights of the session end, in Unix ms; absent: never. `auth` brings newer ones. */
+      readonly expiresAtMs?: number;
     }
   | { readonly t: "ok"; readonly id: number; readonly r: unknown }
   | { readonly t: "err"; readonly id: number; readonly e: ErrorData }

@@ -30,6 +30,8 @@ const serverFrames: Readonly<Record<string, Readonly<Record<string, Reader<unkno
       leaseMs: whole(),
       maxFrameBytes: whole(),
       resumed: text,
+      shards: whole(),
+      expiresAtMs: optional(whole()),
     },
     ok: { id: whole() },
     err: { id: whole(), e: errorData },

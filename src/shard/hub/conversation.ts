@@ -42,6 +42,7 @@ export class Conversation {
     while (session.greeting !== undefined) await session.greeting;
     if (!session.isOpen) return;
     if (frame.t === "beat") session.send({ t: "beat" });
+    else if (session.caller.isPending === true) await this.#admit(session, frame);
     else if (frame.t === "hello") await this.#hello(session, frame);
     else if (session.said === undefined) throw new WarpError("invalid_frame", "the first frame is hello");
     else if (frame.t === "ping") await this.#ping(session, frame);
@@ -131,23 +132,38 @@ export class Conversation {
     if (session.seen(n)) this.#options.pushes.slow.taken(session);
   }
 
-  /** The newer token of a session: see {@link renewedCaller}. */
-  async #renew(session: Session, { id, token }: Frame<"auth">): Promise<void> {
-    const { authenticate, clock, rightsChanged } = this.#options;
+  /** The first token of a session that was opened without one. What else it says meanwhile waits. */
+  async #admit(session: Session, frame: ClientFrame): Promise<void> {
+    if (frame.t !== "auth") throw new WarpError("token_missing", "the first frame is auth");
+    session.greeting = this.#authenticate(session, frame);
     try {
-      const caller = await renewedCaller(authenticate, token, session.caller);
-      if (!session.isOpen) return;
-      session.keep({ caller }, clock.now());
-      rightsChanged(session);
-      session.send({
-        t: "ok",
-        id,
-        r: caller.expiresAtMs === undefined ? {} : { expiresAtMs: caller.expiresAtMs },
-      });
+      await session.greeting;
+    } finally {
+      session.greeting = undefined;
+    }
+  }
+
+  async #authenticate(session: Session, { id, token }: Frame<"auth">): Promise<void> {
+    const { authenticate, clock, rightsChanged } = this.#options;
+    const caller = await renewedCaller(authenticate, token, session.caller);
+    if (!session.isOpen) return;
+    session.keep({ caller }, clock.now());
+    rightsChanged(session);
+    session.send({
+      t: "ok",
+      id,
+      r: caller.expiresAtMs === undefined ? {} : { expiresAtMs: caller.expiresAtMs },
+    });
+  }
+
+  /** The newer token of a session: see {@link renewedCaller}. */
+  async #renew(session: Session, frame: Frame<"auth">): Promise<void> {
+    try {
+      await this.#authenticate(session, frame);
     } catch (error) {
       if (!(error instanceof WarpError)) this.#options.report(error);
       const told = WarpError.from(error, "internal", "the token could not be looked at");
-      if (session.isOpen) session.send({ t: "err", id, e: told.toData() });
+      if (session.isOpen) session.send({ t: "err", id: frame.id, e: told.toData() });
     }
   }
 }

@@ -1,4 +1,5 @@
 import { WarpError } from "../../errors.ts";
+import { isWatcher } from "../../protocol/wire/caller.ts";
 import { type ClientFrame, wireVersion } from "../../protocol/wire/frames.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { heartbeatMs, maxFrameBytes, nodeLeaseMs } from "../../runtime/limits.ts";
@@ -9,6 +10,8 @@ import type { Session } from "./session.ts";
 /** What a greeting asks of the shard. */
 export interface Greeter {
   readonly published: Pick<PublishedLog, "position" | "page" | "isBehind">;
+  /** Of the space; 0 where it is not known, since nothing was ever written here. */
+  readonly shards: number;
   renew(): Promise<void>;
 }
 
@@ -29,8 +32,8 @@ export async function greet(
     });
   }
   const { caller } = session;
-  if (caller.prefixes !== undefined && follow) {
-    throw new WarpError("forbidden", "a token of some prefixes may not follow the log: say follow false");
+  if (follow && isWatcher(caller)) {
+    throw new WarpError("forbidden", "who is no node may not follow the log: say follow false");
   }
   const said = { node, zone: zone ?? caller.zone, follow };
   // A session that follows gets what is committed from this very moment on.
@@ -46,7 +49,7 @@ export async function greet(
   session.position = resumed === "replay" && cursor !== undefined ? cursor : head;
   session.keep({ said }, clock.now());
   // In the same stretch: from here on it is a member, and strong writes may speak to it.
-  joined();
+  if (!isWatcher(caller)) joined();
   session.send({
     t: "welcome",
     session: session.id,
@@ -56,5 +59,7 @@ export async function greet(
     leaseMs: follow ? nodeLeaseMs : 0,
     maxFrameBytes,
     resumed,
+    shards: shard.shards,
+    ...(caller.expiresAtMs === undefined ? {} : { expiresAtMs: caller.expiresAtMs }),
   });
 }

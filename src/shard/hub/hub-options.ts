@@ -21,6 +21,8 @@ export interface HubShard extends SessionCalls {
   readonly published: Pick<PublishedLog, "position" | "page" | "isBehind" | "listen">;
   readonly watching: HubWatching;
   readonly elapsed: Clock;
+  /** Of the space; see `welcome`. */
+  readonly shards: number;
   /** Begins to work with members; gives the node leases. */
   serve(members: Members): LeaseGrants;
   /** Begins to work with the sessions that locks belong to. The answer is to be called when the socket of one has ended. */
@@ -41,7 +43,7 @@ export interface HubOptions {
   /** The sockets that the host still has from an earlier instance; asked once, when they are first needed. Default none. */
   readonly sockets?: () => Iterable<HubSocket>;
   readonly checkSettings: CheckSettings;
-  /** Looks at the newer token of a session. Default: none is taken. */
+  /** Looks at the tokens that sessions bring. Default: none is taken. */
   readonly authenticate?: Authenticate;
   /** Takes what failed unexpectedly. */
   readonly report: (error: unknown) => void;

@@ -43,6 +43,11 @@ export interface WatchRecord {
   readonly isStored?: true;
 }
 
+/** The record of a session that begins. */
+export function newRecord(session: string, caller: Caller, openedAtMs: number): SessionRecord {
+  return { format: 1, session, openedAtMs, caller, said: undefined, epoch: "", revision: 0, inv: 0 };
+}
+
 /** The record in an attachment; undefined where there is none that this version can read. */
 export function readRecord(attachment: unknown): SessionRecord | undefined {
   const record = attachment as SessionRecord | null | undefined;

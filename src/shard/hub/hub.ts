@@ -1,17 +1,19 @@
 import { WarpError } from "../../errors.ts";
-import type { Caller } from "../../protocol/wire/caller.ts";
+import { type Caller, isWatcher } from "../../protocol/wire/caller.ts";
 import { decodeClientFrame } from "../../protocol/wire/codec.ts";
 import { closeCodes } from "../../protocol/wire/frames.ts";
 import { randomHex } from "../../runtime/ids.ts";
-import { helloTimeoutMs, maxSessions } from "../../runtime/limits.ts";
+import { helloTimeoutMs } from "../../runtime/limits.ts";
 import type { DueSource } from "../alarms.ts";
 import type { Invalidation, Member, MemberEvents, Members } from "../members.ts";
 import { Calls } from "./calls.ts";
+import { closeCodeOf, closeReason } from "./closing.ts";
 import { Conversation } from "./conversation.ts";
+import { fullness } from "./fullness.ts";
 import type { HubOptions } from "./hub-options.ts";
-import { type HubSocket, readRecord } from "./hub-socket.ts";
+import { type HubSocket, newRecord, readRecord } from "./hub-socket.ts";
 import { Pushes } from "./pushes.ts";
-import { closeReason, Session } from "./session.ts";
+import { Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 
 export type { HubOptions, HubShard } from "./hub-options.ts";
@@ -56,7 +58,10 @@ export class Hub implements Members, DueSource {
       report: options.report,
     });
     this.#lockless = shard.serveLocks({
-      isOpen: (id) => this.get(id) !== undefined,
+      isOpen: (id) => {
+        this.#wake();
+        return this.#sessions.get(id)?.said !== undefined;
+      },
       tell: (id, { name, fence, reason }) => this.#sessions.get(id)?.send({ t: "lost", name, fence, reason }),
     });
     this.#arm = shard.wakeFor(this);
@@ -74,22 +79,14 @@ export class Hub implements Members, DueSource {
     for (const session of this.#sessions.idle()) {
       this.#end(session, closeCodes.idle, "silent for too long; others need the room");
     }
-    if (this.#sessions.size >= maxSessions) {
-      socket.close(closeCodes.overloaded, `overloaded: the shard has ${maxSessions} sessions`);
+    const full = fullness(this.#sessions, caller);
+    if (full !== undefined) {
+      socket.close(closeCodes.overloaded, `overloaded: ${full}`);
       return;
     }
     const { clock, random } = this.#options;
     const openedAtMs = clock.now();
-    const record = {
-      format: 1 as const,
-      session: randomHex(random, 12),
-      openedAtMs,
-      caller,
-      said: undefined,
-      epoch: "",
-      revision: 0,
-      inv: 0,
-    };
+    const record = newRecord(randomHex(random, 12), caller, openedAtMs);
     const session = new Session(socket, record, openedAtMs);
     session.keep({}, openedAtMs);
     this.#sessions.add(session);
@@ -113,8 +110,7 @@ export class Hub implements Members, DueSource {
     } catch (error) {
       const told = WarpError.from(error, "internal", "the shard failed");
       if (told.code === "internal") this.#options.report(error);
-      const code = closeByCode.get(told.code) ?? closeCodes.overloaded;
-      this.#end(session, code, closeReason(told));
+      this.#end(session, closeCodeOf(told), closeReason(told));
     }
   }
 
@@ -206,7 +202,9 @@ export class Hub implements Members, DueSource {
 
   #awaitHello(session: Session, waitMs: number): void {
     session.stopWaiting = this.#options.timers.after(waitMs, () => {
-      this.#end(session, closeCodes.helloLate, `no hello within ${helloTimeoutMs} ms`);
+      const { isPending } = session.caller;
+      if (isPending) this.#end(session, closeCodes.unauthorized, "token_missing: no auth frame in time");
+      else this.#end(session, closeCodes.helloLate, `no hello within ${helloTimeoutMs} ms`);
     });
   }
 
@@ -250,14 +248,9 @@ export class Hub implements Members, DueSource {
   }
 }
 
-/** How a frame that can't be answered ends its socket. */
-const closeByCode: ReadonlyMap<string, number> = new Map([
-  ["invalid_frame", closeCodes.invalidFrame],
-  ["frame_too_large", closeCodes.frameTooLarge],
-  ["protocol_mismatch", closeCodes.protocolMismatch],
-  ["forbidden", closeCodes.unauthorized],
-]);
-
-function memberOf({ id, said }: Session): Member | undefined {
-  return said === undefined ? undefined : { session: id, node: said.node, zone: said.zone };
+/** Whoever is no node is no member: it has nothing to drop, and is not told of keys that it may not see. */
+function memberOf({ id, said, caller }: Session): Member | undefined {
+  return said === undefined || isWatcher(caller)
+    ? undefined
+    : { session: id, node: said.node, zone: said.zone };
 }

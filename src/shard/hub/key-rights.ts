@@ -24,7 +24,7 @@ const keyed: ReadonlySet<WireMethod> = new Set<WireMethod>([
  * Throws `forbidden` where a call is about keys that lie outside the caller's prefixes, or changes what it may not change. A name that is no key, such
  * as that of a lock, is judged like one.
  */
-export function checkKeys(call: WireCall, { prefixes, writes, deletes }: Caller): void {
+export function checkKeys(call: WireCall, { prefixes, reads, writes, deletes }: Caller): void {
   if (prefixes !== undefined) {
     if (!keyed.has(call.m)) throw outside("this call reaches beyond the token's key prefixes");
     for (const name of namesOf(call)) {
@@ -33,6 +33,7 @@ export function checkKeys(call: WireCall, { prefixes, writes, deletes }: Caller)
       }
     }
   }
+  if (reads === false && isRead(call)) throw forbidden("read");
   if (writes === false && changes(call)) throw forbidden("write");
   if (deletes === false && isDeletion(call)) throw forbidden("delete");
 }
@@ -82,20 +83,52 @@ function namesOfPart(part: TransactionOperation): readonly string[] {
   return part.kind === "get" ? [part.key] : namesOfOperation(part);
 }
 
-function changes({ m, a }: WireCall): boolean {
-  if (m === "publish" || m === "lease" || m === "createSpace") return true;
-  if (m === "mutate") return a[0].mutations.some(({ kind }) => !kind.startsWith("invalidate"));
-  if (m !== "transact") return false;
-  const { success, failure } = a[0].transaction;
-  return [...success, ...failure].some(({ kind }) => kind !== "get");
+/** What tells of keys, locks or leases. Who compares learns something, too. */
+const reading: ReadonlySet<WireMethod> = new Set<WireMethod>([
+  "read",
+  "list",
+  "changes",
+  "usage",
+  "readVersion",
+  "history",
+  "claimLoad",
+  "getRegistrations",
+  "lockInfo",
+  "listLocks",
+  "observe",
+  "leaseInfo",
+  "listLeases",
+  "leaseKeys",
+]);
+
+function isRead({ m, a }: WireCall): boolean {
+  if (m !== "transact") return reading.has(m);
+  const { compare } = a[0].transaction;
+  return compare.length > 0 || kindsOf(a[0].transaction).has("get");
 }
 
+function changes({ m, a }: WireCall): boolean {
+  if (m === "publish" || m === "lease" || m === "createSpace") return true;
+  if (m === "mutate") return a[0].mutations.some(({ kind }) => writing.has(kind));
+  return m === "transact" && [...kindsOf(a[0].transaction)].some((kind) => writing.has(kind));
+}
+
+/** With the end of a lease its keys may be deleted, so that attaching one wants the verb `delete`, too. */
 function isDeletion({ m, a }: WireCall): boolean {
   if (m === "lease") return true;
-  if (m === "mutate") return a[0].mutations.some(({ kind }) => kind === "delete");
-  if (m !== "transact") return false;
-  const { success, failure } = a[0].transaction;
-  return [...success, ...failure].some(({ kind }) => kind === "delete");
+  const parts =
+    m === "mutate"
+      ? a[0].mutations
+      : m === "transact"
+        ? [...a[0].transaction.success, ...a[0].transaction.failure]
+        : [];
+  return parts.some((part) => part.kind === "delete" || ("lease" in part && part.lease !== undefined));
+}
+
+const writing: ReadonlySet<string> = new Set<Mutation["kind"]>(["set", "merge", "restore"]);
+
+function kindsOf({ success, failure }: Transaction): ReadonlySet<string> {
+  return new Set([...success, ...failure].map(({ kind }) => kind));
 }
 
 function outside(why: string): WarpError {

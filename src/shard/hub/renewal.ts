@@ -5,7 +5,7 @@ import type { Caller } from "../../protocol/wire/caller.ts";
 export type Authenticate = (token: string, caller: Caller) => Promise<Caller>;
 
 /**
- * The caller of a session that has brought a newer token. Throws `forbidden` for a token of somebody else: what the session has done, and op ids that it
+ * The caller of a session that has brought a token: a newer one, or its first. Throws `forbidden` for a token of somebody else: what the session has done, and op ids that it
  * sends, are its subject's.
  */
 export async function renewedCaller(
@@ -14,14 +14,20 @@ export async function renewedCaller(
   caller: Caller,
 ): Promise<Caller> {
   if (authenticate === undefined) throw new WarpError("unsupported", "tokens are not renewed here");
-  const { space, shard, zone, subject } = caller;
+  const { space, shard, zone, subject, follows, isPending } = caller;
   const renewed = await authenticate(token, caller);
-  if (renewed.subject !== subject) {
+  if (isPending !== true && renewed.subject !== subject) {
     throw new WarpError("forbidden", "the token is not of this session's subject");
   }
   // A node serves what it holds to its own callers: it can't do that under fewer keys.
-  if (caller.prefixes === undefined && renewed.prefixes !== undefined) {
+  if (follows !== false && caller.prefixes === undefined && renewed.prefixes !== undefined) {
     throw new WarpError("forbidden", "the token is of some prefixes only, and the session of all keys");
   }
-  return { ...renewed, space, shard, ...(zone === undefined ? {} : { zone }) };
+  return {
+    ...renewed,
+    space,
+    shard,
+    ...(follows === undefined ? {} : { follows }),
+    ...(zone === undefined ? {} : { zone }),
+  };
 }

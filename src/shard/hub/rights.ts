@@ -1,6 +1,7 @@
 import { WarpError } from "../../errors.ts";
 import type { LockCommand } from "../../protocol/lock.ts";
 import type { CallScope } from "../../protocol/shard-api.ts";
+import { isWithin, type WatchTarget } from "../../protocol/watch.ts";
 import type { Caller } from "../../protocol/wire/caller.ts";
 import type { WireCall } from "../../protocol/wire/requests.ts";
 import { checkKeys } from "./key-rights.ts";
@@ -43,6 +44,10 @@ export function checkCall(call: WireCall, caller: Caller): void {
       if (caller.locks !== true) throw forbidden("lock");
       return;
     case "resolve":
+      // Who may change nothing has no operations, and must not leave seals.
+      if (caller.writes === false && caller.deletes === false && !caller.invalidates && !caller.locks) {
+        throw forbidden("write");
+      }
       for (const opId of call.a[0].opIds) checkSubject(opId, caller);
       return;
     case "createSpace": {
@@ -57,6 +62,14 @@ export function checkCall(call: WireCall, caller: Caller): void {
       throw forbidden("admin");
     default:
       return;
+  }
+}
+
+/** Throws `forbidden` unless the caller may watch all of `target`. */
+export function checkWatch(target: WatchTarget, { reads, prefixes }: Caller): void {
+  if (reads === false) throw forbidden("read");
+  if (!isWithin(target, prefixes)) {
+    throw new WarpError("forbidden", "the target lies outside the token's key prefixes");
   }
 }
 

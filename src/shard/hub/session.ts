@@ -1,4 +1,3 @@
-import type { WarpError } from "../../errors.ts";
 import { encodeFrame } from "../../protocol/wire/codec.ts";
 import type { ServerFrame } from "../../protocol/wire/frames.ts";
 import { maxFrameBytes, slowBytes } from "../../runtime/limits.ts";
@@ -131,9 +130,4 @@ export class Session {
 function isNear(at: LogPosition, noted: LogPosition, ageMs: number): boolean {
   const lag = at.revision - noted.revision;
   return at.epoch === noted.epoch && (lag === 0 || (lag < keepEntries && Math.abs(ageMs) < keepMs));
-}
-
-/** The reason of a close frame: its code and words, within the 123 bytes that there are. */
-export function closeReason(error: WarpError): string {
-  return `${error.code}: ${error.message}`.slice(0, 123);
 }

@@ -56,6 +56,13 @@ export class Sessions {
     return this.#byId.size;
   }
 
+  /** How many have not brought a token yet. */
+  get pending(): number {
+    let pending = 0;
+    for (const { caller } of this.#byId.values()) if (caller.isPending === true) pending++;
+    return pending;
+  }
+
   /** All, in the order of their opening. What is removed meanwhile is left out. */
   all(): Iterable<Session> {
     return this.#byId.values();

@@ -1,5 +1,5 @@
 import { WarpError } from "../../../errors.ts";
-import { isWithin, type Publication, type WatchFilter } from "../../../protocol/watch.ts";
+import type { Publication, WatchFilter } from "../../../protocol/watch.ts";
 import { checkTarget } from "../../../protocol/watch-rules.ts";
 import type { WatchClientFrame } from "../../../protocol/wire/watch-frames.ts";
 import { toBase64 } from "../../../runtime/bytes.ts";
@@ -9,6 +9,7 @@ import type { LogPosition } from "../../published-log.ts";
 import { unwrittenEpoch } from "../../read-calls.ts";
 import type { WatchSource } from "../../watch-source.ts";
 import type { HubWatching } from "../hub-options.ts";
+import { checkWatch } from "../rights.ts";
 import type { Session } from "../session.ts";
 import { CatchUp } from "./catch-up.ts";
 import { Subscription } from "./subscription.ts";
@@ -144,9 +145,16 @@ export class Watches {
     const watcher = this.#watchers.get(session);
     if (watcher === undefined) return;
     for (const { id, filter } of [...watcher.subscriptions.values()]) {
-      if (isWithin(filter.target, session.caller.prefixes)) continue;
-      watcher.remove(id);
-      session.send({ t: "end", id, e: outside().toData() });
+      try {
+        checkWatch(filter.target, session.caller);
+      } catch (error) {
+        watcher.remove(id);
+        session.send({
+          t: "end",
+          id,
+          e: WarpError.from(error, "forbidden", "it is not allowed any more").toData(),
+        });
+      }
     }
     this.#keep(watcher);
   }
@@ -192,7 +200,7 @@ export class Watches {
 
   #check(session: Session, { target }: WatchFilter, watcher: Watcher | undefined): void {
     checkTarget(target);
-    if (!isWithin(target, session.caller.prefixes)) throw outside();
+    checkWatch(target, session.caller);
     const records = watcher?.records ?? [];
     // Without a space there is no database that could take what the attachment does not.
     if (!this.#options.table.isOpen && sizeOf([...records, target]) > maxAttachedBytes) {
@@ -238,8 +246,4 @@ export class Watches {
 function sizeOf(records: readonly object[]): number {
   const text = JSON.stringify(records);
   return /[^\0-\xff]/.test(text) ? 2 * text.length : text.length;
-}
-
-function outside(): WarpError {
-  return new WarpError("forbidden", "the target lies outside the token's key prefixes");
 }

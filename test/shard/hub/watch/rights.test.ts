@@ -131,6 +131,95 @@ describe("WA9 a token of some prefixes", () => {
     }));
 });
 
+describe("WA9 a token without the verb", () => {
+  /** What becomes of one call of a watcher. */
+  async function outcome(bed: WatchBed, caller: Partial<Caller>, m: string, a: object): Promise<string> {
+    const { socket } = await bed.watcher({ follows: false, ...caller });
+    await bed.say(socket, { t: "call", id: 1, m: m as "read", a: [{ ...bed.bed.scope(), ...a }] });
+    await bed.clock.advance(20);
+    return socket.of("err")[0]?.e.code ?? (socket.of("ok").length > 0 ? "ok" : "nothing");
+  }
+
+  test("read reads nothing, watches nothing and compares nothing, but writes", () =>
+    withBed(async (bed) => {
+      const blind = { reads: false };
+      const { epoch } = bed.bed.shard.watching.log.written;
+      const calls: readonly (readonly [string, object])[] = [
+        ["read", { keys: ["a"] }],
+        ["list", { prefix: "", limit: 1, values: true }],
+        ["changes", { epoch, since: 0, limit: 1 }],
+        ["usage", {}],
+        ["readVersion", { key: "a", which: { version: 1 } }],
+        ["history", { key: "a", limit: 1 }],
+        ["claimLoad", { key: "a", holder: "h", ttlMs: 100, waitMs: 0 }],
+        ["getRegistrations", {}],
+        ["lockInfo", { name: "a" }],
+        ["listLocks", { prefix: "", limit: 1 }],
+        ["observe", { name: "a", since: 0, limit: 1, waitMs: 0 }],
+        ["leaseInfo", { id: "aaaaaaaaaaaaaaaa" }],
+        ["listLeases", { limit: 1 }],
+        ["leaseKeys", { id: "aaaaaaaaaaaaaaaa", limit: 1 }],
+      ];
+      for (const [m, a] of calls) expect([m, await outcome(bed, blind, m, a)]).toEqual([m, "forbidden"]);
+      const transact = (transaction: object) =>
+        outcome(bed, blind, "transact", {
+          transaction: { opId: bed.bed.opId(), compare: [], success: [], failure: [], ...transaction },
+        });
+      expect(await transact({ compare: [{ key: "a", exists: true }] })).toBe("forbidden");
+      expect(await transact({ failure: [{ kind: "get", key: "a" }] })).toBe("forbidden");
+      expect(await transact({ success: [{ kind: "set", key: "a", payload }] })).toBe("ok");
+      const who = await bed.watcher(blind);
+      expect((await bed.watch(who, 1, { target: { key: "a" } })).ended).toBe("forbidden");
+    }));
+
+  test("write deletes all the same, but attaches no key to a lease", () =>
+    withBed(async (bed) => {
+      const mutate = (caller: Partial<Caller>, mutation: object) =>
+        outcome(bed, caller, "mutate", { mutations: [{ opId: bed.bed.opId(), ...mutation }] });
+      expect(await mutate({ writes: false }, { kind: "delete", key: "a" })).toBe("ok");
+      expect(await mutate({ writes: false }, { kind: "merge", key: "a", operand: payload })).toBe(
+        "forbidden",
+      );
+      expect(await mutate({ writes: false }, { kind: "restore", key: "a", version: 1 })).toBe("forbidden");
+      const leased = { kind: "set", key: "a", payload, lease: "aaaaaaaaaaaaaaaa" };
+      expect(await mutate({ deletes: false }, leased)).toBe("forbidden");
+      const transaction = { opId: bed.bed.opId(), compare: [], success: [leased], failure: [] };
+      expect(await outcome(bed, { deletes: false }, "transact", { transaction })).toBe("forbidden");
+    }));
+
+  test("to change anything leaves no seals", () =>
+    withBed(async (bed) => {
+      const nothing = { writes: false, deletes: false, invalidates: false, locks: false };
+      const seal = (caller: Partial<Caller>) =>
+        outcome(bed, caller, "resolve", { opIds: [bed.bed.opId()], seal: true });
+      expect(await seal(nothing)).toBe("forbidden");
+      expect(await seal({ ...nothing, locks: true })).toBe("ok");
+    }));
+});
+
+describe("WA9 who is no node", () => {
+  test("may not follow the log", () =>
+    withBed(async (bed) => {
+      const socket = await bed.join({}, { follows: false });
+      expect(socket.closedWith).toMatchObject({ code: 4003, reason: expect.stringContaining("forbidden") });
+      expect(socket.frames).toEqual([]);
+    }));
+
+  test("is no member: it is told of no invalidation, owes no acknowledgement and gets no lease", () =>
+    withBed(async (bed) => {
+      const node = await bed.join({ follow: false });
+      const { socket } = await bed.watcher({ follows: false });
+      const { socket: less } = await bed.watcher(narrow);
+      expect(bed.hub.all()).toHaveLength(1);
+      for (const { session } of bed.hub.all()) {
+        expect(session).toBe(node.of("welcome")[0]?.session);
+      }
+      await bed.say(socket, { t: "ping", id: 1, lease: true });
+      expect(socket.of("pong")).toEqual([{ t: "pong", id: 1, epoch: expect.anything(), to: 0 }]);
+      expect(less.closedWith).toBeUndefined();
+    }));
+});
+
 describe("WA9 a newer token on the same socket", () => {
   const tokens: Readonly<Record<string, Partial<Caller>>> = {
     same: { ...narrow, expiresAtMs: 1_790_000_100_000 },

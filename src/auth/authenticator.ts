@@ -1,8 +1,8 @@
-import { WarpError } from "../../errors.ts";
-import { utf8 } from "../../runtime/bytes.ts";
-import type { Clock } from "../../runtime/clock.ts";
-import { maxRememberedTokens, maxTokenLength } from "../../runtime/limits.ts";
-import { type HttpConfig, refuseIfClosed } from "../config.ts";
+import { WarpError } from "../errors.ts";
+import { utf8 } from "../runtime/bytes.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { maxRememberedTokens, maxTokenLength } from "../runtime/limits.ts";
+import { type AuthConfig, refuseIfClosed } from "./config.ts";
 import { fullGrant, type Grant } from "./grant.ts";
 import { type HmacKey, hmacKey, verifyToken } from "./token.ts";
 
@@ -10,13 +10,13 @@ const openGrant = fullGrant("open");
 
 /** Tells who asks. Verified bearers are remembered until they end, so that a hot path verifies nothing. */
 export class Authenticator {
-  readonly #config: HttpConfig;
+  readonly #config: AuthConfig;
   readonly #clock: Clock;
   readonly #remembered = new Map<string, Grant>();
   #keys: readonly HmacKey[] | undefined;
   #tags: readonly ArrayBuffer[] = [];
 
-  constructor(config: HttpConfig, clock: Clock) {
+  constructor(config: AuthConfig, clock: Clock) {
     this.#config = config;
     this.#clock = clock;
   }
@@ -29,9 +29,14 @@ export class Authenticator {
     if (this.#config.open) return openGrant;
     refuseIfClosed(this.#config);
     if (authorization === null) throw new WarpError("token_missing", "send Authorization: Bearer <token>");
-    const match = /^Bearer +([^\s]+)$/i.exec(authorization);
-    const bearer = match?.[1];
-    if (bearer === undefined || bearer.length > maxTokenLength) {
+    return this.admit(/^Bearer +([^\s]+)$/i.exec(authorization)?.[1] ?? "");
+  }
+
+  /** The grant of a bearer: the secret or a token. As {@link authenticate}. */
+  admit(bearer: string): Grant | Promise<Grant> {
+    if (this.#config.open) return openGrant;
+    refuseIfClosed(this.#config);
+    if (bearer === "" || bearer.length > maxTokenLength) {
       throw new WarpError(
         "token_invalid",
         `Authorization must be Bearer and a token of at most ${maxTokenLength} characters`,

@@ -1,4 +1,4 @@
-import { WarpError } from "../../errors.ts";
+import { WarpError } from "../errors.ts";
 
 /** What a token may allow. `admin` includes all others and the administration of spaces, registrations and tokens. */
 export const verbs = ["read", "write", "delete", "invalidate", "lock", "metrics", "admin"] as const;

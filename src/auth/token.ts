@@ -1,6 +1,6 @@
-import { WarpError } from "../../errors.ts";
-import { fromBase64Url, fromUtf8, toBase64Url, utf8 } from "../../runtime/bytes.ts";
-import { maxTokenScopes, tokenSkewMs } from "../../runtime/limits.ts";
+import { WarpError } from "../errors.ts";
+import { fromBase64Url, fromUtf8, toBase64Url, utf8 } from "../runtime/bytes.ts";
+import { maxTokenScopes, tokenSkewMs } from "../runtime/limits.ts";
 import { type Grant, type Verb, verbs } from "./grant.ts";
 
 /** What a token says. `exp` and `iat` are Unix seconds (RFC 7519). */
