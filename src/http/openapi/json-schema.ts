@@ -1,5 +1,6 @@
 import { type ConversionConfig, type JsonSchema, toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
+import { words } from "./words/index.ts";
 
 /** The bounds that a check names, if it has any. */
 function boundsOf(requirement: unknown): { readonly minimum: number; readonly maximum: number } | undefined {
@@ -30,6 +31,10 @@ export function jsonSchemaOf(schema: v.GenericSchema): JsonSchema {
     errorMode: "ignore",
     overrideAction,
   });
+  for (const [name, description] of Object.entries(words.get(schema) ?? {})) {
+    const member = rest.properties?.[name];
+    if (typeof member === "object") member.description = description;
+  }
   return rest;
 }
 

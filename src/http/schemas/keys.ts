@@ -11,47 +11,25 @@ const time = v.pipe(
     "must be a time in ISO 8601 with its zone, such as 2026-11-22T10:00:00Z, or in Unix ms",
   ),
   v.transform((text) => parseTime(text) ?? 0),
-  v.description("Reads the version that was present then: ISO 8601 with its zone, or Unix ms."),
 );
 
 /** The query of `GET /v1/{space}/keys/{key}`. */
 export const getKeyQuery = v.strictObject({
-  version: v.optional(
-    v.pipe(integerText(1, Number.MAX_SAFE_INTEGER), v.description("Reads this kept version.")),
-  ),
+  version: v.optional(integerText(1, Number.MAX_SAFE_INTEGER)),
   at: v.optional(time),
-  allowStale: v.optional(
-    v.pipe(booleanText, v.description("Takes a copy in its grace at once; the answer is marked stale.")),
-  ),
+  allowStale: v.optional(booleanText),
 });
 
 const written = {
-  expiresInMs: v.optional(
-    v.pipe(
-      integerText(minExpiresInMs, maxExpiresInMs),
-      v.description("Ends the value after this time; without it the value stays until it is deleted."),
-    ),
-  ),
-  tags: v.optional(
-    v.pipe(tagsText, v.description("Up to 16 tags, separated by commas: copies can be invalidated by them.")),
-  ),
-  lease: v.optional(
-    v.pipe(
-      v.string(),
-      v.description("Attaches the key to this live lease in the same commit; wants the verb `delete`, too."),
-    ),
-  ),
+  expiresInMs: v.optional(integerText(minExpiresInMs, maxExpiresInMs)),
+  tags: v.optional(tagsText),
+  lease: v.optional(v.string()),
 };
 
 /** The query of `PUT /v1/{space}/keys/{key}`. */
 export const putKeyQuery = v.strictObject({
   ...written,
-  replace: v.optional(
-    v.pipe(
-      booleanText,
-      v.description("Replaces the value also where the key's registration has a merge rule."),
-    ),
-  ),
+  replace: v.optional(booleanText),
 });
 
 /** The query of `POST /v1/{space}/keys/{key}`. */

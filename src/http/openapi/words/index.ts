@@ -1,0 +1,16 @@
+import type * as v from "valibot";
+import type { Words } from "../words.ts";
+import { keyWords } from "./keys.ts";
+import { leaseWords } from "./leases.ts";
+import { lockWords } from "./locks.ts";
+import { operationWords } from "./operations.ts";
+import { registrationWords } from "./registrations.ts";
+
+/** The words about each schema's members. */
+export const words: ReadonlyMap<v.GenericSchema, Words> = new Map([
+  ...keyWords,
+  ...leaseWords,
+  ...lockWords,
+  ...operationWords,
+  ...registrationWords,
+]);
