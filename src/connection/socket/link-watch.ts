@@ -20,6 +20,8 @@ export class LinkWatch {
   #hasBegun = false;
   /** Frames without a number are for it, too. */
   #isLive = false;
+  /** Since it was cut no session has taken it up. */
+  #wasCut = false;
 
   constructor(shard: number, filter: WatchFilter, start: WatchStart, listener: ShardWatchListener) {
     this.filter = filter;
@@ -52,6 +54,7 @@ export class LinkWatch {
   /** Its session has ended, or it is paused. */
   cut(standing: "cut" | "behind" = "cut"): void {
     this.#isLive = false;
+    this.#wasCut = true;
     this.listener.stands?.(standing);
   }
 
@@ -62,6 +65,9 @@ export class LinkWatch {
 
   on({ epoch, revision, live }: Extract<WatchServerFrame, { t: "on" }>): void {
     const place = { epoch, revision };
+    // Said only now: until here more of them may have passed it by.
+    if (this.#wasCut) this.missed();
+    this.#wasCut = false;
     // What comes before it is live moves its place by itself.
     if (live === undefined && this.#start === "snapshot" && this.#place === undefined) return;
     this.#moved(place);

@@ -50,8 +50,6 @@ export class LinkWatches {
       pause: () => this.#pause(watch),
       resume: () => {
         if (!this.#paused.delete(watch)) return;
-        // What the log does not keep has gone by.
-        watch.missed();
         this.#begin(watch);
       },
       end: () => {
@@ -72,10 +70,7 @@ export class LinkWatches {
     // An attempt that came to nothing took nothing from them.
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    for (const watch of this.#watches.values()) {
-      watch.missed();
-      watch.cut();
-    }
+    for (const watch of this.#watches.values()) watch.cut();
   }
 
   /** They can't go on: the shard refuses them all. */
