@@ -19,7 +19,7 @@ export class ShardDoor {
     if (caller === undefined || request.headers.get("Upgrade") !== "websocket") {
       return new Response("this object takes sockets from its Worker only\n", { status: 400 });
     }
-    const { socket, response } = this.#sockets.open(wireProtocols.json);
+    const { socket, response } = this.#sockets.open(wireProtocols[caller.codec ?? "json"]);
     this.#hub.accept(socket, caller);
     return response;
   }

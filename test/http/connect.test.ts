@@ -61,7 +61,7 @@ describe("GET /v1/{space}/connect", () => {
     const offer = (item: string) => ({ ...upgrade, "Sec-WebSocket-Protocol": `warp.v1.json, ${item}` });
     const connect = (item: string) => call("GET", "/v1/app/connect", { bearer: null, headers: offer(item) });
     expect(authProtocol(odd)).toMatch(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/);
-    expect(readOffer(`warp.v1.json,${authProtocol(odd)}`)).toEqual({ json: true, token: odd });
+    expect(readOffer(`warp.v1.json,${authProtocol(odd)}`)).toEqual({ codec: "json", token: odd });
     const wrong = await problemOf(await connect(authProtocol("another secret, wrong")));
     expect(wrong.code).toBe("token_invalid");
     expect((await problemOf(await connect("warp.auth.%zz"))).code).toBe("token_missing");

@@ -1,7 +1,8 @@
 import { resolveSettings } from "../../src/core/policy.ts";
 import type { Caller } from "../../src/protocol/wire/caller.ts";
-import { decodeServerFrame, encodeFrame } from "../../src/protocol/wire/codec.ts";
+import { type FrameCodec, jsonFrames } from "../../src/protocol/wire/frame-codec.ts";
 import type { ClientFrame, ServerFrame } from "../../src/protocol/wire/frames.ts";
+import { msgpackCodec } from "../../src/protocol/wire/msgpack/msgpack-codec.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
 import { Hub, type HubOptions } from "../../src/shard/hub/hub.ts";
 import type { HubSocket } from "../../src/shard/hub/hub-socket.ts";
@@ -21,23 +22,27 @@ export class TestSocket implements HubSocket {
   #marks: number[] = [];
   lastBeatMs: number | undefined;
   readonly frames: ServerFrame[] = [];
-  /** The text of each frame. */
+  /** The text of each frame, or its bytes. */
   readonly sent: string[] = [];
+  readonly packed: Uint8Array[] = [];
   /** Times at which the frames came. */
   readonly times: number[] = [];
   closedWith: { readonly code: number; readonly reason: string } | undefined;
+  readonly codec: FrameCodec;
   readonly #clock: { now(): number };
 
-  constructor(clock: { now(): number }) {
+  constructor(clock: { now(): number }, codec = jsonFrames) {
     this.#clock = clock;
+    this.codec = codec;
   }
 
-  send(data: string): void {
+  send(data: string | Uint8Array): void {
     if (this.closedWith !== undefined) return;
-    const frame = decodeServerFrame(data);
+    const frame = this.codec.decode(data);
     if (frame === undefined) throw new Error(`the hub sent ${data}`);
     this.frames.push(frame);
-    this.sent.push(data);
+    if (typeof data === "string") this.sent.push(data);
+    else this.packed.push(data);
     this.times.push(this.#clock.now());
     this.heard(frame);
     if (frame.t === "mark") this.#marks.push(frame.n);
@@ -125,9 +130,9 @@ export class HubBed {
 
   /** Opens a socket. */
   open(caller: Partial<Caller> = {}): TestSocket {
-    const socket = new TestSocket(this.clock);
+    const socket = new TestSocket(this.clock, caller.codec === undefined ? jsonFrames : msgpackCodec);
     this.sockets.push(socket);
-    socket.answer = (n) => void this.hub.message(socket, encodeFrame({ t: "seen", n }));
+    socket.answer = (n) => void this.hub.message(socket, socket.codec.encode({ t: "seen", n }));
     this.hub.accept(socket, {
       space: "test",
       shard: 0,
@@ -143,7 +148,8 @@ export class HubBed {
 
   /** Sends a frame, or text as it is, and lets all happen that needs no time. */
   async say(socket: TestSocket, frame: ClientFrame | string | Uint8Array): Promise<void> {
-    const data = typeof frame === "string" || frame instanceof Uint8Array ? frame : encodeFrame(frame);
+    const data =
+      typeof frame === "string" || frame instanceof Uint8Array ? frame : socket.codec.encode(frame);
     void this.hub.message(socket, data);
     await this.clock.settle();
   }

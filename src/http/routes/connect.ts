@@ -21,13 +21,13 @@ async function connect(call: Call): Promise<Response> {
       details: { header: "Upgrade" },
     });
   }
-  if (!readOffer(request.headers.get("Sec-WebSocket-Protocol")).json) {
-    throw new WarpError("protocol_mismatch", `offer the subprotocol ${wireProtocols.json}`, {
-      details: { header: "Sec-WebSocket-Protocol" },
-    });
+  const { codec } = readOffer(request.headers.get("Sec-WebSocket-Protocol"));
+  if (codec === undefined) {
+    const offer = `offer the subprotocol ${wireProtocols.json} or ${wireProtocols.msgpack}`;
+    throw new WarpError("protocol_mismatch", offer, { details: { header: "Sec-WebSocket-Protocol" } });
   }
   if (deployment.connect === undefined) throw new WarpError("unsupported", "this host opens no sockets");
-  const response = await deployment.connect(caller);
+  const response = await deployment.connect(codec === "json" ? caller : { ...caller, codec });
   // The headers of a socket's answer are the handshake's: nothing is added to them.
   call.stamp({});
   return response;

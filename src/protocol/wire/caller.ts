@@ -26,6 +26,8 @@ export interface Caller {
   readonly isAdmin: boolean;
   /** When its rights end, in Unix ms; absent: never. */
   readonly expiresAtMs?: number;
+  /** How the frames of its socket are written; absent: as JSON. */
+  readonly codec?: "msgpack";
   /** Where its request came from. */
   readonly zone?: string;
 }

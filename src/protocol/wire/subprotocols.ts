@@ -11,17 +11,22 @@ export function authProtocol(token: string): string {
 
 /** What a client offers in `Sec-WebSocket-Protocol`. */
 export interface Offer {
-  /** Whether `warp.v1.json` is among it. */
-  readonly json: boolean;
+  /** How frames are to be written: the first of the subprotocols that we know; undefined: none. */
+  readonly codec: "json" | "msgpack" | undefined;
   /** The token in it; undefined: none that can be read. */
   readonly token: string | undefined;
 }
+
+const codecs: ReadonlyMap<string, "json" | "msgpack"> = new Map([
+  [wireProtocols.json, "json"],
+  [wireProtocols.msgpack, "msgpack"],
+]);
 
 export function readOffer(header: string | null): Offer {
   const items = (header ?? "").split(",").map((item) => item.trim());
   const auth = items.find((item) => item.startsWith(wireProtocols.auth));
   return {
-    json: items.includes(wireProtocols.json),
+    codec: items.map((item) => codecs.get(item)).find((codec) => codec !== undefined),
     token: auth === undefined ? undefined : decoded(auth.slice(wireProtocols.auth.length)),
   };
 }

@@ -1,8 +1,9 @@
-import { encodeFrame } from "../../protocol/wire/codec.ts";
+import { encodeFrame } from "../../protocol/wire/json.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { maxPushLag, maxSilentRevisions } from "../../runtime/limits.ts";
 import type { LogPage, LogPosition, PublishedLog } from "../published-log.ts";
 import type { Session } from "./session.ts";
+import { SharedFrame } from "./session-codec.ts";
 
 /** What a {@link Feed} is made of. */
 export interface FeedOptions {
@@ -14,10 +15,10 @@ export interface FeedOptions {
   readonly clock: Clock;
 }
 
-/** A page of the log, encoded once for all sessions; without text where it has no entries. */
+/** A page of the log, encoded once for all sessions; without a frame where it has no entries. */
 interface Encoded {
   readonly to: number;
-  readonly text: string | undefined;
+  readonly frame: SharedFrame | undefined;
 }
 
 /**
@@ -69,11 +70,11 @@ export class Feed {
         this.#gap(session, head, "compacted");
         return;
       }
-      if (page.text === undefined) {
+      if (page.frame === undefined) {
         this.#skip(session, { epoch: head.epoch, revision: page.to });
         return;
       }
-      session.push(page.text);
+      session.push(page.frame);
       session.position = { epoch: head.epoch, revision: page.to };
     }
   }
@@ -86,7 +87,7 @@ export class Feed {
   /** Whether nothing has happened since that it would have to be told: revisions were taken without an entry. */
   #isQuiet(session: Session, pages: Map<number, Encoded | undefined>): boolean {
     const page = this.#page(session.position, pages);
-    return page !== undefined && page.text === undefined;
+    return page !== undefined && page.frame === undefined;
   }
 
   /** Revisions without an entry are passed over in silence: the next entry tells of them. Only now and then a position is said, so that it does not fall too far behind. */
@@ -104,8 +105,11 @@ export class Feed {
   #encode(after: number, epoch: string): Encoded | undefined {
     const page: LogPage | undefined = this.#options.log.page(after);
     if (page === undefined) return undefined;
-    if (page.changes.length === 0) return { to: page.to, text: undefined };
+    if (page.changes.length === 0) return { to: page.to, frame: undefined };
     const es = page.changes.map(({ revision, kind, key }) => [revision, kind, key] as const);
-    return { to: page.to, text: encodeFrame({ t: "ev", epoch, after, to: page.to, es }) };
+    return {
+      to: page.to,
+      frame: new SharedFrame(encodeFrame({ t: "ev", epoch, after, to: page.to, es })),
+    };
   }
 }

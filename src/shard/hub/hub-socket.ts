@@ -23,6 +23,8 @@ export interface SessionRecord {
   readonly session: string;
   readonly openedAtMs: number;
   readonly caller: Caller;
+  /** How its frames are written; absent: as JSON. */
+  readonly codec?: "msgpack";
   /** Undefined before `hello`. */
   readonly said: Introduction | undefined;
   /** Up to where entries were pushed, or a little more by now. */
@@ -45,7 +47,18 @@ export interface WatchRecord {
 
 /** The record of a session that begins. */
 export function newRecord(session: string, caller: Caller, openedAtMs: number): SessionRecord {
-  return { format: 1, session, openedAtMs, caller, said: undefined, epoch: "", revision: 0, inv: 0 };
+  const { codec } = caller;
+  const begun = {
+    format: 1,
+    session,
+    openedAtMs,
+    caller,
+    said: undefined,
+    epoch: "",
+    revision: 0,
+    inv: 0,
+  } as const;
+  return codec === undefined ? begun : { ...begun, codec };
 }
 
 /** The record in an attachment; undefined where there is none that this version can read. */

@@ -1,6 +1,5 @@
 import { WarpError } from "../../errors.ts";
 import { type Caller, isWatcher } from "../../protocol/wire/caller.ts";
-import { decodeClientFrame } from "../../protocol/wire/codec.ts";
 import { closeCodes } from "../../protocol/wire/frames.ts";
 import { randomHex } from "../../runtime/ids.ts";
 import { helloTimeoutMs } from "../../runtime/limits.ts";
@@ -106,7 +105,7 @@ export class Hub implements Members, DueSource {
       return;
     }
     try {
-      await this.#conversation.handle(session, decodeClientFrame(data));
+      await this.#conversation.handle(session, session.codec.decode(data));
     } catch (error) {
       const told = WarpError.from(error, "internal", "the shard failed");
       if (told.code === "internal") this.#options.report(error);

@@ -1,9 +1,9 @@
-import { encodeFrame } from "../../protocol/wire/codec.ts";
 import type { ServerFrame } from "../../protocol/wire/frames.ts";
 import { maxFrameBytes, slowBytes } from "../../runtime/limits.ts";
 import type { LogPosition } from "../published-log.ts";
 import type { HubSocket, Introduction, SessionRecord, WatchRecord } from "./hub-socket.ts";
 import { Outflow } from "./outflow.ts";
+import { codecOf, type SessionCodec, SharedFrame } from "./session-codec.ts";
 
 /** How far behind its position the record of a session may be: entries, and ms. */
 const keepEntries = 1_000;
@@ -29,6 +29,8 @@ export class Session {
   stopWaiting: (() => void) | undefined;
   /** Settles when `welcome` is sent, where that takes time; frames that come meanwhile wait for it. */
   greeting: Promise<void> | undefined;
+  /** How its frames are written, from its opening to its end. */
+  readonly codec: SessionCodec;
   readonly #outflow = new Outflow();
   #keptAtMs: number;
   #keptWatchAtMs: number;
@@ -37,6 +39,7 @@ export class Session {
     this.id = record.session;
     this.socket = socket;
     this.#record = record;
+    this.codec = codecOf(record.codec);
     this.position = { epoch: record.epoch, revision: record.revision };
     this.heardAtMs = nowMs;
     this.#keptAtMs = nowMs;
@@ -91,18 +94,18 @@ export class Session {
   }
 
   send(frame: ServerFrame): void {
-    this.#transmit(encodeFrame(frame), false);
+    this.#transmit(this.codec.encode(frame), false);
   }
 
-  /** Sends log entries that were encoded before. */
-  push(text: string): void {
-    this.#transmit(text, true);
+  /** Sends what was made as text: log entries above all. */
+  push(frame: string | SharedFrame): void {
+    this.#transmit(this.codec.encoded(typeof frame === "string" ? new SharedFrame(frame) : frame), true);
   }
 
-  #transmit(text: string, isPush: boolean): void {
-    this.socket.send(text);
-    const mark = this.#outflow.sent(text.length, isPush);
-    if (mark !== undefined) this.socket.send(encodeFrame({ t: "mark", n: mark }));
+  #transmit(data: string | Uint8Array, isPush: boolean): void {
+    this.socket.send(data);
+    const mark = this.#outflow.sent(data.length, isPush);
+    if (mark !== undefined) this.socket.send(this.codec.encode({ t: "mark", n: mark }));
   }
 
   /** A mark has come back; gives whether it says anything. */

@@ -1,5 +1,5 @@
 import { compareKeys } from "../../../protocol/key.ts";
-import { encodeFrame } from "../../../protocol/wire/codec.ts";
+import { encodeFrame } from "../../../protocol/wire/json.ts";
 import type { WireState } from "../../../protocol/wire/watch-frames.ts";
 import { toBase64 } from "../../../runtime/bytes.ts";
 import type { LogPosition } from "../../published-log.ts";
@@ -9,7 +9,7 @@ import type { Session } from "../session.ts";
 import type { Concern } from "./filter-index.ts";
 import { eventsFrame, type Selection } from "./filter-set.ts";
 import type { Subscription } from "./subscription.ts";
-import { framed, type Shared, type WatchFeed } from "./watch-feed.ts";
+import { frameOf, type Shared, type WatchFeed } from "./watch-feed.ts";
 import type { Watcher } from "./watcher.ts";
 
 /** What a {@link CatchUp} is made of. */
@@ -100,8 +100,8 @@ export class CatchUp {
       return true;
     }
     const selection = watcher.setOf(subscription).select(page, revision);
-    const { to, text } = framed(subscription.id, head.epoch, revision, selection);
-    if (text !== undefined) session.push(text);
+    const { to, frame } = frameOf(subscription.id, head.epoch, revision, selection);
+    if (frame !== undefined) session.push(frame);
     subscription.at = { epoch: head.epoch, revision: to };
     return true;
   }

@@ -4,6 +4,7 @@ import type { LogPosition } from "../../published-log.ts";
 import { unwrittenEpoch } from "../../read-calls.ts";
 import type { WatchSource } from "../../watch-source.ts";
 import type { Session } from "../session.ts";
+import { SharedFrame } from "../session-codec.ts";
 import { eventsFrame, type Selection } from "./filter-set.ts";
 import type { Subscription } from "./subscription.ts";
 import { WatchPage } from "./watch-page.ts";
@@ -17,6 +18,12 @@ export interface WatchFeedOptions {
   readonly elapsed: Clock;
 }
 
+/** A selection as a frame; without one where there is nothing. */
+interface Framed {
+  readonly to: number;
+  readonly frame: SharedFrame | undefined;
+}
+
 /** Pages and frames that were made for one session and may serve the next. */
 export class Shared {
   readonly pages: WatchPage[] = [];
@@ -28,12 +35,6 @@ export class Shared {
     this.#frames.set(revision, known);
     return known;
   }
-}
-
-/** How far a frame reaches; without text where there is nothing to tell. */
-interface Framed {
-  readonly to: number;
-  readonly text: string | undefined;
 }
 
 /**
@@ -68,20 +69,20 @@ export class WatchFeed {
       }
       const { revision } = watcher.at;
       const frames = shared.framesAfter(revision);
-      let frame = frames.get(set.key);
-      if (frame === undefined) {
+      let framed = frames.get(set.key);
+      if (framed === undefined) {
         const page = this.page(revision, head.revision, shared);
         if (page === "later") return;
         if (page === undefined) {
           this.gapAll(watcher, head, "compacted");
           return;
         }
-        frame = framed(undefined, head.epoch, revision, set.select(page, revision));
-        frames.set(set.key, frame);
+        framed = frameOf(undefined, head.epoch, revision, set.select(page, revision));
+        frames.set(set.key, framed);
       }
-      watcher.at = { epoch: head.epoch, revision: frame.to };
-      if (frame.text !== undefined) {
-        session.push(frame.text);
+      watcher.at = { epoch: head.epoch, revision: framed.to };
+      if (framed.frame !== undefined) {
+        session.push(framed.frame);
         watcher.told = watcher.at;
         watcher.toldAtMs = elapsed.now();
       }
@@ -154,7 +155,8 @@ export class WatchFeed {
 }
 
 /** A selection as a frame. */
-export function framed(id: number | undefined, epoch: string, after: number, selection: Selection): Framed {
+export function frameOf(id: number | undefined, epoch: string, after: number, selection: Selection): Framed {
   const { to, texts } = selection;
-  return { to, text: texts.length === 0 ? undefined : eventsFrame(id, epoch, after, selection) };
+  if (texts.length === 0) return { to, frame: undefined };
+  return { to, frame: new SharedFrame(eventsFrame(id, epoch, after, selection)) };
 }

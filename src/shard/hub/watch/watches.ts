@@ -11,6 +11,7 @@ import type { WatchSource } from "../../watch-source.ts";
 import type { HubWatching } from "../hub-options.ts";
 import { checkWatch } from "../rights.ts";
 import type { Session } from "../session.ts";
+import { SharedFrame } from "../session-codec.ts";
 import { CatchUp } from "./catch-up.ts";
 import { Subscription } from "./subscription.ts";
 import { Shared, WatchFeed } from "./watch-feed.ts";
@@ -106,7 +107,7 @@ export class Watches {
     const kind = isPrefix ? "publishPrefix" : "publish";
     const key = isPrefix ? target.prefix : target.key;
     const shared = new Shared();
-    let text: string | undefined;
+    let frame: SharedFrame | undefined;
     for (const watcher of this.#watchers.values()) {
       const { session } = watcher;
       if (!watcher.all.wants({ kind, key })) continue;
@@ -114,11 +115,9 @@ export class Watches {
       if (session.isSlow && session.slowSinceMs === undefined) this.#options.slow(session);
       if (session.slowSinceMs !== undefined) watcher.missed++;
       else {
-        text ??= JSON.stringify({
-          t: "msg",
-          es: [[kind, key, payload.contentType, toBase64(payload.bytes)]],
-        });
-        session.push(text);
+        const es = [[kind, key, payload.contentType, toBase64(payload.bytes)]];
+        frame ??= new SharedFrame(JSON.stringify({ t: "msg", es }));
+        session.push(frame);
       }
     }
   }
