@@ -55,6 +55,19 @@ describe("GET /v1/{space}/connect", () => {
     ]);
   });
 
+  it("the first of the offered subprotocols that it knows says how frames are written", async () => {
+    const { call, callers } = bed();
+    for (const offer of [
+      "warp.v1.msgpack",
+      "warp.v2, warp.v1.msgpack,warp.v1.json",
+      "warp.v1.json, warp.v1.msgpack",
+    ]) {
+      const headers = { ...upgrade, "Sec-WebSocket-Protocol": offer };
+      expect((await call("GET", "/v1/app/connect", { headers })).status).toBe(200);
+    }
+    expect(callers.map(({ codec }) => codec)).toEqual(["msgpack", "msgpack", undefined]);
+  });
+
   it("SE2 takes the token from the subprotocols where there is no header, any secret included", async () => {
     const odd = 'a,b "c"(d)/e%f;g=h{}';
     const { call, callers } = bed({ secrets: [odd] });
