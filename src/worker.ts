@@ -12,7 +12,7 @@ import { noReference, type ReferenceSource } from "./http/reference.ts";
 import { routes } from "./http/routes/index.ts";
 import { meterName, parseMetricsInterval } from "./metrics/config.ts";
 import { IsolateMetrics } from "./metrics/isolate-metrics.ts";
-import { connectShard } from "./objects/connect.ts";
+import { connectShard, redeemToken } from "./objects/connect.ts";
 import type { WarpShardEnv } from "./objects/warp-shard.ts";
 import {
   workersBackground,
@@ -69,6 +69,10 @@ function createEdge(env: Env): ReturnType<typeof createApp> {
     // An object that goes away while the socket is opened is unavailable: nodes try again.
     connect: (caller) =>
       connectShard(env.SHARDS, caller).catch((error: unknown) => {
+        throw rpcFault(error);
+      }),
+    redeem: (request) =>
+      redeemToken(env.SHARDS, request).catch((error: unknown) => {
         throw rpcFault(error);
       }),
     ...(env.ASSETS && { reference: referenceIn(env.ASSETS) }),

@@ -36,19 +36,33 @@ export class Authenticator {
   admit(bearer: string): Grant | Promise<Grant> {
     if (this.#config.open) return openGrant;
     refuseIfClosed(this.#config);
-    if (bearer === "" || bearer.length > maxTokenLength) {
-      throw new WarpError(
-        "token_invalid",
-        `Authorization must be Bearer and a token of at most ${maxTokenLength} characters`,
-      );
+    const known = this.#known(bearer);
+    return known ?? this.#verify(bearer);
+  }
+
+  /**
+   * The grant of a token for one use, which `redeem` is to spend. Rejects as {@link authenticate}, with `token_invalid` for any other token, the secret
+   * included: it would stand in logs.
+   */
+  async admitOnce(token: string, redeem: (id: string, grant: Grant) => Promise<boolean>): Promise<Grant> {
+    if (this.#config.open) return openGrant;
+    refuseIfClosed(this.#config);
+    checkLength(token);
+    const grant = await verifyToken(token, await this.#load(), this.#clock.now());
+    const { onceId } = grant;
+    if (onceId === undefined) {
+      throw new WarpError("token_invalid", "a query takes tokens for one use only: see POST /tokens");
     }
+    if (await redeem(onceId, grant)) return grant;
+    throw new WarpError("token_invalid", "the token was good for one use and is spent");
+  }
+
+  #known(bearer: string): Grant | undefined {
+    checkLength(bearer);
     const known = this.#remembered.get(bearer);
-    if (known !== undefined) {
-      if (known.expiresAtMs > this.#clock.now()) return known;
-      this.#remembered.delete(bearer);
-      throw new WarpError("token_expired", "the token has expired");
-    }
-    return this.#verify(bearer);
+    if (known === undefined || known.expiresAtMs > this.#clock.now()) return known;
+    this.#remembered.delete(bearer);
+    throw new WarpError("token_expired", "the token has expired");
   }
 
   /** The key that signs: the newest secret's. Throws `unsupported` where there is none. */
@@ -69,6 +83,9 @@ export class Authenticator {
       if (tag !== undefined && (await crypto.subtle.verify("HMAC", key, tag, utf8(bearer)))) isSecret = true;
     }
     const grant = isSecret ? fullGrant("admin") : await verifyToken(bearer, keys, this.#clock.now());
+    if (grant.onceId !== undefined) {
+      throw new WarpError("token_invalid", "the token is good for one use, as ?token= of a stream");
+    }
     this.#remember(bearer, grant);
     return grant;
   }
@@ -96,4 +113,12 @@ export class Authenticator {
     this.#keys = keys;
     return keys;
   }
+}
+
+function checkLength(bearer: string): void {
+  if (bearer !== "" && bearer.length <= maxTokenLength) return;
+  throw new WarpError(
+    "token_invalid",
+    `Authorization must be Bearer and a token of at most ${maxTokenLength} characters`,
+  );
 }

@@ -15,6 +15,8 @@ export interface Grant {
   readonly verbs: readonly Verb[];
   /** Unix ms; `Infinity` for a secret. */
   readonly expiresAtMs: number;
+  /** The id of a token that is good for one use; absent: it may be used until it ends. */
+  readonly onceId?: string;
 }
 
 /** A grant of everything. */

@@ -1,6 +1,6 @@
 import { WarpError } from "../errors.ts";
 import { fromBase64Url, fromUtf8, toBase64Url, utf8 } from "../runtime/bytes.ts";
-import { maxTokenScopes, tokenSkewMs } from "../runtime/limits.ts";
+import { maxOnceTokenTtlMs, maxTokenScopes, tokenSkewMs } from "../runtime/limits.ts";
 import { type Grant, type Verb, verbs } from "./grant.ts";
 
 /** What a token says. `exp` and `iat` are Unix seconds (RFC 7519). */
@@ -9,6 +9,8 @@ export interface Claims extends Pick<Grant, "spaces" | "prefixes" | "verbs"> {
   readonly exp: number;
   readonly iat: number;
   readonly jti: string;
+  /** Good for one use, in the query of a stream, and nothing else. */
+  readonly use?: "once";
 }
 
 const header = toBase64Url(utf8('{"alg":"HS256","typ":"JWT"}'));
@@ -106,7 +108,20 @@ function readClaims(claims: Record<string, unknown>, nowMs: number): Grant {
     }
   }
   if (expiresAtMs <= nowMs) throw new WarpError("token_expired", "the token has expired");
-  return { subject: sub, spaces, prefixes, verbs: granted as readonly Verb[], expiresAtMs };
+  const grant = { subject: sub, spaces, prefixes, verbs: granted as readonly Verb[], expiresAtMs };
+  const onceId = readOnce(claims, expiresAtMs - nowMs);
+  return onceId === undefined ? grant : { ...grant, onceId };
+}
+
+/** The id of a token for one use. It is short-lived: what was spent is remembered until it ends. */
+function readOnce({ use, jti }: Record<string, unknown>, leftMs: number): string | undefined {
+  if (use === undefined) return undefined;
+  if (use !== "once") throw invalid('"use" takes "once"');
+  if (typeof jti !== "string" || !/^[\x21-\x7e]{8,128}$/.test(jti)) {
+    throw invalid('"jti" must be 8 to 128 printable characters where "use" is "once"');
+  }
+  if (leftMs > maxOnceTokenTtlMs + tokenSkewMs) throw invalid('it lives too long for "use": "once"');
+  return jti;
 }
 
 const reserved: ReadonlySet<string> = new Set(["admin", "open"]);

@@ -3,35 +3,17 @@ import { HonoBase } from "hono/hono-base";
 import type { H, RouterRoute } from "hono/types";
 import { Authenticator } from "../auth/authenticator.ts";
 import { refuseIfClosed } from "../auth/config.ts";
-import { allowsSpace, requireVerb } from "../auth/grant.ts";
 import { WarpError } from "../errors.ts";
 import { randomHex } from "../runtime/ids.ts";
+import { authorize } from "./authorize.ts";
 import { Call } from "./call.ts";
 import type { Deployment } from "./deployment.ts";
 import { Guard } from "./guard.ts";
 import { errorData, problemResponse } from "./problem.ts";
-import { type Access, type Route, refuseQuery } from "./route.ts";
+import { type Guarded, type Route, refuseQuery } from "./route.ts";
 import { RouteTable } from "./router.ts";
-import { asksLater } from "./routes/connect.ts";
 import { routes } from "./routes/index.ts";
 import { parseTarget, rawPath } from "./target.ts";
-
-/** Throws unless the caller may use a route of this kind. */
-async function authorize(call: Call, access: Access): Promise<void> {
-  if (access === "public") return;
-  if (access === "socket" && asksLater(call)) {
-    refuseIfClosed(call.deployment.config);
-    return;
-  }
-  const found = call.authenticator.authenticate(call.authorization);
-  const grant = found instanceof Promise ? await found : found;
-  call.grant = grant;
-  if (access === "caller") return;
-  if (!allowsSpace(grant, call.space)) {
-    throw new WarpError("forbidden", "the space lies outside the token's spaces");
-  }
-  if (access !== "space" && access !== "socket") requireVerb(grant, access);
-}
 
 const requestIdForm = /^[A-Za-z0-9._-]{1,64}$/;
 
@@ -56,13 +38,13 @@ export function createApp(deployment: Deployment): HonoBase {
   const answer = async (
     request: Request,
     path: string,
-    access: Access,
+    route: Guarded,
     work: (call: Call) => Response | Promise<Response>,
   ): Promise<Response> => {
     const { metrics, clock } = deployment;
-    if (metrics === undefined) return await reply(request, path, access, work);
+    if (metrics === undefined) return await reply(request, path, route, work);
     const begunAtMs = clock.now();
-    const response = await reply(request, path, access, work);
+    const response = await reply(request, path, route, work);
     const { method } = request;
     metrics.observe({ route: path, method, status: response.status, durationMs: clock.now() - begunAtMs });
     return response;
@@ -71,7 +53,7 @@ export function createApp(deployment: Deployment): HonoBase {
   const reply = async (
     request: Request,
     path: string,
-    access: Access,
+    route: Guarded,
     work: (call: Call) => Response | Promise<Response>,
   ): Promise<Response> => {
     const guarded = path !== "/healthz" && path !== "/readyz";
@@ -88,7 +70,7 @@ export function createApp(deployment: Deployment): HonoBase {
         call.requestId = given;
       }
       if (guarded) guard.check(target.authority, request.headers.get("Host"), origin);
-      await authorize(call, access);
+      await authorize(call, route);
       response = await work(call);
       if (call.stamped) return response;
     } catch (error) {
@@ -112,13 +94,13 @@ export function createApp(deployment: Deployment): HonoBase {
       if (route.query === undefined) refuseQuery(call);
       return route.run(call);
     };
-    app.on(route.method, route.path, (c: Context) => answer(c.req.raw, route.path, route.access, work));
+    app.on(route.method, route.path, (c: Context) => answer(c.req.raw, route.path, route, work));
   };
   for (const route of routes) add(route);
 
   app.notFound((c) => {
     const { raw } = c.req;
-    return answer(raw, "", "public", (call) => {
+    return answer(raw, "", { access: "public" }, (call) => {
       const methods = router.methodsOf(call.target.path);
       const origin = raw.headers.get("Origin");
       if (raw.method === "OPTIONS" && methods.length > 0) {

@@ -8,6 +8,7 @@ import type { AnsweredRequest } from "../metrics/isolate-metrics.ts";
 import type { Format } from "../metrics/report.ts";
 import type { UsageReply } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
+import type { RedeemRequest } from "../protocol/tokens.ts";
 import type { Caller } from "../protocol/wire/caller.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
@@ -94,6 +95,8 @@ export interface Deployment {
   readonly log: HttpLog;
   /** Opens a socket at a shard, for a caller who may; the answer (101) carries it. Absent: `GET /v1/{space}/connect` is `unsupported`. */
   readonly connect?: (caller: Caller) => Promise<Response>;
+  /** Spends a token for one use; gives whether it was fresh. Absent: such tokens are `unsupported`. */
+  readonly redeem?: (request: RedeemRequest) => Promise<boolean>;
   /** The description of the routes. Absent: `GET /docs` and `GET /openapi.json` are `unsupported`. */
   readonly reference?: ReferenceSource;
   /** Absent: nothing is counted and `GET /metrics` is `unsupported`. */

@@ -10,13 +10,19 @@ import { shown } from "./target.ts";
  */
 export type Access = "public" | "caller" | "space" | "socket" | Verb;
 
+/** Who may use a route. */
+export interface Guarded {
+  readonly access: Access;
+  /** Whether a token for one use may stand in its query as `token`, for callers whose streams take no headers. */
+  readonly takesQueryToken?: true;
+}
+
 /** One route: what it is called by, who may, what it takes, what it does. Described once; routing, checks and documents read it. */
-export interface Route {
+export interface Route extends Guarded {
   readonly method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
   /** `{name}` is one segment, `{name+}` everything that follows, slashes included. */
   readonly path: string;
   readonly summary: string;
-  readonly access: Access;
   /** Parameters of the query; without it any parameter is refused. */
   readonly query?: v.GenericSchema;
   /** The JSON body. */

@@ -4,6 +4,7 @@ import { MergeRules } from "../merge/merge-rules.ts";
 import type { LeaseEndRequest, LeaseJoinRequest } from "../protocol/lease.ts";
 import type { RpcShardApi, ShardApi } from "../protocol/shard-api.ts";
 import { shardName } from "../protocol/space.ts";
+import type { RedeemRequest } from "../protocol/tokens.ts";
 import { each } from "../shard/each.ts";
 import type { Shard } from "../shard/shard.ts";
 import { openShard } from "./open-shard.ts";
@@ -170,6 +171,10 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardAp
 
   endLease(request: LeaseEndRequest) {
     return this.#metrics.after(this.#shard.leases.endLease(request));
+  }
+
+  redeem(request: RedeemRequest) {
+    return this.#metrics.after(this.#shard.tokens.redeem(request));
   }
 
   override async fetch(request: Request): Promise<Response> {

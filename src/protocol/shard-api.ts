@@ -13,6 +13,7 @@ import type { RegistrationSettings, StoredRegistration } from "./registration.ts
 import type { Resolution } from "./resolution.ts";
 import type { SpaceSettings } from "./space.ts";
 import type { KeptVersion, ListedKey, StoredEntry } from "./stored.ts";
+import type { TokenApi } from "./tokens.ts";
 import type { Transaction, TransactionVerdict } from "./transaction.ts";
 import type { WatchShardApi } from "./watch.ts";
 
@@ -261,7 +262,7 @@ export interface ShardApi extends LockShardApi, LeaseShardApi, WatchShardApi {
 export type Ended<Reply> = Reply | { readonly thrown: ErrorData };
 
 /** What a shard's object offers over RPC beside its calls: several of them in one message, each with an end of its own. */
-export interface RpcShardApi extends ShardApi, LeasePeerApi {
+export interface RpcShardApi extends ShardApi, LeasePeerApi, TokenApi {
   mutateMany(requests: readonly MutateRequest[]): Promise<readonly Ended<MutateReply | Refusal>[]>;
 }
 

@@ -68,6 +68,11 @@ export const migrations: readonly Migration[] = [
     // Subscriptions of sessions that have too many for the attachments of their sockets; JSON.
     sql.run("CREATE TABLE subscriptions (session TEXT PRIMARY KEY, records TEXT NOT NULL) WITHOUT ROWID");
   },
+  (sql) => {
+    // Ids of tokens for one use that were spent, until they end.
+    sql.run("CREATE TABLE spent_tokens (id TEXT PRIMARY KEY, ends_at INTEGER NOT NULL) WITHOUT ROWID");
+    sql.run("CREATE INDEX spent_tokens_end ON spent_tokens (ends_at)");
+  },
 ];
 
 /** The schema version of a database; 0 where nothing was ever written. Reads only. */
@@ -110,6 +115,7 @@ export function dropAll(sql: Sql): void {
       "intents",
       "fences",
       "subscriptions",
+      "spent_tokens",
       ...lockTables,
       ...leaseTables,
       "meta",

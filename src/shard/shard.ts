@@ -19,6 +19,7 @@ import { refuse } from "./refusal.ts";
 import { Residence } from "./residence.ts";
 import type { ShardOptions } from "./shard-options.ts";
 import { SpaceCalls } from "./space-calls.ts";
+import { SpentTokens } from "./spent-tokens.ts";
 import { Authority } from "./strong/authority.ts";
 import { Strong } from "./strong/strong.ts";
 import { Watching } from "./watching.ts";
@@ -48,8 +49,9 @@ export class Shard implements ShardApi {
   readonly #lockInstance: LockInstance;
   readonly #locks: LockCalls;
   readonly #lockReads: LockReads;
-  /** What other shards ask about leases is asked of it directly. */
+  /** What other shards ask about leases, and a Worker about tokens, is asked of them directly. */
   readonly leases: LeaseCalls;
+  readonly tokens: SpentTokens;
   /** What of the log may be told. */
   readonly published: PublishedLog;
   /** What those who watch are told, and what is kept of them. */
@@ -120,6 +122,7 @@ export class Shard implements ShardApi {
       path,
       this.leases.joins,
     );
+    this.tokens = new SpentTokens(options, residence, commit);
     const parts = { ...shared, authority, instance: lockInstance };
     this.#locks = new LockCalls(parts);
     this.#lockReads = new LockReads(parts);

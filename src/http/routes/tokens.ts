@@ -2,7 +2,7 @@ import { allowsKey, allowsVerb, coversSpace, type Grant, requireVerb } from "../
 import { signToken } from "../../auth/token.ts";
 import { WarpError } from "../../errors.ts";
 import { uuidv7 } from "../../runtime/ids.ts";
-import { defaultTokenTtlMs } from "../../runtime/limits.ts";
+import { defaultTokenTtlMs, maxOnceTokenTtlMs, minTokenTtlMs } from "../../runtime/limits.ts";
 import type { Call } from "../call.ts";
 import { json, type Route } from "../route.ts";
 import { tokenBody } from "../schemas/tokens.ts";
@@ -30,7 +30,14 @@ async function mintToken(call: Call): Promise<Response> {
   const body = await call.body(tokenBody);
   const key = await call.authenticator.signingKey();
   const now = clock.now();
-  const wanted = body.expiresInMs === undefined ? now + defaultTokenTtlMs : now + body.expiresInMs;
+  const { use } = body;
+  const usualMs = use === "once" ? maxOnceTokenTtlMs : defaultTokenTtlMs;
+  const wanted = now + (body.expiresInMs ?? usualMs);
+  if (use === "once" && wanted > now + maxOnceTokenTtlMs) {
+    throw new WarpError("invalid_argument", `a token for one use lives at most ${maxOnceTokenTtlMs} ms`, {
+      details: { field: "expiresInMs", min: minTokenTtlMs, max: maxOnceTokenTtlMs },
+    });
+  }
   const end = body.expiresInMs === undefined ? Math.min(wanted, own.expiresAtMs) : wanted;
   // Milliseconds are kept as a fraction, which RFC 7519 allows: a token lives as long as was asked for.
   const exp = Math.floor(end) / 1_000;
@@ -38,7 +45,16 @@ async function mintToken(call: Call): Promise<Response> {
   const prefixes = body.prefixes ?? own.prefixes;
   requireWithin({ subject, spaces, prefixes, verbs, expiresAtMs: Math.floor(end) }, own);
   const jti = uuidv7(clock, random);
-  const claims = { sub: subject, spaces, prefixes, verbs, exp, iat: Math.floor(now / 1_000), jti };
+  const claims = {
+    sub: subject,
+    spaces,
+    prefixes,
+    verbs,
+    exp,
+    iat: Math.floor(now / 1_000),
+    jti,
+    ...(use && { use }),
+  };
   const token = await signToken(claims, key);
   return json({ token, ...claims, expiresAtMs: Math.floor(end) }, 201);
 }

@@ -35,4 +35,5 @@ export const tokenBody = v.strictObject({
     v.maxLength(verbs.length, `must have 1 to ${verbs.length} items`),
   ),
   expiresInMs: v.optional(integer(minTokenTtlMs, maxTokenTtlMs)),
+  use: v.optional(v.picklist(["once"])),
 });
