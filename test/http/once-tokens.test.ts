@@ -114,7 +114,7 @@ describe("WA9 a token for one use", () => {
     expect(await response.json()).toMatchObject({ use: "once", expiresAtMs: nowMs + maxOnceTokenTtlMs });
     expect(await (await mint({ expiresInMs: 5_000 })).json()).toMatchObject({ expiresAtMs: nowMs + 5_000 });
     expect(await problemOf(await mint({ expiresInMs: maxOnceTokenTtlMs + 1 }))).toMatchObject({
-      code: "invalid_argument",
+      code: "invalid_ttl",
       details: { field: "expiresInMs", min: 1_000, max: maxOnceTokenTtlMs },
     });
     expect((await problemOf(await mint({ use: "twice" }))).code).toBe("invalid_argument");

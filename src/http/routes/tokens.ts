@@ -34,7 +34,7 @@ async function mintToken(call: Call): Promise<Response> {
   const usualMs = use === "once" ? maxOnceTokenTtlMs : defaultTokenTtlMs;
   const wanted = now + (body.expiresInMs ?? usualMs);
   if (use === "once" && wanted > now + maxOnceTokenTtlMs) {
-    throw new WarpError("invalid_argument", `a token for one use lives at most ${maxOnceTokenTtlMs} ms`, {
+    throw new WarpError("invalid_ttl", `a token for one use lives at most ${maxOnceTokenTtlMs} ms`, {
       details: { field: "expiresInMs", min: minTokenTtlMs, max: maxOnceTokenTtlMs },
     });
   }
