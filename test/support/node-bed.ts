@@ -8,6 +8,8 @@ import { Warp } from "../../src/core/warp.ts";
 import { shardLeases } from "../../src/lease/shard/shard-leases.ts";
 import { shardLocks } from "../../src/lock/shard/shard-locks.ts";
 import type { Caller } from "../../src/protocol/wire/caller.ts";
+import type { FrameCodec } from "../../src/protocol/wire/frame-codec.ts";
+import { readOffer } from "../../src/protocol/wire/subprotocols.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
 import { Hub } from "../../src/shard/hub/hub.ts";
 import type { HubSocket } from "../../src/shard/hub/hub-socket.ts";
@@ -75,8 +77,10 @@ export class NodeBed {
   }
 
   /** A node over a socket; with a `delayMs` of 0 messages arrive in a turn of the same moment. */
-  node(options: Partial<WarpOptions> & { readonly delayMs?: number } = {}): WiredNode {
-    const { delayMs = 1, ...rest } = options;
+  node(
+    options: Partial<WarpOptions> & { readonly delayMs?: number; readonly codec?: FrameCodec } = {},
+  ): WiredNode {
+    const { delayMs = 1, codec, ...rest } = options;
     const seed = ++this.#nodes;
     const timers = delayMs === 0 ? atOnce(this.clock) : this.clock;
     const wire = new VirtualWire(timers, (end) => this.#accept(end), delayMs);
@@ -88,6 +92,7 @@ export class NodeBed {
       timers: this.clock,
       clock: this.clock,
       random: seeded(seed),
+      ...(codec === undefined ? {} : { codec }),
     });
     const client = new SpaceClient({ connection, timers: this.clock });
     return { wire, client, ...this.#warp(client, seed, rest) };
@@ -198,7 +203,9 @@ export class NodeBed {
       locks: true,
       isAdmin: false,
     } as const;
-    hub.accept(line.socket, { ...caller, zone: "here", ...this.#caller });
+    const { codec } = readOffer(end.protocols.join());
+    const coded = codec === "msgpack" ? { codec } : {};
+    hub.accept(line.socket, { ...caller, zone: "here", ...coded, ...this.#caller });
     return {
       message: (data) => {
         if (this.#lines.has(line)) void this.#instance.hub.message(line.socket, data);

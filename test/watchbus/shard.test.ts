@@ -2,6 +2,8 @@ import { describe, expect, it } from "vitest";
 import { host } from "#host";
 import { SpaceClient } from "../../src/connection/space-client.ts";
 import { type Mutation, scopeOpId } from "../../src/protocol/shard-api.ts";
+import type { FrameCodec } from "../../src/protocol/wire/frame-codec.ts";
+import { msgpackCodec } from "../../src/protocol/wire/msgpack/msgpack-codec.ts";
 import { fromUtf8, utf8 } from "../../src/runtime/bytes.ts";
 import { uuidv7 } from "../../src/runtime/ids.ts";
 import { shardWatchBus } from "../../src/watchbus/shard/shard-watch-bus.ts";
@@ -19,6 +21,7 @@ const payloadOf = (value: string | Uint8Array) =>
 /** Nodes over sockets to a real shard and its hub, in virtual time. */
 async function withBed(
   work: (bed: WatchBusBed & { readonly shard: NodeBed; node(): WiredNode }) => Promise<void>,
+  codec?: FrameCodec,
 ): Promise<void> {
   await host.withSql(async (sql) => {
     const shard = new NodeBed(sql, {}, { subject: "test", isAdmin: true }, { logMaxAgeMs: 1_000 });
@@ -32,7 +35,7 @@ async function withBed(
     const opId = (): string => scopeOpId("bed", uuidv7(clock, random));
     const apply = async (mutation: Mutation): Promise<void> =>
       expect(await writer.mutate([mutation])).toMatchObject([[{ answer: { outcome: "ok" } }]]);
-    const node = (): WiredNode => shard.node({ delayMs: 0 });
+    const node = (): WiredNode => shard.node({ delayMs: 0, ...(codec === undefined ? {} : { codec }) });
     await work({
       shard,
       node,
@@ -92,6 +95,12 @@ watchBusContract({
   name: "shard over sockets",
   supports: { resume: true, snapshot: true, publish: true, remote: true, presence: false },
   run: withBed,
+});
+
+watchBusContract({
+  name: "shard over sockets, by MessagePack",
+  supports: { resume: true, snapshot: true, publish: true, remote: true, presence: false },
+  run: (work) => withBed(work, msgpackCodec),
 });
 
 describe("watching shards", () => {
