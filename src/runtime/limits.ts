@@ -190,6 +190,18 @@ export const patientMs = 1_000;
 export const refusedHoldMs = 30_000;
 /** After which time without use a node closes a shard's socket. */
 export const unusedSocketMs = 60_000;
+/** Clients that are no nodes: how often one asks for a sign of life, and how soon it wants one when the network or the page has changed. */
+export const beatMs = 15_000;
+export const checkMs = 4_000;
+/** How long before its end a token is renewed (at half of its life, if that is later), and after which time a failed renewal is tried again. */
+export const renewBeforeMs = 60_000;
+export const renewRetryMs = 4_000;
+/** Changes that wait for a connection: how many, and bytes of their keys and values. */
+export const defaultQueueOperations = 1_000;
+export const defaultQueueBytes = 1_048_576;
+/** Changes, and bytes of their values, that are sent together when there is a connection again. */
+export const queueBatchOperations = 64;
+export const queueBatchBytes = 262_144;
 /** How long calls under way may take on a socket that the shard wants to be left. */
 export const retireMs = 1_000;
 /** How long a Worker isolate holds a subscription at most: below the platform's 30 s for work behind a request. */

@@ -2,13 +2,10 @@ import { Attempt } from "../../connection/attempt.ts";
 import type { SpaceClient } from "../../connection/space-client.ts";
 import { publishSpace } from "../../connection/space-publications.ts";
 import { WarpError } from "../../errors.ts";
-import { shardOf } from "../../protocol/key.ts";
 import type { Payload } from "../../protocol/payload.ts";
 import type { Position } from "../../protocol/position.ts";
-import type { WatchStart } from "../../protocol/wire/watch-frames.ts";
 import { checkCallLimits } from "../../runtime/call-limits.ts";
 import type { Timers } from "../../runtime/clock.ts";
-import { parseWatchCursor } from "../cursor.ts";
 import { checkWatch } from "../options.ts";
 import type {
   PublicationOptions,
@@ -20,6 +17,7 @@ import type {
 } from "../watchbus.ts";
 import { Watched } from "../watched.ts";
 import { ShardWatch } from "./shard-watch.ts";
+import { startsOf } from "./starts.ts";
 
 /** What a {@link shardWatchBus} is made of. */
 export interface ShardWatchBusOptions {
@@ -120,17 +118,4 @@ class ShardWatchBus implements WatchBus {
   #checkOpen(): void {
     if (this.#closed) throw new WarpError("warp_closed", "this watch bus is closed");
   }
-}
-
-/** The shards that a watch follows, and where it begins in each. Throws `invalid_cursor`. */
-function startsOf(
-  target: WatchTarget,
-  from: NonNullable<WatchOptions["from"]>,
-  shards: number,
-): readonly { readonly shard: number; readonly from: WatchStart }[] {
-  const followed =
-    "key" in target ? [shardOf(target.key, shards)] : Array.from({ length: shards }, (_, shard) => shard);
-  if (typeof from === "string") return followed.map((shard) => ({ shard, from }));
-  const places = parseWatchCursor(from.cursor, followed.length);
-  return followed.map((shard, at) => ({ shard, from: places[at] ?? "now" }));
 }
