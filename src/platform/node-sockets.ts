@@ -1,12 +1,10 @@
 /** The WebSocket that Node brings, as Warp asks for it. */
 
-import { closeCodes, wireProtocols } from "../protocol/wire/frames.ts";
+import { wireProtocols } from "../protocol/wire/frames.ts";
 import { readOffer } from "../protocol/wire/subprotocols.ts";
 import { utf8Length } from "../runtime/bytes.ts";
 import type { Socket, SocketEvents, SocketFactory } from "../runtime/socket.ts";
-
-/** How long it may take to learn why a socket could not be opened, in ms. */
-const whyTimeoutMs = 5_000;
+import { whyRefused } from "./why-refused.ts";
 
 /** Opens WebSockets. A token among the protocols goes as `Authorization`: Node can, and not every secret may stand in a protocol's name. */
 export const nodeSockets: SocketFactory = {
@@ -28,7 +26,7 @@ export const nodeSockets: SocketFactory = {
       return { send() {}, close() {}, bufferedBytes: 0 };
     }
     socket.binaryType = "arraybuffer";
-    listen(socket, events, end, () => whyRefused(url, headers));
+    listen(socket, events, end, () => whyRefused(url, protocols));
     return wrapped(socket);
   },
 };
@@ -71,39 +69,4 @@ function wrapped(socket: WebSocket): Socket {
       return socket.bufferedAmount;
     },
   };
-}
-
-/** Why a socket was refused: the host does not tell, so it is asked again as a plain request, whose answer has a code. */
-async function whyRefused(
-  url: string,
-  headers: Record<string, string>,
-): Promise<{ readonly code: number; readonly reason: string }> {
-  const silent = { code: 1006, reason: "" };
-  try {
-    const signal = AbortSignal.timeout(whyTimeoutMs);
-    const response = await fetch(url.replace(/^ws/, "http"), { headers, signal });
-    const problem: unknown = await response.json();
-    return closeOf(response.status, problem) ?? silent;
-  } catch {
-    // It can't be reached this way either.
-    return silent;
-  }
-}
-
-function closeOf(
-  status: number,
-  problem: unknown,
-): { readonly code: number; readonly reason: string } | undefined {
-  if (typeof problem !== "object" || problem === null) return undefined;
-  const { code, details } = problem as {
-    readonly code?: unknown;
-    readonly details?: { readonly field?: unknown };
-  };
-  const reason = typeof code === "string" ? code : "";
-  if (status === 401 || status === 403) return { code: closeCodes.unauthorized, reason };
-  if (status === 404) return { code: closeCodes.spaceGone, reason };
-  // The space has fewer shards now than it had.
-  if (status === 400 && details?.field === "shard")
-    return { code: closeCodes.spaceGone, reason: "space_not_found" };
-  return status === 429 || status === 503 ? { code: closeCodes.overloaded, reason } : undefined;
 }

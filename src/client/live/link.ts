@@ -125,9 +125,7 @@ export class LiveLink {
   }
 
   get #isWanted(): boolean {
-    return (
-      this.watches.areWanted || this.#waiters.size > 0 || this.#now() - this.#usedAtMs < unusedSocketMs
-    );
+    return this.watches.areWanted || this.#waiters.size > 0 || this.#now() - this.#usedAtMs < unusedSocketMs;
   }
 
   #now(): number {
@@ -214,10 +212,12 @@ export class LiveLink {
     });
   }
 
-  #settle(tell: (waiter: {
-    readonly resolve: (session: LiveSession) => void;
-    readonly reject: (error: WarpError) => void;
-  }) => void): void {
+  #settle(
+    tell: (waiter: {
+      readonly resolve: (session: LiveSession) => void;
+      readonly reject: (error: WarpError) => void;
+    }) => void,
+  ): void {
     const waiters = [...this.#waiters];
     this.#waiters.clear();
     waiters.forEach(tell);

@@ -70,23 +70,26 @@ export class LiveSession {
     return this.#isOver ? undefined : this.#welcome;
   }
 
+  get wasOpen(): boolean {
+    return this.#welcome !== undefined;
+  }
+
   get calls(): number {
     return this.#calls.size;
   }
 
   /** Makes a call. Throws `frame_too_large`, `unavailable` where it is not open: nothing was sent then. */
-  call(m: WireMethod, request: unknown): Promise<object> {
-    return this.ask({ t: "call", id: this.#nextId++, m, a: [request] });
+  async call(m: WireMethod, ...a: readonly unknown[]): Promise<object> {
+    return await this.#ask({ t: "call", id: this.#nextId++, m, a });
   }
 
   /** Brings a newer token; gives when it ends. */
   async renew(token: string): Promise<number | undefined> {
-    const reply = await this.ask({ t: "auth", id: this.#nextId++, token });
+    const reply = await this.#ask({ t: "auth", id: this.#nextId++, token });
     return (reply as { readonly expiresAtMs?: number }).expiresAtMs;
   }
 
-  /** Sends a frame that is answered. */
-  ask(frame: ClientFrame & { readonly id: number }): Promise<object> {
+  #ask(frame: ClientFrame & { readonly id: number }): Promise<object> {
     const { welcome } = this;
     if (welcome === undefined) throw new WarpError("unavailable", "there is no connection to the shard");
     const data = this.#frames.encode(frame);

@@ -3,6 +3,7 @@
 import type { WarpError } from "../../errors.ts";
 import type { FenceGuard } from "../../protocol/operation.ts";
 import type { WatchMode, WatchOperation, WatchTarget } from "../../protocol/watch.ts";
+import type { FrameCodec } from "../../protocol/wire/frame-codec.ts";
 import type { ClientHost, Sharing } from "../../runtime/client-host.ts";
 import type { Codec } from "../../runtime/codec.ts";
 import type { WatchedItem } from "../../watchbus/watched-item.ts";
@@ -30,6 +31,8 @@ export interface ClientOptions {
   };
   /** One connection for the tabs of an origin: `tabSharing()` of `warp-edge/client/tabs`. */
   readonly share?: Sharing;
+  /** How frames are written. Default JSON; `warp-edge/msgpack` has another. */
+  readonly frames?: FrameCodec;
   /** Default: what the host's globals give; in Node better `nodeClientHost()` of `warp-edge/node`. */
   readonly host?: ClientHost;
 }

@@ -90,6 +90,8 @@ export type ServerFrame =
       readonly shards: number;
       /** When the rights of the session end, in Unix ms; absent: never. `auth` brings newer ones. */
       readonly expiresAtMs?: number;
+      /** The shard's clock, in Unix ms: a page's own may be far off. Absent: a shard of before there was such a member. */
+      readonly nowMs?: number;
     }
   | { readonly t: "ok"; readonly id: number; readonly r: unknown }
   | { readonly t: "err"; readonly id: number; readonly e: ErrorData }

@@ -60,6 +60,7 @@ export async function greet(
     maxFrameBytes,
     resumed,
     shards: shard.shards,
+    nowMs: clock.now(),
     ...(caller.expiresAtMs === undefined ? {} : { expiresAtMs: caller.expiresAtMs }),
   });
 }

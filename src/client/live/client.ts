@@ -1,0 +1,184 @@
+import { WarpError } from "../../errors.ts";
+import { shardOf } from "../../protocol/key.ts";
+import { formatCursor } from "../../protocol/position.ts";
+import { type ReadReply, scopeOpId } from "../../protocol/shard-api.ts";
+import type { PublishReply, WatchTarget } from "../../protocol/watch.ts";
+import type { ClientHost } from "../../runtime/client-host.ts";
+import { defaultTimeoutMs } from "../../runtime/limits.ts";
+import type { SocketFactory } from "../../runtime/socket.ts";
+import { LiveCalls } from "./calls.ts";
+import type { Change } from "./draft.ts";
+import { plainFrames } from "./frames.ts";
+import { LiveHttp } from "./http.ts";
+import { LiveLinks } from "./links.ts";
+import { LiveQueue } from "./queue.ts";
+import type { HttpAnswers, HttpParameters, HttpRoute } from "./routes.ts";
+import type {
+  ClientEntry,
+  ClientGetOptions,
+  ClientMutationOptions,
+  ClientOptions,
+  ClientPublishOptions,
+  ClientSetOptions,
+  ClientStatus,
+  ClientWatch,
+  ClientWatchOptions,
+  ClientWriteOptions,
+  WarpClient,
+  Written,
+} from "./types.ts";
+import { decoded, encoded, plainValues } from "./values.ts";
+import { LiveWatch } from "./watch.ts";
+import { LiveWrites } from "./writes.ts";
+
+/** The one implementation of {@link WarpClient}. */
+export class LiveClient implements WarpClient {
+  readonly space: string;
+  readonly queue: LiveQueue;
+  readonly #options: ClientOptions;
+  readonly #sockets: SocketFactory & { close?(): void };
+  readonly #links: LiveLinks;
+  readonly #calls: LiveCalls;
+  readonly #writes: LiveWrites;
+  readonly #http: LiveHttp;
+  readonly #watches = new Set<{ close(): void }>();
+
+  constructor(options: ClientOptions & { readonly host: ClientHost }) {
+    const { host, url, space, share, frames = plainFrames, timeoutMs = defaultTimeoutMs } = options;
+    if (!/^https?:\/\/[^/?#\s]+[^?#\s]*$/i.test(url) || !space) {
+      throw new WarpError(
+        "invalid_argument",
+        "a client takes the url (http or https) of a deployment, and a space",
+        {
+          details: { field: "url" },
+        },
+      );
+    }
+    this.space = space;
+    this.#options = options;
+    this.#sockets = share?.sockets(host) ?? host.sockets;
+    this.#links = new LiveLinks(options, { sockets: this.#sockets, frames });
+    this.#calls = new LiveCalls(space, this.#links, host.timers, timeoutMs);
+    this.#writes = new LiveWrites(this.#calls, this.#links);
+    this.queue = new LiveQueue(this.#links, this.#calls, this.#writes, options.queue);
+    this.#http = new LiveHttp(host, this.#links.token, url, space, timeoutMs);
+    // Whoever shows a status wants to know it without a first call.
+    this.#links
+      .at(0)
+      .ready()
+      .catch(() => {});
+  }
+
+  get status(): ClientStatus {
+    return this.#links.status;
+  }
+
+  onStatus(listener: (status: ClientStatus) => void): () => void {
+    return this.#links.changes.listen(listener);
+  }
+
+  async get<T>(key: string, options: ClientGetOptions = {}): Promise<ClientEntry<T> | undefined> {
+    const strong = options.mode === "strong" ? { strong: true } : {};
+    const { entries, epoch, asOf } = await this.#calls.ask<ReadReply>(
+      "read",
+      "read",
+      (shards) => shardOf(key, shards),
+      () => ({ keys: [key], ...strong }),
+      options,
+    );
+    const [entry] = entries;
+    if (!entry) return undefined;
+    const { version, payload, expiresInMs } = entry;
+    return {
+      key,
+      value: decoded<T>(this.#codec(options), payload),
+      version,
+      cursor: formatCursor({ epoch, revision: asOf }),
+      contentType: payload.contentType,
+      ...(expiresInMs === undefined ? {} : { expiresInMs }),
+    };
+  }
+
+  async set(key: string, value: unknown, options: ClientSetOptions = {}): Promise<Written> {
+    const payload = encoded(this.#codec(options), value);
+    const replace = options.replace === true ? { replace: true as const } : {};
+    return await this.#write({ kind: "set", key, payload, ...replace, ...parts(options) }, options);
+  }
+
+  async merge(key: string, operand: unknown, options: ClientWriteOptions = {}): Promise<Written> {
+    const payload = encoded(this.#codec(options), operand);
+    return await this.#write({ kind: "merge", key, operand: payload, ...parts(options) }, options);
+  }
+
+  async delete(key: string, options: ClientMutationOptions = {}): Promise<Written> {
+    return await this.#write({ kind: "delete", key }, options);
+  }
+
+  watch<T>(target: WatchTarget, options: ClientWatchOptions<T> = {}): ClientWatch<T> {
+    const { onEvent, onError = report } = options;
+    const watch: LiveWatch<T> = new LiveWatch<T>(
+      {
+        calls: this.#calls,
+        links: this.#links,
+        codec: this.#codec(options),
+        ended: () => this.#watches.delete(watch),
+      },
+      target,
+      options,
+    );
+    this.#watches.add(watch);
+    if (onEvent !== undefined) void watch.tell(onEvent, onError);
+    return watch;
+  }
+
+  async publish(target: WatchTarget, value: unknown, options: ClientPublishOptions = {}): Promise<void> {
+    const { opId = this.#links.newId(), retained = false } = options;
+    const payload = encoded(this.#codec(options), value);
+    const to = async (shardIn: (shards: number) => number): Promise<void> => {
+      const { verdict } = await this.#calls.ask<PublishReply>(
+        "mutation",
+        "publish",
+        shardIn,
+        ({ subject }) => ({ opId: scopeOpId(subject, opId), target, payload, retained }),
+        options,
+      );
+      if (verdict.outcome === "fail") throw WarpError.fromData(verdict.error);
+    };
+    if ("key" in target) return await to((shards) => shardOf(target.key, shards));
+    // Those who watch a key below the prefix are at its shard.
+    const shards = await this.#calls.shards(options);
+    await Promise.all(Array.from({ length: shards }, (_, shard) => to(() => shard)));
+  }
+
+  async http<R extends HttpRoute>(route: R, parameters?: HttpParameters<R>): Promise<HttpAnswers<R>> {
+    return (await this.#http.call(route, parameters)) as HttpAnswers<R>;
+  }
+
+  async close(): Promise<void> {
+    for (const watch of [...this.#watches]) watch.close();
+    this.#links.close();
+    this.queue.close();
+    this.#sockets.close?.();
+  }
+
+  async #write(change: Change, options: ClientMutationOptions): Promise<Written> {
+    return await this.#writes.write(change, options, this.queue);
+  }
+
+  #codec({ codec }: { readonly codec?: ClientOptions["codec"] }) {
+    return codec ?? this.#options.codec ?? plainValues;
+  }
+}
+
+function parts({ expiresInMs, tags, lease }: ClientWriteOptions) {
+  return {
+    ...(expiresInMs === undefined ? {} : { expiresInMs }),
+    ...(tags === undefined ? {} : { tags }),
+    ...(lease === undefined ? {} : { lease }),
+  };
+}
+
+/** Nobody takes it: it is told as an uncaught error is. */
+function report(error: unknown): void {
+  void Promise.reject(error);
+}

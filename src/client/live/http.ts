@@ -1,0 +1,150 @@
+import { type ErrorData, WarpError } from "../../errors.ts";
+import { fromUtf8, utf8 } from "../../runtime/bytes.ts";
+import type { ClientHost } from "../../runtime/client-host.ts";
+import type { Fetch } from "../../runtime/fetch.ts";
+import type { TokenSource } from "./token-source.ts";
+
+/** Any HTTP call, as the types of `routes.ts` describe them. */
+export interface AnyParameters {
+  readonly path?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Bytes go as they are, all else as JSON. */
+  readonly body?: unknown;
+  readonly opId?: string;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface AnyAnswer {
+  readonly status: number;
+  header(name: string): string | null;
+  readonly body: unknown;
+}
+
+/** HTTP calls with one deployment. Never repeats one by itself. */
+export class LiveHttp {
+  readonly #host: ClientHost;
+  readonly #token: TokenSource;
+  readonly #base: string;
+  readonly #space: string;
+  readonly #timeoutMs: number;
+
+  constructor(host: ClientHost, token: TokenSource, url: string, space: string, timeoutMs: number) {
+    this.#host = host;
+    this.#token = token;
+    this.#base = url.replace(/\/+$/, "");
+    this.#space = space;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** `METHOD /path/{parameter}`. Throws the WarpError that a problem stands for. */
+  async call(route: string, parameters: AnyParameters = {}): Promise<AnyAnswer> {
+    const { signal, opId, timeoutMs = this.#timeoutMs } = parameters;
+    const [method = "GET", path = ""] = route.split(" ");
+    const changes = method !== "GET";
+    const fault = (
+      code: "aborted" | "unavailable" | "deadline_exceeded",
+      cause: unknown,
+      isSent: boolean,
+    ): WarpError =>
+      new WarpError(code, "the call has no answer", {
+        cause,
+        outcome: changes && isSent ? "unknown" : "fail",
+        ...(opId === undefined ? {} : { details: { opId } }),
+      });
+    if (signal?.aborted === true) throw fault("aborted", signal.reason, false);
+    const controller = new AbortController();
+    const onAbort = (): void => controller.abort();
+    let isLate = false;
+    const cancel = this.#host.timers.after(
+      timeoutMs,
+      () => {
+        isLate = true;
+        controller.abort();
+      },
+      { awaited: true },
+    );
+    signal?.addEventListener("abort", onAbort, { once: true });
+    let isSent = false;
+    try {
+      const request = await this.#request(method, parameters, controller.signal, timeoutMs);
+      isSent = true;
+      const response = await this.#host.fetch(this.#base + this.#path(path, parameters), request);
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      const type = response.headers.get("content-type") ?? "";
+      const body = bodyOf(bytes, type);
+      if (response.status >= 400) throw problem(response.status, body, changes);
+      return { status: response.status, header: (name) => response.headers.get(name), body };
+    } catch (error) {
+      if (error instanceof WarpError) throw error;
+      throw fault(signal?.aborted ? "aborted" : isLate ? "deadline_exceeded" : "unavailable", error, isSent);
+    } finally {
+      cancel();
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #request(
+    method: string,
+    { body, headers, opId }: AnyParameters,
+    signal: AbortSignal,
+    timeoutMs: number,
+  ): Promise<Parameters<Fetch>[1]> {
+    const token = await this.#token.ask();
+    const isBytes = body instanceof Uint8Array;
+    return {
+      method,
+      signal,
+      redirect: "manual",
+      headers: {
+        "Warp-Timeout-Ms": String(Math.max(100, Math.ceil(timeoutMs))),
+        ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+        ...(opId === undefined ? {} : { "Warp-Op-Id": opId }),
+        ...(body === undefined || isBytes ? {} : { "Content-Type": "application/json" }),
+        ...headers,
+      },
+      ...(body === undefined
+        ? {}
+        : { body: isBytes ? (body as Uint8Array<ArrayBuffer>) : utf8(JSON.stringify(body)) }),
+    };
+  }
+
+  #path(path: string, { path: names = {}, query = {} }: AnyParameters): string {
+    const filled = path.replace(/\{(\w+)\+?\}/g, (_, name: string) => {
+      const value = names[name] ?? (name === "space" ? this.#space : "");
+      // A URL drops these, however they are written.
+      if (/^\.{0,2}$/.test(value))
+        throw new WarpError("unsupported", `no URL can carry "${value}" as ${name}`, {
+          details: { field: name },
+        });
+      return encodeURIComponent(value);
+    });
+    const parts = Object.entries(query).flatMap(([name, value]) =>
+      value === undefined ? [] : [`${name}=${encodeURIComponent(String(value))}`],
+    );
+    return parts.length === 0 ? filled : `${filled}?${parts.join("&")}`;
+  }
+}
+
+/** JSON parsed, a list of the lines of NDJSON, other text as text, all else as bytes. */
+function bodyOf(bytes: Uint8Array, type: string): unknown {
+  if (/ndjson/.test(type)) {
+    const lines = fromUtf8(bytes).split("\n");
+    return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as unknown);
+  }
+  if (/json/.test(type)) return JSON.parse(fromUtf8(bytes));
+  return /^text\//.test(type) ? fromUtf8(bytes) : bytes;
+}
+
+function problem(status: number, body: unknown, changes: boolean): WarpError {
+  const { code, detail, ...rest } = (body ?? {}) as Partial<ErrorData> & { readonly detail?: string };
+  if (code !== undefined) return WarpError.fromData({ ...rest, code, message: detail ?? "" } as ErrorData);
+  return new WarpError(
+    status < 500 ? "invalid_argument" : "unavailable",
+    `the server answered ${status}, and not as Warp does`,
+    {
+      outcome: changes && status >= 500 ? "unknown" : "fail",
+    },
+  );
+}
