@@ -9,5 +9,6 @@ export {
   nodeSql,
   nodeTimers,
 } from "./platform/node.ts";
+export { nodeClientHost } from "./platform/node-client.ts";
 export { nodeSockets } from "./platform/node-sockets.ts";
 export { type ConnectOptions, connectWarp } from "./presets/node.ts";

@@ -1,19 +1,12 @@
 /** `warp-edge/client`: a space from a page, or from any process without a cache of its own. */
 
-import { browserHost } from "../platform/browser.ts";
-import { LiveClient } from "./live/client.ts";
-import type { ClientOptions, WarpClient } from "./live/types.ts";
-
-/** A client of a space. It connects at once. Throws `invalid_argument`. */
-export function createClient(options: ClientOptions): WarpClient {
-  return new LiveClient({ ...options, host: options.host ?? browserHost() });
-}
-
 export type { ErrorCode, ErrorData, ErrorDetails, ErrorOutcome } from "../errors.ts";
 export { isWarpError, WarpError } from "../errors.ts";
+export { browserHost } from "../platform/browser.ts";
 export type { WatchKind, WatchMode, WatchOperation, WatchTarget } from "../protocol/watch.ts";
 export type { ClientHost, Sharing, Signal, Signals } from "../runtime/client-host.ts";
 export type { Codec } from "../runtime/codec.ts";
+export { createClient } from "./create-client.ts";
 export type { HttpAnswers, HttpParameters, HttpRoute, HttpRoutes } from "./live/routes.ts";
 export type {
   ClientCallOptions,

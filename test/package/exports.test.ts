@@ -15,9 +15,10 @@ const names: Readonly<Record<string, string>> = {
   ".": "standalone",
   "./node": "nodeClock",
   "./testing": "testWarp",
+  "./client": "createClient",
 };
 /** The entries that Node can load; the others name `cloudflare:workers`. */
-const inNode = [".", "./node", "./testing"];
+const inNode = [".", "./node", "./testing", "./client"];
 
 beforeAll(async () => {
   // What `npm run build` does for the library; unchanged sources cost a second.

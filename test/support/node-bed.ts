@@ -11,7 +11,7 @@ import type { Caller } from "../../src/protocol/wire/caller.ts";
 import type { FrameCodec } from "../../src/protocol/wire/frame-codec.ts";
 import { readOffer } from "../../src/protocol/wire/subprotocols.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
-import { Hub } from "../../src/shard/hub/hub.ts";
+import { Hub, type HubOptions } from "../../src/shard/hub/hub.ts";
 import type { HubSocket } from "../../src/shard/hub/hub-socket.ts";
 import { dropAll } from "../../src/shard/schema.ts";
 import type { ShardOptions } from "../../src/shard/shard.ts";
@@ -47,7 +47,7 @@ interface Instance {
 
 /** A real shard with its hub, nodes over sockets to it, and nodes that call it without one, all in virtual time. */
 export class NodeBed {
-  readonly clock: VirtualClock = virtualClock();
+  readonly clock: VirtualClock;
   readonly bed: ShardBed;
   /** What the hub could not make sense of, and what failed behind: must stay empty. */
   readonly reported: unknown[] = [];
@@ -55,6 +55,7 @@ export class NodeBed {
   readonly #lines = new Set<Line>();
   readonly #options: Partial<WarpOptions>;
   readonly #caller: Partial<Caller>;
+  readonly #hub: Partial<HubOptions>;
   #instance: Instance;
   #cancelAlarm: () => void = () => {};
   #nodes = 0;
@@ -65,12 +66,14 @@ export class NodeBed {
     options: Partial<WarpOptions> = {},
     caller: Partial<Caller> = {},
     shard: Partial<ShardOptions> = {},
+    { clock = virtualClock(), ...hub }: Partial<HubOptions> & { readonly clock?: VirtualClock } = {},
   ) {
+    this.clock = clock;
+    this.#hub = hub;
     this.#sql = sql;
     this.#caller = caller;
     this.#options = options;
     const mortal = new MortalSql(sql);
-    const { clock } = this;
     this.bed = new ShardBed(sql, { clock, timers: clock, ...shard, ...this.#host(mortal) });
     Object.defineProperty(this.bed, "nowMs", { get: () => this.clock.now() });
     this.#instance = this.#begin(mortal);
@@ -83,7 +86,7 @@ export class NodeBed {
     const { delayMs = 1, codec, ...rest } = options;
     const seed = ++this.#nodes;
     const timers = delayMs === 0 ? atOnce(this.clock) : this.clock;
-    const wire = new VirtualWire(timers, (end) => this.#accept(end), delayMs);
+    const wire = new VirtualWire(timers, (end) => this.accept(end), delayMs);
     const connection = socketConnection({
       url: "http://warp.test",
       space: "test",
@@ -167,6 +170,7 @@ export class NodeBed {
       sockets: () => [...this.#lines].map(({ socket }) => socket),
       checkSettings: resolveSettings,
       report: (error) => sql.isDead || this.reported.push(error),
+      ...this.#hub,
     });
     return { sql, hub };
   }
@@ -190,7 +194,8 @@ export class NodeBed {
     };
   }
 
-  #accept(end: WireEnd): WireEndEvents {
+  /** Takes the shard's end of a socket. */
+  accept(end: WireEnd, as: Partial<Caller> = this.#caller): WireEndEvents {
     const { hub, sql } = this.#instance;
     const line: Line = { end, attachment: undefined, socket: undefined as unknown as HubSocket };
     line.socket = this.#socket(line, sql);
@@ -205,7 +210,7 @@ export class NodeBed {
     } as const;
     const { codec } = readOffer(end.protocols.join());
     const coded = codec === "msgpack" ? { codec } : {};
-    hub.accept(line.socket, { ...caller, zone: "here", ...coded, ...this.#caller });
+    hub.accept(line.socket, { ...caller, zone: "here", ...coded, ...as });
     return {
       message: (data) => {
         if (this.#lines.has(line)) void this.#instance.hub.message(line.socket, data);

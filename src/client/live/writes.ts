@@ -6,11 +6,16 @@ import { type CallLimits, checkCallLimits } from "../../runtime/call-limits.ts";
 import type { LiveCalls } from "./calls.ts";
 import { type Change, type Draft, doneOf, mutationOf } from "./draft.ts";
 import type { LiveLinks } from "./links.ts";
-import type { LiveQueue } from "./queue.ts";
-import type { ClientMutationOptions, Done, Written } from "./types.ts";
+import type { ClientMutationOptions, Done, Queued, Written } from "./types.ts";
 
 /** How one change of several ended. */
 export type Ended = { readonly done: Done } | { readonly error: WarpError };
+
+/** Takes what can't be sent now. */
+export interface Waitlist {
+  readonly size: number;
+  add(draft: Draft): Queued;
+}
 
 /** Changes of keys: sent at once, or queued where the deployment can't be reached. */
 export class LiveWrites {
@@ -22,7 +27,7 @@ export class LiveWrites {
     this.#links = links;
   }
 
-  async write(change: Change, options: ClientMutationOptions, queue: LiveQueue): Promise<Written> {
+  async write(change: Change, options: ClientMutationOptions, queue: Waitlist): Promise<Written> {
     const draft: Draft = { change, options, opId: options.opId ?? this.#links.newId(), sends: 0 };
     const mayWait = options.offline !== "fail";
     checkCallLimits(options);
