@@ -34,7 +34,8 @@ export const serveUsage = `usage: npm run serve -- [--port P] [--data DIR] [--is
 
 environment: WARP_SECRET (at least ${minSecretBytes} bytes; without it: loopback only, open), WARP_SECRET_PREVIOUS,
 WARP_CORS_ORIGINS, WARP_MAX_VALUE_BYTES, WARP_REGISTRATIONS, WARP_CACHE_POLICY, WARP_GROUP_COMMIT,
-WARP_METRICS_INTERVAL_MS, WARP_SUBSCRIBE`;
+WARP_METRICS_INTERVAL_MS, WARP_SUBSCRIBE, WARP_MAX_SOCKETS_PER_SUBJECT, WARP_MAX_WATCHES_PER_SUBJECT,
+WARP_MAX_MESSAGES_PER_SECOND`;
 
 /** Reads the flags and the environment. Throws {@link UsageError}; gives `"help"` when asked for the usage. */
 export function readServeOptions(

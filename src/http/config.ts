@@ -1,5 +1,5 @@
 import { type AuthConfig, type AuthEnvironment, readAuthConfig, wrongSetting } from "../auth/config.ts";
-import { parseMaxValueBytes } from "../protocol/config.ts";
+import { parseMaxValueBytes, parseSessionBounds, type SessionEnvironment } from "../protocol/config.ts";
 
 /** Settings of the HTTP edge, validated. */
 export interface HttpConfig extends AuthConfig {
@@ -12,7 +12,7 @@ export interface HttpConfig extends AuthConfig {
 }
 
 /** The environment strings that {@link readHttpConfig} reads. Absent and empty are the same. */
-export interface HttpEnvironment extends AuthEnvironment {
+export interface HttpEnvironment extends AuthEnvironment, SessionEnvironment {
   readonly WARP_CORS_ORIGINS?: string | undefined;
   readonly WARP_MAX_VALUE_BYTES?: string | undefined;
 }
@@ -41,10 +41,13 @@ function origins(text: string): string[] {
  * - `WARP_SECRET`, `WARP_SECRET_PREVIOUS`, `WARP_OPEN`: see {@link readAuthConfig}.
  * - `WARP_CORS_ORIGINS`: comma separated.
  * - `WARP_MAX_VALUE_BYTES`: 1 to 1,900,000; default 1,048,576.
+ * - Those of {@link parseSessionBounds}.
  *
  * Throws `invalid_argument` that names the setting.
  */
 export function readHttpConfig(environment: HttpEnvironment, version = "0.0.0"): HttpConfig {
+  // The objects read these; that they are wrong is said here, where whoever has deployed it will see it.
+  parseSessionBounds(environment);
   return {
     ...readAuthConfig(environment),
     origins: origins(environment.WARP_CORS_ORIGINS ?? ""),

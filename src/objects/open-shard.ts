@@ -2,6 +2,7 @@ import { openAuthenticator } from "../auth/open-authenticator.ts";
 import { resolveSettings } from "../core/policy.ts";
 import type { MergeRules } from "../merge/merge-rules.ts";
 import { workersClock, workersLog, workersRandom, workersSql, workersTimers } from "../platform/workers.ts";
+import { parseSessionBounds } from "../protocol/config.ts";
 import type { LeasePeerApi } from "../protocol/lease.ts";
 import type { Home } from "../shard/admission.ts";
 import { Hub } from "../shard/hub/hub.ts";
@@ -45,6 +46,7 @@ export function openShard(
     sockets: () => sockets.all(),
     checkSettings: resolveSettings,
     authenticate: openAuthenticator(env, workersClock),
+    bounds: parseSessionBounds(env),
     report: (error) => workersLog.error("a shard's session failed", { error }),
   });
   return { shard, door: new ShardDoor(sockets, hub) };

@@ -1,21 +1,72 @@
 import { WarpError } from "../errors.ts";
-import { ceilingMaxValueBytes, defaultMaxValueBytes } from "../runtime/limits.ts";
+import {
+  ceilingMaxValueBytes,
+  defaultMaxValueBytes,
+  defaultMessagesPerSecond,
+  defaultSocketsPerSubject,
+  defaultWatchesPerSubject,
+  maxMessagesPerSecond,
+  maxSocketsPerSubject,
+  maxWatchesPerSubject,
+} from "../runtime/limits.ts";
+
+/** A whole number from a variable of the deployment; `fallback` where it is not set. Throws `invalid_argument` that names it. */
+export function parseWhole(
+  field: string,
+  text: string | undefined,
+  fallback: number,
+  min: number,
+  max: number,
+): number {
+  if (text === undefined || text === "") return fallback;
+  const found = /^[0-9]{1,9}$/.test(text) ? Number(text) : -1;
+  if (found >= min && found <= max) return found;
+  throw new WarpError("invalid_argument", `${field} is a whole number from ${min} to ${max}`, {
+    details: { field, min, max },
+  });
+}
 
 /**
  * The largest value a deployment takes, from `WARP_MAX_VALUE_BYTES`: 1 to 1,900,000 bytes, 1,048,576 if not set. Throws
  * `invalid_argument`. The edge and the shards read the same variable.
  */
 export function parseMaxValueBytes(text: string | undefined): number {
-  if (text === undefined || text === "") return defaultMaxValueBytes;
-  const bytes = /^[0-9]{1,9}$/.test(text) ? Number(text) : 0;
-  if (bytes < 1 || bytes > ceilingMaxValueBytes) {
-    throw new WarpError(
-      "invalid_argument",
-      `WARP_MAX_VALUE_BYTES is a whole number from 1 to ${ceilingMaxValueBytes}`,
-      {
-        details: { field: "WARP_MAX_VALUE_BYTES", min: 1, max: ceilingMaxValueBytes },
-      },
-    );
-  }
-  return bytes;
+  return parseWhole("WARP_MAX_VALUE_BYTES", text, defaultMaxValueBytes, 1, ceilingMaxValueBytes);
+}
+
+/** What those who are no nodes, and no administrators, may do in one object. */
+export interface SessionBounds {
+  /** Sockets of one subject. */
+  readonly socketsPerSubject: number;
+  /** Watches of all sessions of one subject. */
+  readonly watchesPerSubject: number;
+  /** Messages of one session a second; five seconds' worth may come at once. */
+  readonly messagesPerSecond: number;
+}
+
+export const defaultSessionBounds: SessionBounds = {
+  socketsPerSubject: defaultSocketsPerSubject,
+  watchesPerSubject: defaultWatchesPerSubject,
+  messagesPerSecond: defaultMessagesPerSecond,
+};
+
+/** The variables of {@link SessionBounds}. */
+export interface SessionEnvironment {
+  /** 1 to 100,000; default 1,000. */
+  readonly WARP_MAX_SOCKETS_PER_SUBJECT?: string | undefined;
+  /** 1 to 10,000,000; default 20,000. */
+  readonly WARP_MAX_WATCHES_PER_SUBJECT?: string | undefined;
+  /** 1 to 100,000; default 200. */
+  readonly WARP_MAX_MESSAGES_PER_SECOND?: string | undefined;
+}
+
+/** Throws `invalid_argument` that names the variable. */
+export function parseSessionBounds(env: SessionEnvironment): SessionBounds {
+  const read = (name: keyof SessionEnvironment, fallback: number, max: number): number =>
+    parseWhole(name, env[name], fallback, 1, max);
+  return {
+    socketsPerSubject: read("WARP_MAX_SOCKETS_PER_SUBJECT", defaultSocketsPerSubject, maxSocketsPerSubject),
+    watchesPerSubject: read("WARP_MAX_WATCHES_PER_SUBJECT", defaultWatchesPerSubject, maxWatchesPerSubject),
+    messagesPerSecond: read("WARP_MAX_MESSAGES_PER_SECOND", defaultMessagesPerSecond, maxMessagesPerSecond),
+  };
 }

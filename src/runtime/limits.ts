@@ -158,6 +158,14 @@ export const maxFrameBytes = 33_554_432;
 export const maxFrameDepth = 32;
 export const maxFrameValues = 1_048_576;
 export const maxSessionCalls = 1_024;
+/** Who is no node: sockets and watches of one subject in one object, messages of one session a second, unless configured; the most that may be configured; how much of that rate may come at once. */
+export const defaultSocketsPerSubject = 1_000;
+export const defaultWatchesPerSubject = 20_000;
+export const defaultMessagesPerSecond = 200;
+export const maxSocketsPerSubject = 100_000;
+export const maxWatchesPerSubject = 10_000_000;
+export const maxMessagesPerSecond = 100_000;
+export const messageBurstMs = 5_000;
 /** How soon after the opening of a socket `hello` must come, and how often a node with a lease pings. */
 export const helloTimeoutMs = 10_000;
 export const heartbeatMs = 1_000;

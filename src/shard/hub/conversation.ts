@@ -1,4 +1,5 @@
 import { WarpError } from "../../errors.ts";
+import type { Caller } from "../../protocol/wire/caller.ts";
 import { type ClientFrame, closeCodes } from "../../protocol/wire/frames.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { maxSessionCalls } from "../../runtime/limits.ts";
@@ -19,6 +20,8 @@ export interface ConversationOptions {
   readonly calls: Calls;
   readonly pushes: Pushes;
   readonly authenticate: Authenticate | undefined;
+  /** Why there is no room for another session of a caller; undefined: there is. */
+  readonly fullness: (caller: Caller) => string | undefined;
   /** Told when a session has another caller. */
   readonly rightsChanged: (session: Session) => void;
   readonly leases: LeaseGrants;
@@ -107,9 +110,9 @@ export class Conversation {
   }
 
   async #call(session: Session, { id, m, a }: Frame<"call">): Promise<void> {
-    if (session.calls >= maxSessionCalls || session.isGlutted) {
+    if (session.calls >= maxSessionCalls || session.isGlutted || session.aheadMs > 0) {
       const busy = new WarpError("overloaded", "this session has too many calls, or answers, under way", {
-        retryAfterMs: 100,
+        retryAfterMs: Math.max(100, Math.ceil(session.aheadMs)),
       });
       session.send({ t: "err", id, e: busy.toData() });
       return;
@@ -147,6 +150,8 @@ export class Conversation {
     const { authenticate, clock, rightsChanged } = this.#options;
     const caller = await renewedCaller(authenticate, token, session.caller);
     if (!session.isOpen) return;
+    const full = session.caller.isPending === true ? this.#options.fullness(caller) : undefined;
+    if (full !== undefined) throw new WarpError("overloaded", full);
     session.keep({ caller }, clock.now());
     rightsChanged(session);
     session.send({

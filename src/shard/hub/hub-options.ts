@@ -1,3 +1,4 @@
+import type { SessionBounds } from "../../protocol/config.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { DueSource } from "../alarms.ts";
@@ -45,6 +46,8 @@ export interface HubOptions {
   readonly checkSettings: CheckSettings;
   /** Looks at the tokens that sessions bring. Default: none is taken. */
   readonly authenticate?: Authenticate;
+  /** Bounds of those who are no nodes. Default: 1,000 sockets and 20,000 watches of one subject, 200 messages a second. */
+  readonly bounds?: SessionBounds;
   /** Takes what failed unexpectedly. */
   readonly report: (error: unknown) => void;
 }

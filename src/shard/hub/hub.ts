@@ -1,4 +1,5 @@
 import { WarpError } from "../../errors.ts";
+import { defaultSessionBounds } from "../../protocol/config.ts";
 import { type Caller, isWatcher } from "../../protocol/wire/caller.ts";
 import { closeCodes } from "../../protocol/wire/frames.ts";
 import { randomHex } from "../../runtime/ids.ts";
@@ -13,6 +14,7 @@ import type { HubOptions } from "./hub-options.ts";
 import { type HubSocket, newRecord, readRecord } from "./hub-socket.ts";
 import { Pushes } from "./pushes.ts";
 import { Session } from "./session.ts";
+import { SessionLimits } from "./session-limits.ts";
 import { Sessions } from "./sessions.ts";
 
 export type { HubOptions, HubShard } from "./hub-options.ts";
@@ -24,6 +26,7 @@ export type { HubOptions, HubShard } from "./hub-options.ts";
 export class Hub implements Members, DueSource {
   readonly #options: HubOptions;
   readonly #sessions: Sessions;
+  readonly #limits: SessionLimits;
   readonly #pushes: Pushes;
   readonly #conversation: Conversation;
   readonly #arm: () => void;
@@ -36,9 +39,12 @@ export class Hub implements Members, DueSource {
     this.#options = options;
     this.#isAwake = options.sockets === undefined;
     this.#sessions = new Sessions(clock);
+    const { bounds = defaultSessionBounds } = options;
+    this.#limits = new SessionLimits(bounds, shard.elapsed);
     this.#pushes = new Pushes({
       shard,
       followers: () => this.#sessions.followers(),
+      watchesPerSubject: bounds.watchesPerSubject,
       close: (session, code, reason) => this.#end(session, code, reason),
       clock,
       timers,
@@ -49,6 +55,7 @@ export class Hub implements Members, DueSource {
       calls: new Calls(shard, options.checkSettings, options.report),
       pushes: this.#pushes,
       authenticate: options.authenticate,
+      fullness: (caller) => this.#limits.fullness(this.#sessions.all(), caller),
       rightsChanged: (session) => this.#rightsChanged(session),
       leases: shard.serve(this),
       events: () => this.#events,
@@ -78,7 +85,7 @@ export class Hub implements Members, DueSource {
     for (const session of this.#sessions.idle()) {
       this.#end(session, closeCodes.idle, "silent for too long; others need the room");
     }
-    const full = fullness(this.#sessions, caller);
+    const full = fullness(this.#sessions, caller) ?? this.#limits.fullness(this.#sessions.all(), caller);
     if (full !== undefined) {
       socket.close(closeCodes.overloaded, `overloaded: ${full}`);
       return;
@@ -100,6 +107,10 @@ export class Hub implements Members, DueSource {
     const session = this.#sessions.of(socket);
     if (session === undefined) return;
     session.heardAtMs = this.#options.clock.now();
+    if (!this.#limits.heard(session)) {
+      this.#end(session, closeCodes.overloaded, "overloaded: more messages than a session may send");
+      return;
+    }
     if (session.isStuck) {
       this.#end(session, closeCodes.slow, "the socket does not take its answers in");
       return;

@@ -16,6 +16,8 @@ export interface PushesOptions {
     readonly elapsed: Clock;
   };
   readonly followers: () => Iterable<Session>;
+  /** Watches of all sessions of one subject. */
+  readonly watchesPerSubject: number;
   readonly close: (session: Session, code: number, reason: string) => void;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -29,7 +31,7 @@ export class Pushes {
   readonly slow: SlowSessions;
   readonly #pacer: Pacer;
 
-  constructor({ shard, followers, close, clock, timers, report }: PushesOptions) {
+  constructor({ shard, followers, watchesPerSubject, close, clock, timers, report }: PushesOptions) {
     const { elapsed, published } = shard;
     const { log, subscriptions: table } = shard.watching;
     this.slow = new SlowSessions({ close, resume: (session) => this.#resume(session), elapsed, timers });
@@ -39,7 +41,7 @@ export class Pushes {
       report(error);
       close(session, closeCodes.overloaded, "internal: the watch failed; resume on a new socket");
     };
-    this.watches = new Watches({ log, table, slow, clock, elapsed, timers, failed });
+    this.watches = new Watches({ log, table, watchesPerSubject, slow, clock, elapsed, timers, failed });
     this.#pacer = new Pacer({ push: () => this.#push(), elapsed, timers, report });
   }
 

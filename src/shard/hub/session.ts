@@ -23,6 +23,9 @@ export class Session {
   heardAtMs: number;
   /** Calls that are under way. */
   calls = 0;
+  /** Up to when its messages are paid for at the rate that it may keep, by the elapsed clock; by how much it is ahead of that. */
+  paceMs = 0;
+  aheadMs = 0;
   /** The last invalidation that it has carried out. */
   acked = 0;
   /** Ends the wait for `hello`. */

@@ -12,8 +12,10 @@ import type { HubWatching } from "../hub-options.ts";
 import { checkWatch } from "../rights.ts";
 import type { Session } from "../session.ts";
 import { SharedFrame } from "../session-codec.ts";
+import { isBounded } from "../session-limits.ts";
 import { CatchUp } from "./catch-up.ts";
 import { Subscription } from "./subscription.ts";
+import { WatchCounts } from "./watch-counts.ts";
 import { Shared, WatchFeed } from "./watch-feed.ts";
 import { Watcher } from "./watcher.ts";
 
@@ -22,6 +24,8 @@ export interface WatchesOptions {
   readonly log: WatchSource;
   /** Where subscriptions are kept that an attachment has no room for. */
   readonly table: HubWatching["subscriptions"];
+  /** Watches of all sessions of one subject; nodes and administrators have no such bound. */
+  readonly watchesPerSubject: number;
   /** Told that a session has not taken in enough to get more. */
   readonly slow: (session: Session) => void;
   readonly clock: Clock;
@@ -37,6 +41,7 @@ export class Watches {
   readonly #feed: WatchFeed;
   readonly #catchUp: CatchUp;
   readonly #watchers = new Map<Session, Watcher>();
+  readonly #counts = new WatchCounts();
   /** Those that will go on in a moment; a timer runs while there are any. */
   readonly #behind = new Set<Watcher>();
 
@@ -125,6 +130,7 @@ export class Watches {
   /** The socket has ended. */
   forget(session: Session): void {
     this.#watchers.delete(session);
+    this.#counts.note(session, 0);
     if (session.watch?.isStored) this.#options.table.drop(session.id);
   }
 
@@ -136,6 +142,7 @@ export class Watches {
     const watcher = new Watcher(session, { epoch, revision }, this.#options.elapsed.now());
     watcher.adopt(subscriptions);
     this.#watchers.set(session, watcher);
+    this.#counts.note(session, subscriptions.length);
     return true;
   }
 
@@ -205,10 +212,10 @@ export class Watches {
     if (!this.#options.table.isOpen && sizeOf([...records, target]) > maxAttachedBytes) {
       throw new WarpError("overloaded", "so much can't be watched before the space's first write");
     }
-    if (records.length < maxSubscriptionsPerSession) return;
-    throw new WarpError("overloaded", `a session has at most ${maxSubscriptionsPerSession} subscriptions`, {
-      details: { max: maxSubscriptionsPerSession },
-    });
+    if (records.length >= maxSubscriptionsPerSession) throw tooMany("session", maxSubscriptionsPerSession);
+    const { watchesPerSubject: max } = this.#options;
+    const { caller } = session;
+    if (isBounded(caller) && this.#counts.of(caller.subject) >= max) throw tooMany("subject", max);
   }
 
   /** A cursor of another epoch is told of the gap; one that this log has not reached is nobody's. */
@@ -228,6 +235,7 @@ export class Watches {
     const { clock, table } = this.#options;
     const { session, at, records } = watcher;
     if (!session.isOpen) return;
+    this.#counts.note(session, records.length);
     const wasStored = session.watch?.isStored === true;
     const isStored = sizeOf(records) > maxAttachedBytes;
     if (isStored) table.save(session.id, records);
@@ -239,6 +247,10 @@ export class Watches {
       this.#watchers.delete(session);
     }
   }
+}
+
+function tooMany(what: string, max: number): WarpError {
+  return new WarpError("overloaded", `a ${what} has at most ${max} subscriptions`, { details: { max } });
 }
 
 /** About how many bytes an attachment takes for them: a text has one for each character, or two if any needs them. */

@@ -1,0 +1,41 @@
+import type { SessionBounds } from "../../protocol/config.ts";
+import { type Caller, isWatcher } from "../../protocol/wire/caller.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { messageBurstMs } from "../../runtime/limits.ts";
+import type { Session } from "./session.ts";
+
+/** Whether the bounds are for this caller. */
+export function isBounded(caller: Caller): boolean {
+  return caller.isPending === true || (isWatcher(caller) && !caller.isAdmin);
+}
+
+/** Holds sessions to their bounds. */
+export class SessionLimits {
+  readonly #bounds: SessionBounds;
+  readonly #elapsed: Clock;
+
+  constructor(bounds: SessionBounds, elapsed: Clock) {
+    this.#bounds = bounds;
+    this.#elapsed = elapsed;
+  }
+
+  /** Why there is no room for another of `caller` beside these; undefined: there is. */
+  fullness(sessions: Iterable<Session>, caller: Caller): string | undefined {
+    if (caller.isPending === true || !isBounded(caller)) return undefined;
+    const { socketsPerSubject } = this.#bounds;
+    let count = 0;
+    for (const session of sessions) {
+      if (session.caller.subject === caller.subject && isBounded(session.caller)) count++;
+    }
+    return count < socketsPerSubject ? undefined : `the subject has ${socketsPerSubject} sockets here`;
+  }
+
+  /** Counts a message; false: so many more came than may that the session is to end. */
+  heard(session: Session): boolean {
+    if (!isBounded(session.caller)) return true;
+    const nowMs = this.#elapsed.now();
+    session.paceMs = Math.max(session.paceMs, nowMs) + 1_000 / this.#bounds.messagesPerSecond;
+    session.aheadMs = Math.max(0, session.paceMs - nowMs - messageBurstMs);
+    return session.aheadMs <= messageBurstMs;
+  }
+}
