@@ -6,25 +6,18 @@ import { scopeOpId } from "../protocol/shard-api.ts";
 import { uuidv7 } from "../runtime/ids.ts";
 import { callOptions } from "./call.ts";
 import { checkOpId } from "./draft.ts";
+import { OfDriver } from "./drivers.ts";
 import type { LeaseListOptions } from "./lock-types.ts";
 import type { MutationOptions } from "./mutation-types.ts";
 import type { Parts } from "./parts.ts";
 
 /** `warp.leases`: the leases of the space as a whole. Handles come from `warp.lease`. */
-export class LeaseDirectory {
+export class LeaseDirectory extends OfDriver<Leases> {
   readonly #parts: Parts;
-  readonly #driver: Leases | undefined;
 
   constructor(parts: Parts, driver: Leases | undefined) {
+    super(parts, driver, "leases");
     this.#parts = parts;
-    this.#driver = driver;
-  }
-
-  /** The driver's own calls, for commands with ids and op ids of one's own. Throws `unsupported` where there is none, `warp_closed`. */
-  get driver(): Leases {
-    this.#parts.lifetime.check();
-    if (this.#driver === undefined) throw new WarpError("unsupported", "this Warp was made without leases");
-    return this.#driver;
   }
 
   /** Undefined: there is no such lease, or it has ended (rule LS1). */

@@ -6,24 +6,17 @@ import { scopeOpId } from "../protocol/shard-api.ts";
 import { uuidv7 } from "../runtime/ids.ts";
 import { callOptions } from "./call.ts";
 import { checkOpId } from "./draft.ts";
+import { OfDriver } from "./drivers.ts";
 import type { ForceOptions, LockListOptions } from "./lock-types.ts";
 import type { Parts } from "./parts.ts";
 
 /** `warp.locks`: the locks and elections of the space as a whole. Handles come from `warp.lock` and `warp.election`. */
-export class LockDirectory {
+export class LockDirectory extends OfDriver<Locks> {
   readonly #parts: Parts;
-  readonly #driver: Locks | undefined;
 
   constructor(parts: Parts, driver: Locks | undefined) {
+    super(parts, driver, "locks");
     this.#parts = parts;
-    this.#driver = driver;
-  }
-
-  /** The driver's own calls, for commands with owners and op ids of one's own. Throws `unsupported` where there is none, `warp_closed`. */
-  get driver(): Locks {
-    this.#parts.lifetime.check();
-    if (this.#driver === undefined) throw new WarpError("unsupported", "this Warp was made without locks");
-    return this.#driver;
   }
 
   /** Who holds a name and how many wait for it; of a name that nobody uses: nobody. */

@@ -5,7 +5,9 @@ import { checkLockName } from "../protocol/lock-rules.ts";
 import type { Codec } from "../runtime/codec.ts";
 import type { Core } from "./core.ts";
 import { Election } from "./election.ts";
+import { LeaseDirectory } from "./lease-directory.ts";
 import { LeaseHandles } from "./lease-handles.ts";
+import { LockDirectory } from "./lock-directory.ts";
 import { LockHandles } from "./lock-handles.ts";
 import type { WarpLockOptions } from "./lock-types.ts";
 import { codecOf } from "./readings.ts";
@@ -14,12 +16,19 @@ import { WarpNode } from "./warp-node.ts";
 
 /** Locks, elections and leases of a node. */
 export class WarpLocks extends WarpNode {
+  /** Locks and elections of the space: who holds what, and forced ends. */
+  declare readonly locks: LockDirectory;
+  /** Leases of the space. */
+  declare readonly leases: LeaseDirectory;
   readonly #core: Core;
   readonly #lockHandles: LockHandles;
   readonly #leaseHandles: LeaseHandles;
 
   constructor(core: Core, options: WarpOptions) {
-    super(core, options);
+    super(core, options, {
+      locks: (parts, driver) => new LockDirectory(parts, driver),
+      leases: (parts, driver) => new LeaseDirectory(parts, driver),
+    });
     this.#core = core;
     this.#lockHandles = new LockHandles(core.parts, this.locks);
     this.#leaseHandles = new LeaseHandles(core.parts, this.leases, options.renewLeases ?? true);

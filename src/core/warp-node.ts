@@ -7,8 +7,7 @@ import type { SyncBus } from "../syncbus/syncbus.ts";
 import type { WatchBus } from "../watchbus/watchbus.ts";
 import { callOptions } from "./call.ts";
 import type { Core } from "./core.ts";
-import { LeaseDirectory } from "./lease-directory.ts";
-import { LockDirectory } from "./lock-directory.ts";
+import { type Directories, drivers, type OfDriver } from "./drivers.ts";
 import { withOwnRevokes } from "./own-revokes.ts";
 import { resolveSettings } from "./policy.ts";
 import { Publications } from "./publications.ts";
@@ -29,23 +28,23 @@ import type { PublishCall, Published } from "./watch-types.ts";
  * A node without what lives in its process: sources, scopes, watches, and handles of locks and leases. All that HTTP calls, so all that the default Worker carries; `Warp` has the rest.
  */
 export class WarpNode extends WarpWrites {
-  /** Locks and elections of the space: who holds what, and forced ends. */
-  readonly locks: LockDirectory;
+  /** Locks and elections of the space. */
+  readonly locks: OfDriver<Locks>;
   /** Leases of the space. */
-  readonly leases: LeaseDirectory;
+  readonly leases: OfDriver<Leases>;
   readonly #core: Core;
   readonly #publications: Publications;
   readonly #sharedAdapter: boolean;
   readonly #bus: SyncBus | undefined;
   readonly #drivers: readonly (Pick<Locks | Leases | WatchBus, "close"> | undefined)[];
 
-  /** `core`: made of the same options. */
-  constructor(core: Core, options: WarpOptions) {
+  /** `core`: made of the same options. `directories`: what `locks` and `leases` are. */
+  constructor(core: Core, options: WarpOptions, directories: Directories = drivers) {
     super(core);
     const { locks, leases, watches, bus, sharedAdapter = false } = options;
     this.#core = core;
-    this.locks = new LockDirectory(core.parts, locks);
-    this.leases = new LeaseDirectory(core.parts, leases && withOwnRevokes(leases, core.follower, core.parts));
+    this.locks = directories.locks(core.parts, locks);
+    this.leases = directories.leases(core.parts, leases && withOwnRevokes(leases, core.follower, core.parts));
     this.#publications = new Publications(core.parts, watches);
     this.#drivers = [watches, locks, leases];
     this.#sharedAdapter = sharedAdapter;

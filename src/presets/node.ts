@@ -7,6 +7,7 @@ import { SpaceClient } from "../connection/space-client.ts";
 import type { WarpOptions } from "../core/types.ts";
 import { Warp } from "../core/warp.ts";
 import { shardLeases } from "../lease/shard/shard-leases.ts";
+import { sessionGrants } from "../lock/shard/session-grants.ts";
 import { shardLocks } from "../lock/shard/shard-locks.ts";
 import { nodeElapsed, nodeHost } from "../platform/node.ts";
 import { nodeSockets } from "../platform/node-sockets.ts";
@@ -60,7 +61,7 @@ export function connectWarp(url: string, options: ConnectOptions = {}): Warp {
   return new Warp({
     ...host,
     adapter: shardAdapter(client),
-    locks: shardLocks({ client, sessions: true }),
+    locks: shardLocks({ client, sessions: sessionGrants }),
     leases: shardLeases(client),
     watches: shardWatchBus({ client, timers: host.timers }),
     cache: memoryCache({

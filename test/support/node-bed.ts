@@ -6,6 +6,7 @@ import { resolveSettings } from "../../src/core/policy.ts";
 import type { WarpOptions } from "../../src/core/types.ts";
 import { Warp } from "../../src/core/warp.ts";
 import { shardLeases } from "../../src/lease/shard/shard-leases.ts";
+import { sessionGrants } from "../../src/lock/shard/session-grants.ts";
 import { shardLocks } from "../../src/lock/shard/shard-locks.ts";
 import type { Caller } from "../../src/protocol/wire/caller.ts";
 import type { FrameCodec } from "../../src/protocol/wire/frame-codec.ts";
@@ -123,7 +124,7 @@ export class NodeBed {
     const errors: unknown[] = [];
     const warp = new Warp({
       adapter: shardAdapter(client),
-      locks: shardLocks({ client, sessions: client.pushes !== undefined }),
+      locks: shardLocks({ client, ...(client.pushes !== undefined && { sessions: sessionGrants }) }),
       leases: shardLeases(client),
       watches: shardWatchBus({ client, timers: this.clock }),
       cache: memoryCache({}),

@@ -96,3 +96,6 @@ export class SessionGrants {
 function keyOf(name: string, fence: number): string {
   return `${fence}:${name}`;
 }
+
+/** For `shardLocks` over a connection with sessions. */
+export const sessionGrants = (client: SpaceClient): SessionGrants => new SessionGrants(client);

@@ -14,14 +14,14 @@ import { formatCursor, parseCursor } from "../../protocol/position.ts";
 import { type CallLimits, checkCallLimits } from "../../runtime/call-limits.ts";
 import type { EndedGrant, LockPage, Locks, LocksSupports, ObservedElection } from "../lock.ts";
 import { lockPageCursor, resolveLockList } from "../pages.ts";
-import { SessionGrants } from "./session-grants.ts";
+import type { SessionGrants } from "./session-grants.ts";
 
 /** Options of {@link shardLocks}. */
 export interface ShardLocksOptions {
   /** The space's client; it is not closed with the driver. */
   readonly client: SpaceClient;
-  /** Whether calls belong to sessions, as over sockets: then ends are told, and grants may end with a session. Default false. */
-  readonly sessions?: boolean;
+  /** Where calls belong to sessions, as over sockets: `sessionGrants`. Then ends are told, and grants may end with a session. Default none. */
+  readonly sessions?: (client: SpaceClient) => SessionGrants;
 }
 
 /**
@@ -39,15 +39,15 @@ class ShardLocks implements Locks {
   readonly #waiting = new Set<() => void>();
   #closed = false;
 
-  constructor({ client, sessions = false }: ShardLocksOptions) {
+  constructor({ client, sessions }: ShardLocksOptions) {
     this.#locks = new SpaceLocks(client);
-    this.#grants = sessions ? new SessionGrants(client) : undefined;
+    this.#grants = sessions?.(client);
     this.supports = Object.freeze({
       exclusive: true,
       durable: true,
       shared: true,
       fair: true,
-      sessions,
+      sessions: sessions !== undefined,
       elections: true,
     });
   }
