@@ -19,9 +19,12 @@ import {
   workersClock,
   workersLog,
   workersRandom,
+  workersSockets,
   workersTimers,
+  workersUpgrade,
 } from "./platform/workers.ts";
 import { edgeSpaces } from "./presets/edge-spaces.ts";
+import { requestWatches } from "./presets/request-watches.ts";
 import { randomHex } from "./runtime/ids.ts";
 import { version } from "./version.ts";
 
@@ -75,6 +78,16 @@ function createEdge(env: Env): ReturnType<typeof createApp> {
       redeemToken(env.SHARDS, request).catch((error: unknown) => {
         throw rpcFault(error);
       }),
+    watching: {
+      open: (caller) =>
+        requestWatches({
+          calls: rpcConnection({ namespace: env.SHARDS, space: caller.space }),
+          sockets: (shard) => workersSockets(() => connectShard(env.SHARDS, { ...caller, shard })),
+          ...{ timers: workersTimers, clock: workersClock, random: workersRandom },
+        }),
+      upgrade: workersUpgrade,
+      timers: workersTimers,
+    },
     ...(env.ASSETS && { reference: referenceIn(env.ASSETS) }),
   });
 }

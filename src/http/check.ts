@@ -14,7 +14,6 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   ttlMs: "invalid_ttl",
   owner: "invalid_lock",
   after: "invalid_cursor",
-  mode: "invalid_registration",
   cacheTtlMs: "invalid_ttl",
   maxStalenessMs: "invalid_registration",
   before: "invalid_version",
@@ -23,6 +22,7 @@ const codes: Readonly<Record<string, ErrorCode>> = {
 
 /** The members of a registration's policy, which only bodies have. */
 const policyFields: ReadonlySet<string> = new Set([
+  "mode",
   ...["graceMs", "softTimeoutMs", "hardTimeoutMs", "eagerRefresh", "sliding", "maxLifeMs", "jitter"],
   ...["negativeTtlMs", "allowStale", "kvTtlMs", "loadSharing", "adaptive", "frequency", "history"],
   ...["merge", "mergeMaxElements", "quorum", "minZones"],

@@ -1,5 +1,6 @@
 import { type AuthConfig, type AuthEnvironment, readAuthConfig, wrongSetting } from "../auth/config.ts";
 import { parseMaxValueBytes, parseSessionBounds, type SessionEnvironment } from "../protocol/config.ts";
+import { defaultRotateMs, maxRotateMs, minRotateMs } from "../runtime/limits.ts";
 
 /** Settings of the HTTP edge, validated. */
 export interface HttpConfig extends AuthConfig {
@@ -7,6 +8,8 @@ export interface HttpConfig extends AuthConfig {
   readonly origins: readonly string[];
   /** Largest value, in bytes. */
   readonly maxValueBytes: number;
+  /** How long a stream of `watch` lives, in ms. */
+  readonly rotateMs: number;
   /** The deployment's version, shown by `/healthz`. */
   readonly version: string;
 }
@@ -15,6 +18,7 @@ export interface HttpConfig extends AuthConfig {
 export interface HttpEnvironment extends AuthEnvironment, SessionEnvironment {
   readonly WARP_CORS_ORIGINS?: string | undefined;
   readonly WARP_MAX_VALUE_BYTES?: string | undefined;
+  readonly WARP_SSE_ROTATE_MS?: string | undefined;
 }
 
 const originForm = /^[a-z][a-z0-9+.-]*:\/\/(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?$/;
@@ -35,6 +39,15 @@ function origins(text: string): string[] {
   return list;
 }
 
+function rotateMs(text: string): number {
+  if (text === "") return defaultRotateMs;
+  const ms = /^[0-9]{1,8}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(ms >= minRotateMs && ms <= maxRotateMs)) {
+    throw wrongSetting("WARP_SSE_ROTATE_MS", `must be a whole number, ${minRotateMs} to ${maxRotateMs}`);
+  }
+  return ms;
+}
+
 /**
  * The settings in `environment`.
  *
@@ -42,6 +55,7 @@ function origins(text: string): string[] {
  * - `WARP_CORS_ORIGINS`: comma separated.
  * - `WARP_MAX_VALUE_BYTES`: 1 to 1,900,000; default 1,048,576.
  * - Those of {@link parseSessionBounds}.
+ * - `WARP_SSE_ROTATE_MS`: 1,000 to 86,400,000; default 600,000.
  *
  * Throws `invalid_argument` that names the setting.
  */
@@ -52,6 +66,7 @@ export function readHttpConfig(environment: HttpEnvironment, version = "0.0.0"):
     ...readAuthConfig(environment),
     origins: origins(environment.WARP_CORS_ORIGINS ?? ""),
     maxValueBytes: parseMaxValueBytes(environment.WARP_MAX_VALUE_BYTES),
+    rotateMs: rotateMs(environment.WARP_SSE_ROTATE_MS ?? ""),
     version,
   };
 }

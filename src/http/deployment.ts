@@ -10,8 +10,10 @@ import type { UsageReply } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { RedeemRequest } from "../protocol/tokens.ts";
 import type { Caller } from "../protocol/wire/caller.ts";
-import type { Clock } from "../runtime/clock.ts";
+import type { Clock, Timers } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
+import type { Socket, SocketEvents } from "../runtime/socket.ts";
+import type { Watch, WatchOptions, WatchTarget } from "../watchbus/watchbus.ts";
 import type { HttpConfig } from "./config.ts";
 import type { ReferenceSource } from "./reference.ts";
 
@@ -36,6 +38,7 @@ export type SpaceWarp = Pick<
   | "register"
   | "unregister"
   | "registrations"
+  | "publish"
 > &
   SpaceCoordination;
 
@@ -84,6 +87,27 @@ export interface HttpMetrics {
   scrape(format: Format): Promise<string>;
 }
 
+/** A socket to a caller, to whom messages are sent. */
+export interface CallerSocket {
+  readonly socket: Socket;
+  /** What carries the other end to the caller. */
+  readonly response: Response;
+}
+
+/** How callers watch. */
+export interface WatchDoor {
+  /** The watches of a caller: they see what the caller may, and end with its rights. Sockets under them belong to the request. */
+  open(caller: Caller): ShardWatches;
+  /** Opens a socket, with the subprotocol that was agreed on. Absent: plain sockets are `unsupported`. */
+  readonly upgrade?: (protocol: string | undefined, events: Omit<SocketEvents, "opened">) => CallerSocket;
+  readonly timers: Timers;
+}
+
+/** Watches that tell when they have come to the present. */
+export interface ShardWatches {
+  watch(target: WatchTarget, options: WatchOptions): Promise<Watch & { readonly current: Promise<void> }>;
+}
+
 /** One deployment: its spaces, its settings and what it takes from the host. */
 export interface Deployment {
   /** The `Warp` of a space, the same one for each call. `space` is well-formed; it need not exist. */
@@ -97,6 +121,8 @@ export interface Deployment {
   readonly connect?: (caller: Caller) => Promise<Response>;
   /** Spends a token for one use; gives whether it was fresh. Absent: such tokens are `unsupported`. */
   readonly redeem?: (request: RedeemRequest) => Promise<boolean>;
+  /** Absent: watching is `unsupported`. */
+  readonly watching?: WatchDoor;
   /** The description of the routes. Absent: `GET /docs` and `GET /openapi.json` are `unsupported`. */
   readonly reference?: ReferenceSource;
   /** Absent: nothing is counted and `GET /metrics` is `unsupported`. */

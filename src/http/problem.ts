@@ -88,21 +88,10 @@ export function errorData(error: unknown, method = "POST"): ErrorData {
   };
 }
 
-/** The `application/problem+json` answer for `error`. */
-export function problemResponse(error: ErrorData, requestId: string): Response {
+/** The members of a problem (RFC 9457). */
+export function problemFacts(error: ErrorData, requestId: string): Readonly<Record<string, unknown>> {
   const { status, title } = problems[error.code];
-  const headers: Record<string, string> = {
-    "Content-Type": "application/problem+json",
-    "Cache-Control": "no-store",
-    "Warp-Request-Id": requestId,
-  };
-  if (error.retryAfterMs !== undefined)
-    headers["Retry-After"] = String(Math.ceil(error.retryAfterMs / 1_000));
-  if (status === 401) {
-    headers["WWW-Authenticate"] =
-      error.code === "token_missing" ? 'Bearer realm="warp"' : 'Bearer realm="warp", error="invalid_token"';
-  }
-  const body = {
+  return {
     type: `/errors#${error.code}`,
     title,
     status,
@@ -114,5 +103,21 @@ export function problemResponse(error: ErrorData, requestId: string): Response {
     requestId,
     ...(error.details === undefined ? {} : { details: error.details }),
   };
-  return new Response(`${JSON.stringify(body)}\n`, { status, headers });
+}
+
+/** The `application/problem+json` answer for `error`. */
+export function problemResponse(error: ErrorData, requestId: string): Response {
+  const { status } = problems[error.code];
+  const headers: Record<string, string> = {
+    "Content-Type": "application/problem+json",
+    "Cache-Control": "no-store",
+    "Warp-Request-Id": requestId,
+  };
+  if (error.retryAfterMs !== undefined)
+    headers["Retry-After"] = String(Math.ceil(error.retryAfterMs / 1_000));
+  if (status === 401) {
+    headers["WWW-Authenticate"] =
+      error.code === "token_missing" ? 'Bearer realm="warp"' : 'Bearer realm="warp", error="invalid_token"';
+  }
+  return new Response(`${JSON.stringify(problemFacts(error, requestId))}\n`, { status, headers });
 }

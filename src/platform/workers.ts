@@ -4,7 +4,7 @@ import { waitUntil } from "cloudflare:workers";
 import type { Background } from "../runtime/background.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
-import type { SocketFactory } from "../runtime/socket.ts";
+import type { Socket, SocketEvents, SocketFactory } from "../runtime/socket.ts";
 import type { Sql, SqlRow, SqlValue } from "../runtime/sql.ts";
 
 /** The host's wall clock. It stands still between two I/O events. */
@@ -65,6 +65,59 @@ export function workersSockets(connect: () => Promise<Response>): SocketFactory 
         bufferedBytes: 0,
       };
     },
+  };
+}
+
+/**
+ * Takes the socket that a request asks for: our end, and the answer (101) that carries the other one. It belongs to the request, which goes on while it is open.
+ */
+export function workersUpgrade(
+  protocol: string | undefined,
+  events: Omit<SocketEvents, "opened">,
+): { readonly socket: Socket; readonly response: Response } {
+  const { 0: theirs, 1: ours } = new WebSocketPair();
+  let isOver = false;
+  const closed = (code: number, reason: string): void => {
+    if (isOver) return;
+    isOver = true;
+    events.closed(code, reason);
+  };
+  ours.addEventListener("message", ({ data }) =>
+    events.message(typeof data === "string" ? data : new Uint8Array(data)),
+  );
+  ours.addEventListener("close", ({ code, reason }) => {
+    // The closing handshake is ours to answer.
+    ours.close();
+    closed(code, reason);
+  });
+  ours.addEventListener("error", () => closed(1006, ""));
+  ours.accept();
+  return {
+    socket: {
+      send(data) {
+        try {
+          ours.send(data);
+        } catch {
+          closed(1006, "");
+        }
+      },
+      close(code, reason) {
+        isOver = true;
+        try {
+          ours.close(code, reason);
+        } catch {
+          // It was closed before.
+        }
+      },
+      get bufferedBytes() {
+        return (ours as { readonly bufferedAmount?: number }).bufferedAmount ?? 0;
+      },
+    },
+    response: new Response(null, {
+      status: 101,
+      webSocket: theirs,
+      ...(protocol === undefined ? {} : { headers: { "Sec-WebSocket-Protocol": protocol } }),
+    }),
   };
 }
 

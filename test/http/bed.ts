@@ -23,6 +23,7 @@ export function config(changes: Partial<HttpConfig> = {}): HttpConfig {
     open: false,
     origins: [],
     maxValueBytes: 1_048_576,
+    rotateMs: 600_000,
     version: "1.2.3",
     ...changes,
   };

@@ -16,11 +16,13 @@ import type {
   WarmupOptions,
   WarmupProgress,
 } from "../../src/core/types.ts";
+import type { PublishCall } from "../../src/core/watch-types.ts";
 import { WarpError } from "../../src/errors.ts";
 import type { SpaceAdministration, SpaceWarp } from "../../src/http/deployment.ts";
 import type { Payload } from "../../src/protocol/payload.ts";
 import type { StoredRegistration } from "../../src/protocol/registration.ts";
 import type { KeptVersion, ListedKey, Precondition, Resolution } from "../../src/protocol/shard-api.ts";
+import type { WatchTarget } from "../../src/protocol/watch.ts";
 import { FakeLeases, FakeLocks } from "./fake-coordination.ts";
 
 const epoch = "00000000000000aa";
@@ -53,6 +55,11 @@ export class FakeWarp implements SpaceWarp {
   readonly reads: { readonly key: string; readonly allowStale: boolean | undefined }[] = [];
   readonly warmups: WarmupOptions[] = [];
   readonly invalidated: InvalidateTarget[] = [];
+  readonly published: {
+    readonly target: WatchTarget;
+    readonly value: unknown;
+    readonly retained: boolean;
+  }[] = [];
   /** What the next warmups report; an error breaks them off. */
   warming: (WarmupProgress | Error)[] = [];
   /** More than 0: answers are stale and so old. */
@@ -272,6 +279,13 @@ export class FakeWarp implements SpaceWarp {
     this.#fault();
     this.invalidated.push(target);
     return { opId: "", cursors: [this.cursor] };
+  }
+
+  async publish<T>(target: WatchTarget, value: T, options: PublishCall<T> = {}) {
+    this.#fault();
+    const { opId = "", retained = false } = options;
+    this.published.push({ target, value, retained });
+    return { opId, cursors: retained ? [this.cursor] : [] };
   }
 
   async invalidateLocal(): Promise<number> {

@@ -71,13 +71,14 @@ export class LinkWatch {
     // What comes before it is live moves its place by itself.
     if (live === undefined && this.#start === "snapshot" && this.#place === undefined) return;
     this.#moved(place);
-    if (live) {
-      this.#isLive = true;
-      this.listener.stands?.("live");
-    }
-    if (this.#hasBegun) return;
+    const isNew = !this.#hasBegun;
     this.#hasBegun = true;
-    this.listener.begun(place);
+    if (isNew) this.listener.begun(place);
+    if (live === undefined) return;
+    // Of what it was brought over there may have been nothing for it.
+    if (!isNew) this.listener.events([], this.#place);
+    this.#isLive = true;
+    this.listener.stands?.("live");
   }
 
   /** Entries of its own, or of all live watches of the session, as `pick` gives those that are wanted beyond a revision. */

@@ -50,6 +50,8 @@ export interface SessionParts {
   readonly connectTimeoutMs: number;
   /** Whether it asks for signs of life and renews its lease. Without, a silent end goes unnoticed. */
   readonly beats: boolean;
+  /** The least time between two of them, in ms. Default 0: as often as the shard says. */
+  readonly minBeatMs?: number;
 }
 
 /** Beats without any sign of life after which the socket is given up. */
@@ -271,9 +273,10 @@ export class Session {
   /** A beat asks for a sign of life and renews the lease: counted in beats, so that a host that stood still reads its messages first. */
   #scheduleBeat(): void {
     const { heartbeatMs = 0, leaseMs = 0 } = this.#welcome ?? {};
+    const { beats, minBeatMs = 0, timers } = this.#parts;
     const everyMs = leaseMs > 0 ? Math.min(heartbeatMs, leaseMs / 4) : heartbeatMs;
-    if (!this.#parts.beats || everyMs <= 0 || this.#isOver) return;
-    this.#cancelTimer = this.#parts.timers.after(everyMs, () => this.#beat());
+    if (!beats || everyMs <= 0 || this.#isOver) return;
+    this.#cancelTimer = timers.after(Math.max(minBeatMs, everyMs), () => this.#beat());
   }
 
   #beat(): void {

@@ -169,10 +169,10 @@ export class ShardLink {
   }
 
   #newSession(): Session {
-    const { sockets, codec, timers, elapsed, connectTimeoutMs } = this.#options;
+    const { sockets, codec, timers, elapsed, connectTimeoutMs, minBeatMs } = this.#options;
     const lease = new NodeLease(elapsed, this.#nextTenure);
     const session: Session = new Session(
-      { sockets, codec, timers, elapsed, lease, connectTimeoutMs, beats: true },
+      { sockets, codec, timers, elapsed, lease, connectTimeoutMs, beats: true, minBeatMs },
       {
         welcomed: (frame) => {
           deliverWelcome(this.#listeners, this.#shard, this.#cursor, frame);

@@ -5,6 +5,7 @@ import { readOffer } from "../../protocol/wire/subprotocols.ts";
 import type { Call } from "../call.ts";
 import type { Route } from "../route.ts";
 import { connectQuery } from "../schemas/connect.ts";
+import { zoneOf } from "../zone.ts";
 
 /** Hands the socket to the shard. Whatever is wrong is said before the upgrade, as a problem. */
 async function connect(call: Call): Promise<Response> {
@@ -46,13 +47,6 @@ async function checkShard(call: Call, shard: number): Promise<void> {
 /** Whether the caller shows its token later, in the first frame. */
 export function asksLater(call: Call): boolean {
   return call.query(connectQuery).auth === "frame";
-}
-
-/** The data centre that took the request, where the host says it. */
-function zoneOf(request: Request): string | undefined {
-  const { cf } = request as { readonly cf?: { readonly colo?: unknown } };
-  const colo = cf?.colo;
-  return typeof colo === "string" && colo !== "" ? colo.slice(0, 64) : undefined;
 }
 
 /** The sockets of nodes, and of who watches. */

@@ -13,6 +13,7 @@ import { listRoutes } from "./list.ts";
 import { lockRoutes } from "./locks.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { operationRoutes } from "./operations.ts";
+import { publishRoutes } from "./publish.ts";
 import { referenceRoutes } from "./reference.ts";
 import { registrationRoutes } from "./registrations.ts";
 import { spaceRoutes } from "./spaces.ts";
@@ -20,6 +21,7 @@ import { tokenRoutes } from "./tokens.ts";
 import { transactionRoutes } from "./txn.ts";
 import { versionRoutes } from "./versions.ts";
 import { warmupRoutes } from "./warmup.ts";
+import { watchRoutes } from "./watch.ts";
 
 /** All routes. */
 export const routes: readonly Route[] = [
@@ -31,6 +33,8 @@ export const routes: readonly Route[] = [
   ...operationRoutes,
   ...invalidateRoutes,
   ...warmupRoutes,
+  ...publishRoutes,
+  ...watchRoutes,
   ...importRoutes,
   ...exportRoutes,
   ...lockRoutes,

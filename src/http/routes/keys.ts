@@ -117,26 +117,30 @@ function writeOptions(call: Call, queried: () => Written) {
   };
 }
 
-/** The body as bytes with their content type. */
-async function bodyOf(call: Call): Promise<Payload> {
+/** The body as bytes, at most `maxBytes`, with their content type. */
+export async function payloadOf(call: Call, maxBytes: number): Promise<Payload> {
   const contentType = checkContentType(
     call.request.headers.get("Content-Type") ?? "application/octet-stream",
   );
-  const bytes = await readBody(call.request, call.deployment.config.maxValueBytes, "value_too_large");
+  const bytes = await readBody(call.request, maxBytes, "value_too_large");
   return { bytes, contentType };
+}
+
+function storedOf(call: Call): Promise<Payload> {
+  return payloadOf(call, call.deployment.config.maxValueBytes);
 }
 
 async function putKey(call: Call): Promise<Response> {
   const key = keyOf(call);
   const options = writeOptions(call, () => call.query(putKeyQuery));
-  const result = await call.warp.set<Payload>(key, await bodyOf(call), options);
+  const result = await call.warp.set<Payload>(key, await storedOf(call), options);
   return mutated(call, result, result.existed ? 200 : 201, { created: !result.existed });
 }
 
 async function mergeKey(call: Call): Promise<Response> {
   const key = keyOf(call);
   const options = writeOptions(call, () => call.query(mergeKeyQuery));
-  const result = await call.warp.merge<Payload>(key, await bodyOf(call), options);
+  const result = await call.warp.merge<Payload>(key, await storedOf(call), options);
   return mutated(call, result, result.existed ? 200 : 201, { created: !result.existed });
 }
 

@@ -19,6 +19,11 @@ import { Watched } from "../watched.ts";
 import { ShardWatch } from "./shard-watch.ts";
 import { startsOf } from "./starts.ts";
 
+/** A {@link WatchBus} whose watches tell when they have come to the present. */
+export interface ShardWatchBus extends WatchBus {
+  watch(target: WatchTarget, options?: WatchOptions): Promise<Watch & Pick<ShardWatch, "current">>;
+}
+
 /** What a {@link shardWatchBus} is made of. */
 export interface ShardWatchBusOptions {
   /** Lent: it stays open. */
@@ -30,11 +35,11 @@ export interface ShardWatchBusOptions {
  * The shards' own watches. They want a connection that stays open; where there is none (in a Worker) publications alone are supported. A prefix is watched in every shard of the
  * space, and the order of events is that of each shard.
  */
-export function shardWatchBus(options: ShardWatchBusOptions): WatchBus {
-  return new ShardWatchBus(options);
+export function shardWatchBus(options: ShardWatchBusOptions): ShardWatchBus {
+  return new Shards(options);
 }
 
-class ShardWatchBus implements WatchBus {
+class Shards implements ShardWatchBus {
   readonly supports: WatchBusSupports;
   readonly #client: SpaceClient;
   readonly #timers: Timers;
@@ -59,7 +64,7 @@ class ShardWatchBus implements WatchBus {
     return this.#watched.names;
   }
 
-  async watch(target: WatchTarget, options: WatchOptions = {}): Promise<Watch> {
+  async watch(target: WatchTarget, options: WatchOptions = {}): Promise<ShardWatch> {
     this.#checkOpen();
     const filter = checkWatch(target, options);
     const { watching } = this.#client;

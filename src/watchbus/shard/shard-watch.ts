@@ -32,6 +32,8 @@ export interface ShardWatchParts {
 export class ShardWatch implements Watch {
   /** Settles once every shard tells all that happens. */
   readonly opened: Promise<void>;
+  /** Settles once what had happened before it began has been told, though perhaps not taken. Not where it ends before that. */
+  readonly current: Promise<void>;
   readonly #parts: readonly Part[];
   readonly #holds: WatchOfShard[] = [];
   readonly #paused = new Set<WatchOfShard>();
@@ -56,14 +58,20 @@ export class ShardWatch implements Watch {
       awaitsState: from === "snapshot",
     }));
     this.#parts = parts;
+    const live: Promise<void>[] = [];
     const begun = parts.map(
       (part, at) =>
         new Promise<void>((resolve, reject) => {
           this.#refusals.push(reject);
-          const listener = this.#listener(part, at, resolve, reject);
-          this.#holds.push(watching.watch(part.shard, filter, part.from, listener));
+          live.push(
+            new Promise((arrived) => {
+              const listener = this.#listener(part, at, resolve, reject, arrived);
+              this.#holds.push(watching.watch(part.shard, filter, part.from, listener));
+            }),
+          );
         }),
     );
+    this.current = Promise.all(live).then(() => undefined);
     this.opened = Promise.all(begun).then(() => {
       this.#cursor = this.#here();
     });
@@ -114,6 +122,7 @@ export class ShardWatch implements Watch {
     at: number,
     begun: () => void,
     refused: (error: WarpError) => void,
+    arrived: () => void,
   ): ShardWatchListener {
     return {
       begun: (place) => {
@@ -128,7 +137,10 @@ export class ShardWatch implements Watch {
       },
       gap: (why) => this.#told({ kind: "gap", part, place: undefined, why, bytes: 0 }, at),
       missed: () => this.#told({ kind: "missed", part, place: undefined, bytes: 0 }, at),
-      stands: (standing) => this.#stands?.(at, standing),
+      stands: (standing) => {
+        if (standing === "live") arrived();
+        this.#stands?.(at, standing);
+      },
       failed: (error) => {
         this.#failure ??= error;
         refused(error);

@@ -1,0 +1,88 @@
+import { WarpError } from "../../errors.ts";
+import { defaultTimeoutMs } from "../../runtime/limits.ts";
+import { fraction } from "../../runtime/random.ts";
+import type { Call } from "../call.ts";
+import { jsonText, type Route } from "../route.ts";
+import { changesQuery, watchQuery } from "../schemas/watch.ts";
+import { optionsOf, targetOf, watchesOf } from "../watch/asked.ts";
+import { changesSince, presentCursor } from "../watch/changes.ts";
+import { itemText } from "../watch/item-text.ts";
+import { plainProtocol, plainSocket, upgradeOf } from "../watch/plain-socket.ts";
+import { eventStream, eventStreamHeaders } from "../watch/sse.ts";
+import { tell } from "../watch/told.ts";
+
+/** Streams end up to this share before their time, so that those that began together don't come back together. */
+const rotationJitter = 0.1;
+/** Least and most wait before a client of a stream connects again, in ms. */
+const retryMs = 500;
+
+async function watch(call: Call): Promise<Response> {
+  const { deployment, request, requestId } = call;
+  const query = call.query(watchQuery);
+  const target = targetOf(call, query);
+  const isSocket = request.headers.get("Upgrade")?.toLowerCase() === "websocket";
+  call.requireOrigin();
+  const { door, watches } = watchesOf(call);
+  // Nobody would read it.
+  if (request.method === "HEAD") return new Response(null, { headers: eventStreamHeaders });
+  const upgrade = isSocket ? upgradeOf(door) : undefined;
+  const from = request.headers.get("Last-Event-ID") || query.from;
+  const report = (error: unknown): void => deployment.log.error("a watch broke off", { requestId, error });
+  const { config, random } = deployment;
+  const opened = await watches.watch(target, optionsOf(query, from));
+  const rotateMs = config.rotateMs * (1 - rotationJitter * fraction(random));
+  const told = tell(opened, { timers: door.timers, rotateMs, report });
+  if (upgrade === undefined) {
+    const wait = Math.round(retryMs * (1 + fraction(random)));
+    const stream = eventStream(opened, told, { requestId, retryMs: wait });
+    return new Response(stream, { headers: eventStreamHeaders });
+  }
+  const offered = request.headers.get("Sec-WebSocket-Protocol") ?? "";
+  const protocol = offered.split(",").some((item) => item.trim() === plainProtocol)
+    ? plainProtocol
+    : undefined;
+  // The headers of a socket's answer are the handshake's: nothing is added to them.
+  call.stamp({});
+  return plainSocket({ upgrade, protocol, watch: opened, told, timers: door.timers, requestId, report });
+}
+
+async function changes(call: Call): Promise<Response> {
+  const query = call.query(changesQuery);
+  const { since, waitMs, limit } = query;
+  const target = targetOf(call, query);
+  const { door, watches } = watchesOf(call);
+  const options = optionsOf(query, since);
+  if (since === "now" || since === "snapshot") {
+    throw new WarpError("invalid_cursor", "since is a cursor, or left out", { details: { field: "since" } });
+  }
+  const { timeoutMs = defaultTimeoutMs } = call.callOptions;
+  const found =
+    since === undefined
+      ? { cursor: await presentCursor(watches, { target, options }), events: [] }
+      : await changesSince(watches, { target, options, waitMs, limit, timeoutMs, timers: door.timers });
+  const { events, ...rest } = found;
+  const texts = events.map((event) => itemText(event, { cursor: event.cursor }));
+  return jsonText(`${JSON.stringify(rest).slice(0, -1)},"events":[${texts.join(",")}]}`);
+}
+
+/** What happens, as it happens. */
+export const watchRoutes: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/v1/{space}/watch",
+    summary: "Each change of a key or a prefix as it happens: server-sent events, or a WebSocket.",
+    access: "read",
+    takesQueryToken: true,
+    query: watchQuery,
+    run: watch,
+  },
+  {
+    method: "GET",
+    path: "/v1/{space}/changes",
+    summary: "What has happened to a key or a prefix since a cursor, as a long poll.",
+    access: "read",
+    takesQueryToken: true,
+    query: changesQuery,
+    run: changes,
+  },
+];

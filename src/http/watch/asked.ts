@@ -1,0 +1,49 @@
+import { callerOf } from "../../auth/caller-of.ts";
+import { WarpError } from "../../errors.ts";
+import { isWithin, type WatchMode, type WatchOperation, type WatchTarget } from "../../protocol/watch.ts";
+import { checkTarget } from "../../protocol/watch-rules.ts";
+import type { WatchOptions } from "../../watchbus/watchbus.ts";
+import type { Call } from "../call.ts";
+import type { ShardWatches, WatchDoor } from "../deployment.ts";
+import { zoneOf } from "../zone.ts";
+
+/** What a watch is asked for with, whatever the route. */
+interface Asked {
+  readonly key?: string | undefined;
+  readonly prefix?: string | undefined;
+  readonly mode?: WatchMode | undefined;
+  readonly ops?: string | undefined;
+}
+
+/** Throws `invalid_argument` unless it names a key or a prefix, `invalid_key`, `forbidden`. */
+export function targetOf(call: Call, { key, prefix }: Asked): WatchTarget {
+  if ((key === undefined) === (prefix === undefined)) {
+    throw new WarpError("invalid_argument", "name what to watch: either key or prefix", {
+      details: { field: "key" },
+    });
+  }
+  const target = key === undefined ? { prefix: prefix ?? "" } : { key };
+  checkTarget(target);
+  if (!isWithin(target, call.grant.prefixes)) {
+    throw new WarpError("forbidden", "what is watched lies outside the token's key prefixes");
+  }
+  return target;
+}
+
+/** Mode, operations and beginning; what is wrong with them is found when the watch begins. */
+export function optionsOf({ mode, ops }: Asked, from: string | undefined): WatchOptions {
+  return {
+    ...(mode === undefined ? {} : { mode }),
+    ...(ops === undefined ? {} : { ops: ops.split(",") as WatchOperation[] }),
+    ...(from === undefined ? {} : { from: from === "now" || from === "snapshot" ? from : { cursor: from } }),
+  };
+}
+
+/** The watches of the caller. Throws `unsupported`. */
+export function watchesOf(call: Call): { readonly door: WatchDoor; readonly watches: ShardWatches } {
+  const door = call.deployment.watching;
+  if (door === undefined) throw new WarpError("unsupported", "this host opens no watches");
+  const { grant, space, request } = call;
+  const place = { space, shard: 0, zone: zoneOf(request), follows: false };
+  return { door, watches: door.open(callerOf(grant, place)) };
+}
