@@ -50,6 +50,8 @@ const queries: Record<string, string> = {
   "GET /v1/{space}/export": "?prefix=in/",
   "GET /v1/{space}/operations/{operation}": "?key=in/a",
   "GET /v1/{space}/locks": "?prefix=in/",
+  "GET /v1/{space}/watch": "?prefix=in/",
+  "GET /v1/{space}/changes": "?key=in/a",
   "DELETE /v1/{space}/locks/{name+}": "?owner=me&fence=7",
   "DELETE /v1/{space}/elections/{name+}": "?owner=me&fence=7",
 };

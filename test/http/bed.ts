@@ -13,6 +13,7 @@ import { memoryLocks } from "../../src/lock/memory/memory-locks.ts";
 import type { HeldLocks } from "../../src/protocol/fence.ts";
 import { fromUtf8 } from "../../src/runtime/bytes.ts";
 import { FakeSpaces } from "./fake-warp.ts";
+import { fakeWatches } from "./fake-watches.ts";
 
 export const secret = "a-secret-of-enough-bytes";
 
@@ -73,6 +74,7 @@ function bed(changes: Partial<HttpConfig>, spaces: SpaceAdministration, warp: (s
     log: { error: (message, facts) => void logged.push({ message, facts }) },
     // No host lets a test make an answer of status 101.
     connect: async () => new Response("a socket"),
+    watching: fakeWatches,
     reference: async (file) => renderReference(routes, deployment.config.version)[file],
     metrics: { observe: () => undefined, scrape: async (format) => `# ${format}\n` },
   };

@@ -234,6 +234,7 @@ describe("settings", () => {
       open: false,
       origins: [],
       maxValueBytes: 1_048_576,
+      rotateMs: 600_000,
       version: "0.0.0",
     });
     expect(
@@ -243,12 +244,14 @@ describe("settings", () => {
         WARP_OPEN: "loopback",
         WARP_CORS_ORIGINS: "https://a.example, http://localhost:1",
         WARP_MAX_VALUE_BYTES: "1000",
+        WARP_SSE_ROTATE_MS: "2000",
       }),
     ).toMatchObject({
       secrets: [secret, `${secret}x`],
       open: false,
       origins: ["https://a.example", "http://localhost:1"],
       maxValueBytes: 1_000,
+      rotateMs: 2_000,
     });
     expect(readHttpConfig({ WARP_OPEN: "loopback", WARP_SECRET: "" }).open).toBe(true);
   });
@@ -263,6 +266,9 @@ describe("settings", () => {
     [{ WARP_MAX_VALUE_BYTES: "1MB" }],
     [{ WARP_MAX_VALUE_BYTES: "0" }],
     [{ WARP_MAX_VALUE_BYTES: "1900001" }],
+    [{ WARP_SSE_ROTATE_MS: "999" }],
+    [{ WARP_SSE_ROTATE_MS: "86400001" }],
+    [{ WARP_SSE_ROTATE_MS: "1e9" }],
   ])("%j is refused by name, without a secret in the message", (environment) => {
     const [name = "", value = ""] = Object.entries(environment)[0] ?? [];
     expect(() => readHttpConfig(environment)).toThrow(name);

@@ -86,8 +86,7 @@ export class NodeBed {
   ): WiredNode {
     const { delayMs = 1, codec, ...rest } = options;
     const seed = ++this.#nodes;
-    const timers = delayMs === 0 ? atOnce(this.clock) : this.clock;
-    const wire = new VirtualWire(timers, (end) => this.accept(end), delayMs);
+    const wire = this.wire({}, delayMs);
     const connection = socketConnection({
       url: "http://warp.test",
       space: "test",
@@ -100,6 +99,17 @@ export class NodeBed {
     });
     const client = new SpaceClient({ connection, timers: this.clock });
     return { wire, client, ...this.#warp(client, seed, rest) };
+  }
+
+  /** Sockets to the shard, for a caller; with a `delayMs` of 0 messages arrive in a turn of the same moment. */
+  wire(caller: Partial<Caller>, delayMs: number): VirtualWire {
+    const timers = delayMs === 0 ? atOnce(this.clock) : this.clock;
+    return new VirtualWire(timers, (end) => this.accept(end, { ...this.#caller, ...caller }), delayMs);
+  }
+
+  /** Sockets that the shard has. */
+  get sockets(): number {
+    return this.#lines.size;
   }
 
   /** A node that calls the shard without a session, as a Worker isolate does. */

@@ -39,6 +39,8 @@ export class VirtualWire implements SocketFactory {
   refusesWith: { readonly code: number; readonly reason: string } | undefined;
   /** Sockets that were asked for. */
   attempts = 0;
+  /** Bytes that arrived at near ends; characters count one. */
+  received = 0;
 
   constructor(timers: Timers & { now(): number }, accept: (end: WireEnd) => WireEndEvents, delayMs = 1) {
     this.#timers = timers;
@@ -65,7 +67,11 @@ export class VirtualWire implements SocketFactory {
     const end: WireEnd = {
       url,
       protocols,
-      send: (data) => this.#toNear(line, () => near.message(data)),
+      send: (data) =>
+        this.#toNear(line, () => {
+          this.received += data.length;
+          near.message(data);
+        }),
       close: (code, reason) => this.#close(line, "far", code, reason),
       bufferedBytes: 0,
     };

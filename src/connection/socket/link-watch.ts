@@ -70,13 +70,13 @@ export class LinkWatch {
     this.#wasCut = false;
     // What comes before it is live moves its place by itself.
     if (live === undefined && this.#start === "snapshot" && this.#place === undefined) return;
-    this.#moved(place);
+    const hasMoved = this.#moved(place);
     const isNew = !this.#hasBegun;
     this.#hasBegun = true;
     if (isNew) this.listener.begun(place);
     if (live === undefined) return;
     // Of what it was brought over there may have been nothing for it.
-    if (!isNew) this.listener.events([], this.#place);
+    if (hasMoved && !isNew) this.listener.events([], place);
     this.#isLive = true;
     this.listener.stands?.("live");
   }
@@ -138,9 +138,11 @@ export class LinkWatch {
     return wants(this.filter, kind, key);
   }
 
-  #moved(place: LogPlace): void {
+  /** Whether that is news. */
+  #moved(place: LogPlace): boolean {
     const before = this.#place;
-    if (before !== undefined && before.epoch === place.epoch && before.revision >= place.revision) return;
+    if (before !== undefined && before.epoch === place.epoch && before.revision >= place.revision) return false;
     this.#place = place;
+    return true;
   }
 }

@@ -150,6 +150,7 @@ const mediaTypes: Readonly<Record<RouteDoc["gives"], string | undefined>> = {
   json: "application/json",
   bytes: "*/*",
   ndjson: "application/x-ndjson",
+  events: "text/event-stream",
   html: "text/html",
   none: undefined,
 };

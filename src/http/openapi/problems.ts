@@ -16,6 +16,8 @@ const byMember: Readonly<Record<string, readonly ErrorCode[]>> = {
   maxLifeMs: ["invalid_ttl"],
   owner: ["invalid_lock"],
   after: ["invalid_cursor"],
+  since: ["invalid_cursor"],
+  from: ["invalid_cursor"],
 };
 
 const everywhere: readonly ErrorCode[] = ["host_forbidden", "origin_forbidden", "internal"];

@@ -13,6 +13,7 @@ export const groups = [
   "Leases",
   "Registrations",
   "Spaces",
+  "Watching",
   "Sockets",
   "Tokens",
   "Operations",
@@ -39,7 +40,7 @@ export interface RouteDoc {
   /** What the body is, where no schema says it. */
   readonly takes?: "bytes" | "ndjson";
   /** What a success is. */
-  readonly gives: "json" | "bytes" | "ndjson" | "html" | "none";
+  readonly gives: "json" | "bytes" | "ndjson" | "events" | "html" | "none";
   /** Statuses of success and of conditions, each with its meaning. The first is the usual one. */
   readonly statuses: Readonly<Record<number, string>>;
   /** Request headers beyond those of every call. `Warp-Op-Id` stands for a mutation. */

@@ -40,11 +40,20 @@ export async function within<T>(timers: Timers, waitMs: number, next: Promise<T>
  * What `watch` tells, until its end, as a stream to a caller says it. Nothing is taken from it before it is asked for, so that the shards of one who does not read wait. The
  * watch ends with the stream's time, also where nobody reads, and when the generator is left.
  */
-export async function* tell(
+export function tell(watch: Watch, options: TellOptions): AsyncGenerator<Told, void, void> {
+  // From now on: a generator does nothing before it is first asked.
+  return toldOf(
+    watch,
+    options,
+    options.timers.after(options.rotateMs, () => watch.end()),
+  );
+}
+
+async function* toldOf(
   watch: Watch,
-  { timers, rotateMs, report }: TellOptions,
+  { timers, report }: TellOptions,
+  stopRotation: () => void,
 ): AsyncGenerator<Told, void, void> {
-  const stopRotation = timers.after(rotateMs, () => watch.end());
   const items = watch[Symbol.asyncIterator]();
   let next: Promise<IteratorResult<readonly WatchItem[]>> | undefined;
   try {
@@ -59,10 +68,12 @@ export async function* tell(
       if (told.done === true) break;
       yield { kind: "items", items: told.value };
     }
+    // Its time is over, or this host closes: there will be another one.
     yield { kind: "rotate" };
   } catch (error) {
     if (!isWarpError(error)) report(error);
-    yield { kind: "end", error: errorData(error, "GET") };
+    // Nothing was to be changed.
+    yield { kind: "end", error: { ...errorData(error), outcome: "fail" } };
   } finally {
     stopRotation();
     watch.end();

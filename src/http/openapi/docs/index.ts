@@ -8,6 +8,7 @@ import { lockDocs } from "./locks.ts";
 import { manyDocs } from "./many.ts";
 import { transactionDocs } from "./transactions.ts";
 import { versionDocs } from "./versions.ts";
+import { watchDocs } from "./watch.ts";
 
 /** What the reference says of each route, by method and path. */
 export const routeDocs: Readonly<Record<string, RouteDoc>> = {
@@ -18,6 +19,7 @@ export const routeDocs: Readonly<Record<string, RouteDoc>> = {
   ...lockDocs,
   ...leaseDocs,
   ...adminDocs,
+  ...watchDocs,
   ...connectDocs,
 };
 
