@@ -87,14 +87,13 @@ describe("GET /v1/{space}/changes", () => {
     withBed(async (bed) => {
       const { cursor } = await bed.changes("prefix=");
       const value = "x".repeat(16_000);
-      for (let i = 0; i < 300; i++) await bed.put(`k${i}`, value);
+      const keys = Array.from({ length: 300 }, (_, i) => `k${i}`);
+      await bed.putAll(keys, () => value);
       const first = await bed.changes(`prefix=&since=${cursor}&limit=1000`);
       expect(first.events.length).toBeGreaterThan(200);
       expect(first.events.length).toBeLessThan(300);
       const rest = await bed.changes(`prefix=&since=${first.cursor}&limit=1000`);
-      expect([...first.events, ...rest.events].map(({ key }) => key)).toEqual(
-        Array.from({ length: 300 }, (_, i) => `k${i}`),
-      );
+      expect([...first.events, ...rest.events].map(({ key }) => key)).toEqual(keys);
     }));
 
   it("WA5 `latest` tells of each key the newest, `keys` no values, `ops` chooses", () =>

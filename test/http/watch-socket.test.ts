@@ -97,7 +97,10 @@ describe("GET /v1/{space}/watch as a WebSocket", () => {
       slow.reads = false;
       back.reads = false;
       const value = "x".repeat(16_000);
-      for (let i = 0; i < 60; i++) await bed.put(`k${i}`, value);
+      await bed.putAll(
+        Array.from({ length: 60 }, (_, i) => `k${i}`),
+        () => value,
+      );
       await bed.pass(5_000, 1_000);
       expect(slow.bufferedBytes).toBeGreaterThan(262_144);
       expect(slow.bufferedBytes).toBeLessThan(600_000);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { host } from "#host";
-import { hmacKey, signToken } from "../../src/http/auth/token.ts";
+import { hmacKey, signToken } from "../../src/auth/token.ts";
 import type { HttpConfig } from "../../src/http/config.ts";
 import { problemOf, secret } from "./bed.ts";
 import { HttpWatchBed } from "./watch-bed.ts";
@@ -221,7 +221,8 @@ describe("GET /v1/{space}/watch", () => {
     withBed(async (bed) => {
       const stream = await bed.stream("prefix=&ops=set", {}, { isRead: false });
       const value = "x".repeat(16_000);
-      for (let i = 0; i < 250; i++) await bed.put(`k${i}`, `${i} ${value}`);
+      const keys = Array.from({ length: 250 }, (_, i) => `k${i}`);
+      await bed.putAll(keys, (key) => `${key.slice(1)} ${value}`);
       await bed.pass(1_000);
       const wire = bed.wires[0];
       // Of the four megabytes that were written about one went to the edge.

@@ -141,7 +141,8 @@ export class LinkWatch {
   /** Whether that is news. */
   #moved(place: LogPlace): boolean {
     const before = this.#place;
-    if (before !== undefined && before.epoch === place.epoch && before.revision >= place.revision) return false;
+    if (before !== undefined && before.epoch === place.epoch && before.revision >= place.revision)
+      return false;
     this.#place = place;
     return true;
   }

@@ -53,13 +53,16 @@ export function plainSocket(options: PlainSocketOptions): Response {
   const run = async (): Promise<void> => {
     socket.send(positionText(watch));
     for await (const one of told) {
-      if (isOver) return;
-      for (const message of textsOf(one, options)) socket.send(message);
+      for (const message of textsOf(one, options)) {
+        if (isOver) return;
+        socket.send(message);
+        if (socket.bufferedBytes > slowBytes) await taken();
+      }
       if (one.kind === "rotate") socket.close(closeCodes.restarting, "connect again");
       else if (one.kind === "end") {
         const { code } = one.error;
         socket.close(closeByCode.get(code) ?? closeCodes.overloaded, code);
-      } else await taken();
+      }
     }
   };
   /** Waits until the other end has taken in most of what was sent; one that takes in nothing is closed. */
