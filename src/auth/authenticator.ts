@@ -41,7 +41,7 @@ export class Authenticator {
   }
 
   /**
-   * The grant of a token for one use, which `redeem` is to spend. Rejects as {@link authenticate}, with `token_invalid` for any other token, the secret
+   * The grant of a token for one use, which `redeem` is to spend: what it opens may last longer than itself. Rejects as {@link authenticate}, with `token_invalid` for any other token, the secret
    * included: it would stand in logs.
    */
   async admitOnce(token: string, redeem: (id: string, grant: Grant) => Promise<boolean>): Promise<Grant> {
@@ -49,11 +49,11 @@ export class Authenticator {
     refuseIfClosed(this.#config);
     checkLength(token);
     const grant = await verifyToken(token, await this.#load(), this.#clock.now());
-    const { onceId } = grant;
-    if (onceId === undefined) {
+    const { once } = grant;
+    if (once === undefined) {
       throw new WarpError("token_invalid", "a query takes tokens for one use only: see POST /tokens");
     }
-    if (await redeem(onceId, grant)) return grant;
+    if (await redeem(once.id, grant)) return { ...grant, expiresAtMs: once.untilMs };
     throw new WarpError("token_invalid", "the token was good for one use and is spent");
   }
 
@@ -83,7 +83,7 @@ export class Authenticator {
       if (tag !== undefined && (await crypto.subtle.verify("HMAC", key, tag, utf8(bearer)))) isSecret = true;
     }
     const grant = isSecret ? fullGrant("admin") : await verifyToken(bearer, keys, this.#clock.now());
-    if (grant.onceId !== undefined) {
+    if (grant.once !== undefined) {
       throw new WarpError("token_invalid", "the token is good for one use, as ?token= of a stream");
     }
     this.#remember(bearer, grant);

@@ -15,8 +15,8 @@ export interface Grant {
   readonly verbs: readonly Verb[];
   /** Unix ms; `Infinity` for a secret. */
   readonly expiresAtMs: number;
-  /** The id of a token that is good for one use; absent: it may be used until it ends. */
-  readonly onceId?: string;
+  /** Of a token that is good for one use: its id, and until when what it opens may last. Absent: it may be used until it ends. */
+  readonly once?: { readonly id: string; readonly untilMs: number };
 }
 
 /** A grant of everything. */

@@ -11,6 +11,8 @@ export interface Claims extends Pick<Grant, "spaces" | "prefixes" | "verbs"> {
   readonly jti: string;
   /** Good for one use, in the query of a stream, and nothing else. */
   readonly use?: "once";
+  /** With `use`: until when what it opens may last, in Unix seconds. Default: as long as the token. */
+  readonly until?: number;
 }
 
 const header = toBase64Url(utf8('{"alg":"HS256","typ":"JWT"}'));
@@ -109,19 +111,25 @@ function readClaims(claims: Record<string, unknown>, nowMs: number): Grant {
   }
   if (expiresAtMs <= nowMs) throw new WarpError("token_expired", "the token has expired");
   const grant = { subject: sub, spaces, prefixes, verbs: granted as readonly Verb[], expiresAtMs };
-  const onceId = readOnce(claims, expiresAtMs - nowMs);
-  return onceId === undefined ? grant : { ...grant, onceId };
+  const once = readOnce(claims, expiresAtMs, nowMs);
+  return once === undefined ? grant : { ...grant, once };
 }
 
-/** The id of a token for one use. It is short-lived: what was spent is remembered until it ends. */
-function readOnce({ use, jti }: Record<string, unknown>, leftMs: number): string | undefined {
+/** What a token for one use says beyond others. It is short-lived: what was spent is remembered until it ends. */
+function readOnce(claims: Record<string, unknown>, expiresAtMs: number, nowMs: number): Grant["once"] {
+  const { use, jti, until } = claims;
   if (use === undefined) return undefined;
   if (use !== "once") throw invalid('"use" takes "once"');
   if (typeof jti !== "string" || !/^[\x21-\x7e]{8,128}$/.test(jti)) {
     throw invalid('"jti" must be 8 to 128 printable characters where "use" is "once"');
   }
-  if (leftMs > maxOnceTokenTtlMs + tokenSkewMs) throw invalid('it lives too long for "use": "once"');
-  return jti;
+  if (expiresAtMs > nowMs + maxOnceTokenTtlMs + tokenSkewMs) {
+    throw invalid('it lives too long for "use": "once"');
+  }
+  return {
+    id: jti,
+    untilMs: until === undefined ? expiresAtMs : Math.round(seconds(until, "until") * 1_000),
+  };
 }
 
 const reserved: ReadonlySet<string> = new Set(["admin", "open"]);

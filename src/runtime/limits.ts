@@ -77,8 +77,10 @@ export const minTimeoutMs = 100;
 export const minTokenTtlMs = 1_000;
 export const maxTokenTtlMs = 2_592_000_000;
 export const defaultTokenTtlMs = 3_600_000;
-/** Longest life, and the one unless it says otherwise, of a token for one use; most that a space remembers as spent. */
+/** Longest life, and the one unless it says otherwise, of a token for one use; how long what it opens may last, unless it says otherwise and at most; how many a space remembers as spent. */
 export const maxOnceTokenTtlMs = 60_000;
+export const defaultOnceStreamMs = 600_000;
+export const maxOnceStreamMs = 3_600_000;
 export const maxSpentTokens = 100_000;
 /** Shortest secret that a deployment accepts, in bytes. */
 export const minSecretBytes = 16;

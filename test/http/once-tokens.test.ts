@@ -27,12 +27,14 @@ function bed(changes: Parameters<typeof fakeBed>[0] = {}) {
   });
   const authenticator = new Authenticator(deployment.config, deployment.clock);
   const guard = new Guard(deployment.config);
+  let endsAtMs = 0;
   /** What a stream of `space` makes of a query: the subject, or the code of the refusal. */
   const ask = async (query: string, headers: Record<string, string> = {}, route: object = stream) => {
     const request = new Request(`http://localhost/v1/app/watch${query}`, { headers });
     const call = new Call(deployment, request, parseTarget(request.url), authenticator, "r", guard);
     try {
       await authorize(call, { ...stream, ...route });
+      endsAtMs = call.grant.expiresAtMs;
       return call.grant.subject;
     } catch (error) {
       if (error instanceof WarpError) return error.code;
@@ -47,7 +49,7 @@ function bed(changes: Parameters<typeof fakeBed>[0] = {}) {
     });
   };
   const minted = async (body: object = {}) => ((await (await mint(body)).json()) as { token: string }).token;
-  return { ...made, ask, mint, minted, spent };
+  return { ...made, ask, mint, minted, spent, endsAtMs: () => endsAtMs };
 }
 
 async function signed(claims: object): Promise<string> {
@@ -127,9 +129,46 @@ describe("WA9 a token for one use", () => {
       { exp: nowMs / 1_000 + 121 },
       { use: "twice" },
       { use: true },
+      { until: "soon" },
     ]) {
       expect(await ask(`?token=${await signed({ ...once, ...wrong })}`)).toBe("token_invalid");
     }
+  });
+
+  it("opens what may last longer than itself, as long as was asked for and never longer than the one that asked", async () => {
+    const { ask, mint, minted, endsAtMs, call } = bed();
+    for (const [body, wanted] of [
+      [{}, 600_000],
+      [{ streamMs: 5_000, expiresInMs: 2_000 }, 5_000],
+      [{ streamMs: 3_600_000 }, 3_600_000],
+    ] as const) {
+      expect(await ask(`?token=${await minted(body)}`)).toBe("web");
+      expect(endsAtMs()).toBe(nowMs + wanted);
+    }
+    expect(await ask(`?token=${await signed({ use: "once", jti: "an-id-of-its-own" })}`)).toBe("web");
+    expect(endsAtMs()).toBe(nowMs + 60_000);
+    expect(await problemOf(await mint({ streamMs: 3_600_001 }))).toMatchObject({
+      details: { field: "streamMs" },
+    });
+    expect(await problemOf(await mint({ streamMs: 5_000, use: undefined }))).toMatchObject({
+      code: "invalid_argument",
+      details: { field: "streamMs" },
+    });
+    const own = await signed({ verbs: ["admin"], spaces: ["*"], exp: nowMs / 1_000 + 30 });
+    const asOwn = async (body: object) =>
+      await call("POST", "/tokens", {
+        bearer: own,
+        body: JSON.stringify({ subject: "web", spaces: ["app"], verbs: ["read"], use: "once", ...body }),
+        headers: { "Content-Type": "application/json" },
+      });
+    expect(await (await asOwn({})).json()).toMatchObject({
+      expiresAtMs: nowMs + 30_000,
+      until: nowMs / 1_000 + 30,
+    });
+    expect(await problemOf(await asOwn({ streamMs: 31_000 }))).toMatchObject({
+      code: "forbidden",
+      details: { field: "streamMs" },
+    });
   });
 
   it("is not asked for where everybody may, and not taken where nobody may", async () => {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { verbs } from "../../auth/grant.ts";
 import { isSubject } from "../../auth/token.ts";
-import { maxTokenScopes, maxTokenTtlMs, minTokenTtlMs } from "../../runtime/limits.ts";
+import { maxOnceStreamMs, maxTokenScopes, maxTokenTtlMs, minTokenTtlMs } from "../../runtime/limits.ts";
 import { integer } from "../check.ts";
 
 const several = `must have 1 to ${maxTokenScopes} items`;
@@ -36,4 +36,5 @@ export const tokenBody = v.strictObject({
   ),
   expiresInMs: v.optional(integer(minTokenTtlMs, maxTokenTtlMs)),
   use: v.optional(v.picklist(["once"])),
+  streamMs: v.optional(integer(minTokenTtlMs, maxOnceStreamMs)),
 });

@@ -11,6 +11,7 @@ export const accessWords = [
   }),
   wordsOf(tokenBody, {
     prefixes: "Default: those of the token that asks.",
+    streamMs: "With `use`: how long what it opens may last; default 10 minutes.",
     use: "`once`: it opens one stream, as `?token=`, and lives a minute at most.",
   }),
 ];
