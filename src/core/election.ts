@@ -3,7 +3,7 @@ import { decodedValue, Leadership } from "../locking/leadership.ts";
 import { resolveLock } from "../locking/lock-options.ts";
 import { type ElectionStep, observe } from "../locking/observation.ts";
 import type { Codec } from "../runtime/codec.ts";
-import { maxLockWaitMs } from "../runtime/limits.ts";
+import { maxLockWaitMs } from "../runtime/coordination-limits.ts";
 import { callOptions } from "./call.ts";
 import type { LockDirectory } from "./lock-directory.ts";
 import type { LockHandles } from "./lock-handles.ts";

@@ -1,6 +1,7 @@
 import { isWarpError, WarpError } from "../errors.ts";
 import type { LockCommand, LockVerdict } from "../protocol/lock.ts";
-import { defaultTimeoutMs, maxLockPollMs } from "../runtime/limits.ts";
+import { maxLockPollMs } from "../runtime/coordination-limits.ts";
+import { defaultTimeoutMs } from "../runtime/limits.ts";
 import { isPassing, sendUntil } from "./handle-attempt.ts";
 import type { HandleHost } from "./handle-host.ts";
 import { aborted, hasGivenUp, pause, retryWaitMs } from "./patience.ts";

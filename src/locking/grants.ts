@@ -1,5 +1,5 @@
 import type { LockEnd } from "../protocol/lock.ts";
-import { lockClaimMs } from "../runtime/limits.ts";
+import { lockClaimMs } from "../runtime/coordination-limits.ts";
 import type { ElectionSteps } from "./election-steps.ts";
 import type { HintLedger } from "./lock-hints.ts";
 import type { LockGrant, LockStore, LockWaiter } from "./lock-store.ts";

@@ -1,5 +1,5 @@
 import type { LockCommand, LockVerdict } from "../protocol/lock.ts";
-import { maxLiveGrants, maxLockWaiters, maxWaiters } from "../runtime/limits.ts";
+import { maxLiveGrants, maxLockWaiters, maxWaiters } from "../runtime/coordination-limits.ts";
 import { fits, isSameFamily } from "./compatibility.ts";
 import type { ElectionSteps } from "./election-steps.ts";
 import type { Grants } from "./grants.ts";

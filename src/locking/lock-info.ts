@@ -1,5 +1,5 @@
 import type { LockHolder, LockInfo } from "../protocol/lock.ts";
-import { maxListedHolders, maxToldHolders } from "../runtime/limits.ts";
+import { maxListedHolders, maxToldHolders } from "../runtime/coordination-limits.ts";
 import type { LockGrant, LockStore } from "./lock-store.ts";
 
 /** What can be told of a name at `nowMs`; `brief`, for lists: fewer holders, and no values. */

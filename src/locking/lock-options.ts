@@ -2,7 +2,7 @@ import { WarpError } from "../errors.ts";
 import type { LockKind } from "../protocol/lock.ts";
 import type { Payload } from "../protocol/payload.ts";
 import { type CallLimits, checkCallLimits } from "../runtime/call-limits.ts";
-import { defaultLockTtlMs, maxLockWaitMs } from "../runtime/limits.ts";
+import { defaultLockTtlMs, maxLockWaitMs } from "../runtime/coordination-limits.ts";
 
 /** What every lock takes, of whatever kind. */
 export interface HoldOptions extends CallLimits {

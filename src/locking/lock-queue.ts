@@ -1,4 +1,4 @@
-import { clockStepMs, lockForgetMs, lockGraceMs } from "../runtime/limits.ts";
+import { clockStepMs, lockForgetMs, lockGraceMs } from "../runtime/coordination-limits.ts";
 import { fits } from "./compatibility.ts";
 import type { Grants } from "./grants.ts";
 import type { HintLedger } from "./lock-hints.ts";

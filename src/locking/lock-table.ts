@@ -1,11 +1,6 @@
 import type { LockCommand, LockInfo, LockVerdict } from "../protocol/lock.ts";
-import {
-  clockStepMs,
-  electionStepMs,
-  endedGrantMs,
-  forcedGrantMs,
-  housekeepingChunk,
-} from "../runtime/limits.ts";
+import { clockStepMs, electionStepMs, endedGrantMs, forcedGrantMs } from "../runtime/coordination-limits.ts";
+import { housekeepingChunk } from "../runtime/limits.ts";
 import { ElectionSteps, type ObservedSteps } from "./election-steps.ts";
 import { Grants } from "./grants.ts";
 import { gone, LockCommands, type LockPlace, underTicket } from "./lock-commands.ts";

@@ -1,6 +1,6 @@
 import { compareKeys } from "../protocol/key.ts";
 import type { ElectionEvent } from "../protocol/lock.ts";
-import { maxElectionEvents } from "../runtime/limits.ts";
+import { maxElectionEvents } from "../runtime/coordination-limits.ts";
 import type { LockAges, LockDue, LockGrant, LockStore, LockUsage, LockWaiter } from "./lock-store.ts";
 
 /** What there is of one name. Maps are in the order of fences and arrivals, since those only grow. */

@@ -1,14 +1,14 @@
 import { WarpError } from "../errors.ts";
 import { utf8 } from "../runtime/bytes.ts";
-import { fingerprint } from "../runtime/hash.ts";
 import {
   maxLeaseCallKeys,
   maxLeaseLifeMs,
-  maxListLimit,
   maxLockCommands,
   maxLockTtlMs,
   minLockTtlMs,
-} from "../runtime/limits.ts";
+} from "../runtime/coordination-limits.ts";
+import { fingerprint } from "../runtime/hash.ts";
+import { maxListLimit } from "../runtime/limits.ts";
 import { checkKey, checkLeaseId } from "./key.ts";
 import type { LeaseCommand } from "./lease.ts";
 import { checkOpId } from "./mutation.ts";

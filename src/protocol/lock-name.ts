@@ -1,6 +1,6 @@
 import { WarpError } from "../errors.ts";
 import { isWellFormed, utf8Length } from "../runtime/bytes.ts";
-import { maxLockNameBytes } from "../runtime/limits.ts";
+import { maxLockNameBytes } from "../runtime/coordination-limits.ts";
 
 /** Throws `invalid_lock` unless `name` is 1 to 512 bytes of UTF-8. Any character is allowed; a `{tag}` puts a lock beside its keys. */
 export function checkLockName(name: string): void {

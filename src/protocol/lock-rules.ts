@@ -1,8 +1,6 @@
 import { WarpError } from "../errors.ts";
 import { isWellFormed, utf8, utf8Length } from "../runtime/bytes.ts";
-import { fingerprint } from "../runtime/hash.ts";
 import {
-  maxContentTypeLength,
   maxLockCommands,
   maxLockDelayMs,
   maxLockNameBytes,
@@ -14,7 +12,9 @@ import {
   maxLockWaitMs,
   maxPermits,
   minLockTtlMs,
-} from "../runtime/limits.ts";
+} from "../runtime/coordination-limits.ts";
+import { fingerprint } from "../runtime/hash.ts";
+import { maxContentTypeLength } from "../runtime/limits.ts";
 import type { LockCommand, LockKind } from "./lock.ts";
 import { checkFence, checkLockName } from "./lock-name.ts";
 import { checkOpId } from "./mutation.ts";

@@ -1,5 +1,5 @@
 /**
- * Every limit of Warp and of the platform under it, in one place. Each has its number here, its error in
+ * Every limit of Warp and of the platform under it, in one place (those of locks and leases stand beside it). Each has its number here, its error in
  * `errors.ts` and a line in `docs/limits.md`.
  */
 
@@ -244,4 +244,3 @@ export const maxCatchUpPages = 8;
 export const watchProgressMs = 15_000;
 /** Bytes of subscriptions that go into a socket's attachment, which takes 16 KiB in all. */
 export const maxAttachedBytes = 8_000;
-export * from "./coordination-limits.ts";

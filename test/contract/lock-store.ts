@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { LockGrant, LockStore, LockWaiter } from "../../src/locking/lock-store.ts";
 import type { ElectionEvent, LockEnd } from "../../src/protocol/lock.ts";
-import { maxElectionEvents } from "../../src/runtime/limits.ts";
+import { maxElectionEvents } from "../../src/runtime/coordination-limits.ts";
 import { text } from "./lock-bed.ts";
 
 /** One empty store. */

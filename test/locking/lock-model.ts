@@ -1,5 +1,10 @@
 import type { LockCommand, LockEnd, LockKind } from "../../src/protocol/lock.ts";
-import { clockStepMs, lockClaimMs, lockForgetMs, lockGraceMs } from "../../src/runtime/limits.ts";
+import {
+  clockStepMs,
+  lockClaimMs,
+  lockForgetMs,
+  lockGraceMs,
+} from "../../src/runtime/coordination-limits.ts";
 
 /** A grant as the model has it; `fence` is told to it by the table. */
 export interface ModelGrant {

@@ -3,7 +3,12 @@ import type { LockGrant } from "../../src/locking/lock-store.ts";
 import { LockTable } from "../../src/locking/lock-table.ts";
 import { MemoryLockStore } from "../../src/locking/memory-lock-store.ts";
 import type { LockCommand, LockVerdict } from "../../src/protocol/lock.ts";
-import { clockStepMs, lockClaimMs, maxLiveGrants, maxWaiters } from "../../src/runtime/limits.ts";
+import {
+  clockStepMs,
+  lockClaimMs,
+  maxLiveGrants,
+  maxWaiters,
+} from "../../src/runtime/coordination-limits.ts";
 import { held, offered, refused, waiting } from "../contract/lock-bed.ts";
 
 type Acquire = Extract<LockCommand, { kind: "acquire" }>;

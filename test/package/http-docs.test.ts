@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { errorCodes } from "../../src/errors.ts";
 import { problems } from "../../src/http/problem.ts";
 import { routes } from "../../src/http/routes/index.ts";
+import * as coordinationLimits from "../../src/runtime/coordination-limits.ts";
 import * as limits from "../../src/runtime/limits.ts";
 import { read } from "./source.ts";
 
@@ -22,10 +23,13 @@ describe("the pages about HTTP", () => {
     },
   );
 
-  test.each(Object.entries(limits))("SE3 docs/limits.md has %s as it is", (name, value) => {
-    const [, , number] = row(read("docs/limits.md"), `| \`${name}\` |`);
-    expect(number).toBe(value.toLocaleString("en"));
-  });
+  test.each(Object.entries({ ...limits, ...coordinationLimits }))(
+    "SE3 docs/limits.md has %s as it is",
+    (name, value) => {
+      const [, , number] = row(read("docs/limits.md"), `| \`${name}\` |`);
+      expect(number).toBe(value.toLocaleString("en"));
+    },
+  );
 
   test.each(routes.map(({ method, path }) => [`${method} ${path.replaceAll("+}", "}")}`]))(
     "docs/http.md has %s with a curl line",

@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import type { LockCommand, LockVerdict, LockWaitReply } from "../../src/protocol/lock.ts";
 import { isRefusal, type Mutation, type Refusal, type Verdict } from "../../src/protocol/shard-api.ts";
 import { utf8 } from "../../src/runtime/bytes.ts";
-import { clockStepMs } from "../../src/runtime/limits.ts";
+import { clockStepMs } from "../../src/runtime/coordination-limits.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
 import { LockShard } from "./lock-shard.ts";
 import { MortalSql } from "./mortal-sql.ts";

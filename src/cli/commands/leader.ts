@@ -3,7 +3,7 @@ import { payloadOf } from "../../client/record.ts";
 import { isWarpError } from "../../errors.ts";
 import type { ElectionEvent } from "../../protocol/lock.ts";
 import type { Payload } from "../../protocol/payload.ts";
-import { maxLockPollMs } from "../../runtime/limits.ts";
+import { maxLockPollMs } from "../../runtime/coordination-limits.ts";
 import type { Command } from "../command.ts";
 import { withLocks } from "../coordination.ts";
 import { shownName, shownValue } from "../text.ts";

@@ -1,4 +1,4 @@
-import { maxLeaseCallKeys } from "../../runtime/limits.ts";
+import { maxLeaseCallKeys } from "../../runtime/coordination-limits.ts";
 import type { Command } from "../command.ts";
 import { shownName } from "../text.ts";
 import { id, leasesOf } from "./lease.ts";

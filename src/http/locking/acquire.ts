@@ -2,7 +2,7 @@ import { isWarpError, WarpError } from "../../errors.ts";
 import type { Locks } from "../../lock/lock.ts";
 import type { LockCommand, LockVerdict } from "../../protocol/lock.ts";
 import type { CallLimits } from "../../runtime/call-limits.ts";
-import { maxLockPollMs } from "../../runtime/limits.ts";
+import { maxLockPollMs } from "../../runtime/coordination-limits.ts";
 import type { Call } from "../call.ts";
 import { json } from "../route.ts";
 import { freshOpId, patienceMs, waitLimits } from "./ports.ts";

@@ -1,7 +1,7 @@
 import { requireKey } from "../../auth/grant.ts";
 import { WarpError } from "../../errors.ts";
 import { checkLockName } from "../../protocol/lock-rules.ts";
-import { maxLockNameBytes } from "../../runtime/limits.ts";
+import { maxLockNameBytes } from "../../runtime/coordination-limits.ts";
 import type { Call } from "../call.ts";
 import { decodePart } from "../target.ts";
 

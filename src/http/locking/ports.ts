@@ -1,7 +1,8 @@
 import { scopeOpId } from "../../protocol/operation.ts";
 import type { CallLimits } from "../../runtime/call-limits.ts";
+import { maxLockPollMs } from "../../runtime/coordination-limits.ts";
 import { uuidv7 } from "../../runtime/ids.ts";
-import { defaultTimeoutMs, maxLockPollMs, maxTimeoutMs } from "../../runtime/limits.ts";
+import { defaultTimeoutMs, maxTimeoutMs } from "../../runtime/limits.ts";
 import type { Call } from "../call.ts";
 
 /** The op id of a command, scoped to whose it is. It stands on the answer. */

@@ -1,5 +1,5 @@
 import { WarpError } from "../../errors.ts";
-import { maxLockValueBytes } from "../../runtime/limits.ts";
+import { maxLockValueBytes } from "../../runtime/coordination-limits.ts";
 import type { Call } from "../call.ts";
 import { heldAnswer, heldOf, present, runCommand } from "../locking/acquire.ts";
 import { lockNameOf } from "../locking/names.ts";

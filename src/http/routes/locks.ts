@@ -3,7 +3,7 @@ import { requireKey, requireVerb } from "../../auth/grant.ts";
 import { WarpError } from "../../errors.ts";
 import type { LockKind } from "../../protocol/lock.ts";
 import { checkLockPrefix } from "../../protocol/lock-rules.ts";
-import { defaultLockTtlMs, maxLockPollMs, maxLockValueBytes } from "../../runtime/limits.ts";
+import { defaultLockTtlMs, maxLockPollMs, maxLockValueBytes } from "../../runtime/coordination-limits.ts";
 import type { Call } from "../call.ts";
 import { acquire, heldAnswer, heldOf, present, resume, runCommand } from "../locking/acquire.ts";
 import { given, grantOf, lockNameOf } from "../locking/names.ts";

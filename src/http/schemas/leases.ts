@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { maxLeaseLifeMs, maxListLimit, maxLockTtlMs, minLockTtlMs } from "../../runtime/limits.ts";
+import { maxLeaseLifeMs, maxLockTtlMs, minLockTtlMs } from "../../runtime/coordination-limits.ts";
+import { maxListLimit } from "../../runtime/limits.ts";
 import { integer, integerText } from "../check.ts";
 
 /** The body of `POST /v1/{space}/leases`. */

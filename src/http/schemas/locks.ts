@@ -1,13 +1,13 @@
 import * as v from "valibot";
 import {
-  maxListLimit,
   maxLockDelayMs,
   maxLockPollMs,
   maxLockTtlMs,
   maxLockWaitMs,
   maxPermits,
   minLockTtlMs,
-} from "../../runtime/limits.ts";
+} from "../../runtime/coordination-limits.ts";
+import { maxListLimit } from "../../runtime/limits.ts";
 import { booleanText, integer, integerText } from "../check.ts";
 
 const fenceRange = [1, Number.MAX_SAFE_INTEGER] as const;

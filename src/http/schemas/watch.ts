@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { watchModes } from "../../protocol/watch.ts";
-import { maxChangesEvents, maxLockPollMs } from "../../runtime/limits.ts";
+import { maxLockPollMs } from "../../runtime/coordination-limits.ts";
+import { maxChangesEvents } from "../../runtime/limits.ts";
 import { booleanText, integerText } from "../check.ts";
 
 /** The query of `POST /v1/{space}/publish/{key}`. */

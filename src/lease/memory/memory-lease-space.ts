@@ -9,7 +9,7 @@ import {
   tooManyLeases,
 } from "../../protocol/lease-rules.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
-import { leaseTombstoneMs, maxLeaseKeys, maxLeases } from "../../runtime/limits.ts";
+import { leaseTombstoneMs, maxLeaseKeys, maxLeases } from "../../runtime/coordination-limits.ts";
 import { steadyClock } from "../../runtime/steady-clock.ts";
 import type { LeasedKeys } from "./leased-keys.ts";
 import { MemoryLease } from "./memory-lease.ts";

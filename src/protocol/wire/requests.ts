@@ -1,12 +1,11 @@
 /** What the calls of a shard take, read member by member: a wrong type never comes as far as the shard. */
 
+import { maxLeaseCallKeys, maxLockCommands } from "../../runtime/coordination-limits.ts";
 import {
   maxBatchOperations,
   maxChangesLimit,
   maxComparisons,
-  maxLeaseCallKeys,
   maxListLimit,
-  maxLockCommands,
   maxShards,
   maxTransactionOperations,
 } from "../../runtime/limits.ts";

@@ -2,7 +2,7 @@ import { isWarpError, WarpError } from "../../errors.ts";
 import { isLeaseId, shardOf } from "../../protocol/key.ts";
 import type { CallScope } from "../../protocol/shard-api.ts";
 import type { Timers } from "../../runtime/clock.ts";
-import { leaseJoinTimeoutMs } from "../../runtime/limits.ts";
+import { leaseJoinTimeoutMs } from "../../runtime/coordination-limits.ts";
 import type { GroupCommit } from "../group-commit.ts";
 import type { Residence } from "../residence.ts";
 import { askPeer, type LeasePeers } from "./peers.ts";

@@ -2,7 +2,7 @@ import { WarpError } from "../../errors.ts";
 import type { LeaseEndAction } from "../../protocol/lease.ts";
 import { isRefusal, type Refusal } from "../../protocol/shard-api.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { leaseEndChunk } from "../../runtime/limits.ts";
+import { leaseEndChunk } from "../../runtime/coordination-limits.ts";
 import type { GroupCommit } from "../group-commit.ts";
 import type { Ledger } from "../ledger.ts";
 import { stale } from "../refusal.ts";

@@ -1,6 +1,11 @@
 import { shardOf } from "../../protocol/key.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
-import { leaseEndTimeoutMs, leaseRetryBaseMs, leaseRetryCapMs, leaseWatchMs } from "../../runtime/limits.ts";
+import {
+  leaseEndTimeoutMs,
+  leaseRetryBaseMs,
+  leaseRetryCapMs,
+  leaseWatchMs,
+} from "../../runtime/coordination-limits.ts";
 import type { DueSource } from "../alarms.ts";
 import type { GroupCommit } from "../group-commit.ts";
 import type { Ledger } from "../ledger.ts";

@@ -1,6 +1,6 @@
 import type { LeaseEndAction } from "../../protocol/lease.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { clockStepMs } from "../../runtime/limits.ts";
+import { clockStepMs } from "../../runtime/coordination-limits.ts";
 import type { Sql } from "../../runtime/sql.ts";
 
 /** A lease whose home this shard is. Times are Unix ms. */

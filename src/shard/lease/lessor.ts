@@ -11,7 +11,7 @@ import {
 } from "../../protocol/lease-rules.ts";
 import { replayOf } from "../../protocol/outcomes.ts";
 import { checkRegistered } from "../../protocol/plan.ts";
-import { leaseTombstoneMs, maxLeaseKeys, maxLeases } from "../../runtime/limits.ts";
+import { leaseTombstoneMs, maxLeaseKeys, maxLeases } from "../../runtime/coordination-limits.ts";
 import type { DueSource } from "../alarms.ts";
 import type { ChangeLog } from "../change-log.ts";
 import type { RegistrationTable } from "../registration-table.ts";

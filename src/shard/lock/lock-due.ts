@@ -1,5 +1,5 @@
 import type { LockTable } from "../../locking/lock-table.ts";
-import { endedGrantMs, forcedGrantMs } from "../../runtime/limits.ts";
+import { endedGrantMs, forcedGrantMs } from "../../runtime/coordination-limits.ts";
 import type { DueSource } from "../alarms.ts";
 import type { SqlLockStore } from "./sql-lock-store.ts";
 

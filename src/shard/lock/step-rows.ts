@@ -1,6 +1,6 @@
 import type { ElectionEvent } from "../../protocol/lock.ts";
 import { utf8 } from "../../runtime/bytes.ts";
-import { maxElectionEvents } from "../../runtime/limits.ts";
+import { maxElectionEvents } from "../../runtime/coordination-limits.ts";
 import { blob, type Sql, type SqlRow } from "../../runtime/sql.ts";
 import { endReason, payloadColumns, payloadIn, textOf } from "./rows.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { host } from "#host";
 import { shardOf } from "../../../src/protocol/key.ts";
 import { isRefusal } from "../../../src/protocol/shard-api.ts";
-import { clockStepMs, leaseEndChunk, leaseTombstoneMs } from "../../../src/runtime/limits.ts";
+import { clockStepMs, leaseEndChunk, leaseTombstoneMs } from "../../../src/runtime/coordination-limits.ts";
 import type { Sql } from "../../../src/runtime/sql.ts";
 import { AttachmentTable } from "../../../src/shard/lease/attachment-table.ts";
 import { type LeaseRow, LeaseTable } from "../../../src/shard/lease/lease-table.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { host } from "#host";
-import { clockStepMs } from "../../../src/runtime/limits.ts";
+import { clockStepMs } from "../../../src/runtime/coordination-limits.ts";
 import { LockShard, pollWord, wordOf } from "../../support/lock-shard.ts";
 
 function withLocks(work: (locks: LockShard) => Promise<void>): Promise<void> {

@@ -1,7 +1,7 @@
 /** Locks as their shard's commits have them, in order: what each transaction left of each name. */
 
 import type { LockGrant, LockWaiter } from "../../../src/locking/lock-store.ts";
-import { clockStepMs, lockClaimMs, lockForgetMs } from "../../../src/runtime/limits.ts";
+import { clockStepMs, lockClaimMs, lockForgetMs } from "../../../src/runtime/coordination-limits.ts";
 import type { LockCall } from "./lock-history.ts";
 import type { LockState, LockStep } from "./lock-steps.ts";
 import type { Violation } from "./violation.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { shardOf } from "../../../src/protocol/key.ts";
-import { lockClaimMs } from "../../../src/runtime/limits.ts";
+import { lockClaimMs } from "../../../src/runtime/coordination-limits.ts";
 import { newOpId } from "../http-client.ts";
 import type { Seeded } from "../seeded.ts";
 import type { Failure, TwinNode } from "./calls.ts";

@@ -1,4 +1,4 @@
-import { maxLockCommands } from "../../../runtime/limits.ts";
+import { maxLockCommands } from "../../../runtime/coordination-limits.ts";
 import { grantBody, keepAliveBody, leaseKeysBody } from "../../schemas/leases.ts";
 import { wordsOf } from "../words.ts";
 

@@ -1,4 +1,4 @@
-import { defaultLockTtlMs } from "../../../runtime/limits.ts";
+import { defaultLockTtlMs } from "../../../runtime/coordination-limits.ts";
 import {
   acquireBody,
   campaignBody,
