@@ -17,13 +17,15 @@ export interface LogPage {
   readonly changes: readonly Change[];
 }
 
-/** Who is told of a log. Neither call may throw. */
+/** Who is told of a log. None of the calls may throw. */
 export interface LogListener {
   /** More of it is durable, or another life of it has begun. */
   grown(): void;
   ended(): void;
   /** Something is to be told that the log does not keep. */
   told?(publication: Publication): void;
+  /** So many of these may have been left out. */
+  missed?(count: number): void;
 }
 
 /**

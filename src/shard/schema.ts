@@ -116,6 +116,7 @@ export function dropAll(sql: Sql): void {
       "fences",
       "subscriptions",
       "spent_tokens",
+      "relays",
       ...lockTables,
       ...leaseTables,
       "meta",

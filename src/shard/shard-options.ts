@@ -1,3 +1,4 @@
+import type { RelayApi } from "../protocol/relay.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
 import type { Home } from "./admission.ts";
 import type { LeasePeers } from "./lease/peers.ts";
@@ -22,6 +23,10 @@ export interface ShardOptions extends ResidenceOptions {
   readonly elapsed?: Clock;
   /** How much watchers are told at a time. */
   readonly watchSizes?: WatchSizes;
+  /** A way to one of its relays that no earlier exception has broken. Absent: there are no relays. */
+  readonly relay?: (relay: number) => RelayApi;
+  /** Watchers of one relay. Default 1,000. */
+  readonly relayRoom?: number;
   /** See `GroupCommitOptions`. */
   readonly groupCommit?: boolean;
 }

@@ -73,12 +73,16 @@ export class Shard implements ShardApi {
       nextMs: () => this.leases?.ends.nextMs(),
       run: (nowMs) => this.leases.ends.run(nowMs),
     };
+    const relays: DueSource = {
+      nextMs: () => this.watching?.relays.nextMs(),
+      run: () => this.watching.relays.run(),
+    };
     this.#lockInstance = new LockInstance(clock, elapsed);
     const lockInstance = this.#lockInstance;
     const residence = new Residence({
       ...options,
       elapsed,
-      due: [waker, notes, ends],
+      due: [waker, notes, ends, relays],
       lockInstance,
       leaseEnding: (id, nowMs) => this.leases.ends.begin(id, nowMs),
       leaseTimes: new Map(),
@@ -126,7 +130,8 @@ export class Shard implements ShardApi {
     const parts = { ...shared, authority, instance: lockInstance };
     this.#locks = new LockCalls(parts);
     this.#lockReads = new LockReads(parts);
-    this.watching = new Watching({ ...shared, published: this.published }, options.sql, options.watchSizes);
+    const { published } = this;
+    this.watching = new Watching({ ...shared, published, renew: () => this.renew() }, options);
   }
 
   /**

@@ -1,13 +1,13 @@
 import type { Sql } from "../runtime/sql.ts";
 import type { SubscriptionRecord } from "./hub/watch/subscription.ts";
-import type { Residence } from "./residence.ts";
 
 /** What sessions watch, where it is too much for the attachments of their sockets. */
 export class SubscriptionTable {
   readonly #sql: Sql;
-  readonly #residence: Pick<Residence, "open">;
+  readonly #residence: { open(): object | undefined };
 
-  constructor(sql: Sql, residence: Pick<Residence, "open">) {
+  /** `residence`: opens nothing as long as there is no table. */
+  constructor(sql: Sql, residence: { open(): object | undefined }) {
     this.#sql = sql;
     this.#residence = residence;
   }

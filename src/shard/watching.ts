@@ -1,7 +1,18 @@
-import type { Sql } from "../runtime/sql.ts";
+import type { Clock, Timers } from "../runtime/clock.ts";
+import { defaultRelayWatchers } from "../runtime/limits.ts";
 import { type PublishCallParts, PublishCalls } from "./publish-calls.ts";
+import { Relays } from "./relay-feed/relays.ts";
+import type { ShardOptions } from "./shard-options.ts";
 import { SubscriptionTable } from "./subscription-table.ts";
-import { WatchedLog, type WatchSizes } from "./watched-log.ts";
+import { WatchedLog } from "./watched-log.ts";
+
+/** What {@link Watching} is made of. */
+export interface WatchingParts extends PublishCallParts {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Draws a new epoch. */
+  readonly renew: () => Promise<void>;
+}
 
 /** What a shard has for those who watch it. */
 export class Watching {
@@ -10,11 +21,17 @@ export class Watching {
   readonly log: WatchedLog;
   /** What they watch, where nothing else has room for it. */
   readonly subscriptions: SubscriptionTable;
+  /** Those who serve watchers in its place. */
+  readonly relays: Relays;
 
-  constructor(parts: PublishCallParts, sql: Sql, sizes: WatchSizes | undefined) {
+  constructor(
+    parts: WatchingParts,
+    { sql, watchSizes, durable, relay, relayRoom = defaultRelayWatchers }: ShardOptions,
+  ) {
     const { residence, published, clock } = parts;
     this.publishing = new PublishCalls(parts);
-    this.log = new WatchedLog(residence, published, clock, sizes);
+    this.log = new WatchedLog(residence, published, clock, watchSizes);
     this.subscriptions = new SubscriptionTable(sql, residence);
+    this.relays = new Relays({ ...parts, log: this.log, sql, durable, relay, room: relayRoom });
   }
 }

@@ -5,6 +5,7 @@ import type { DueSource } from "../alarms.ts";
 import type { LockSessions } from "../lock/lock-instance.ts";
 import type { LeaseGrants, Members } from "../members.ts";
 import type { PublishedLog } from "../published-log.ts";
+import type { Relays } from "../relay-feed/relays.ts";
 import type { SubscriptionTable } from "../subscription-table.ts";
 import type { WatchSource } from "../watch-source.ts";
 import type { CheckSettings, SessionCalls } from "./calls.ts";
@@ -15,6 +16,8 @@ import type { Authenticate } from "./renewal.ts";
 export interface HubWatching {
   readonly log: WatchSource;
   readonly subscriptions: Pick<SubscriptionTable, "isOpen" | "save" | "load" | "drop" | "prune">;
+  /** Those who serve watchers in its place. Absent: nobody does. */
+  readonly relays?: Pick<Relays, "push" | "tell" | "end">;
 }
 
 /** A shard as its hub sees it. */
@@ -48,6 +51,8 @@ export interface HubOptions {
   readonly authenticate?: Authenticate;
   /** Bounds of those who are no nodes. Default: 1,000 sockets and 20,000 watches of one subject, 200 messages a second. */
   readonly bounds?: SessionBounds;
+  /** Told when a session has ended. */
+  readonly left?: () => void;
   /** Takes what failed unexpectedly. */
   readonly report: (error: unknown) => void;
 }

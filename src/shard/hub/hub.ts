@@ -74,7 +74,8 @@ export class Hub implements Members, DueSource {
     shard.published.listen({
       grown: () => this.#grown(),
       ended: () => this.#spaceGone(),
-      told: (publication) => this.#safely(() => this.#pushes.watches.tell(publication)),
+      missed: (count) => this.#safely(() => this.#pushes.watches.miss(count)),
+      told: (publication) => this.#safely(() => this.#pushes.tell(publication)),
     });
   }
 
@@ -135,6 +136,13 @@ export class Hub implements Members, DueSource {
     // What woke this instance may be this very end: then the socket was not found among the open ones.
     const record = readRecord(socket.attachment);
     if (record?.said !== undefined) this.#lockless(record.session);
+    this.#options.left?.();
+  }
+
+  /** Sessions that are open. */
+  get size(): number {
+    this.#wake();
+    return this.#sessions.size;
   }
 
   #grown(): void {
@@ -161,6 +169,7 @@ export class Hub implements Members, DueSource {
 
   #spaceGone(): void {
     this.#wake();
+    this.#options.shard.watching.relays?.end();
     for (const session of [...this.#sessions.all()]) {
       this.#end(session, closeCodes.spaceGone, "space_not_found: the space was deleted");
     }
@@ -252,6 +261,7 @@ export class Hub implements Members, DueSource {
   #forget(session: Session): void {
     this.#sessions.remove(session);
     this.#pushes.watches.forget(session);
+    this.#options.left?.();
     if (session.said === undefined) return;
     this.#events?.left(session.id);
     this.#lockless(session.id);

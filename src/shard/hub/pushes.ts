@@ -1,4 +1,5 @@
 import { closeCodes } from "../../protocol/wire/frames.ts";
+import type { Publication } from "../../protocol/watch.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import type { PublishedLog } from "../published-log.ts";
 import { Feed } from "./feed.ts";
@@ -30,10 +31,12 @@ export class Pushes {
   readonly watches: Watches;
   readonly slow: SlowSessions;
   readonly #pacer: Pacer;
+  readonly #relays: HubWatching["relays"];
 
   constructor({ shard, followers, watchesPerSubject, close, clock, timers, report }: PushesOptions) {
     const { elapsed, published } = shard;
-    const { log, subscriptions: table } = shard.watching;
+    const { log, subscriptions: table, relays } = shard.watching;
+    this.#relays = relays;
     this.slow = new SlowSessions({ close, resume: (session) => this.#resume(session), elapsed, timers });
     const slow = (session: Session) => this.slow.add(session);
     this.feed = new Feed({ log: published, followers, slow, clock });
@@ -50,9 +53,16 @@ export class Pushes {
     this.#pacer.grown();
   }
 
+  /** Tells those who watch now of what the log does not keep. */
+  tell(publication: Publication): void {
+    this.watches.tell(publication);
+    this.#relays?.tell(publication);
+  }
+
   #push(): boolean {
     const [followed, watched] = [this.feed.push(), this.watches.push()];
-    return followed || watched;
+    const relayed = this.#relays?.push() === true;
+    return followed || watched || relayed;
   }
 
   #resume(session: Session): void {

@@ -127,6 +127,14 @@ export class Watches {
     }
   }
 
+  /** So many of these may have been left out on their way here: nobody knows whom they would have concerned. */
+  miss(count: number): void {
+    for (const watcher of this.#watchers.values()) {
+      if (watcher.session.slowSinceMs !== undefined) watcher.missed += count;
+      else watcher.session.send({ t: "missed", n: count });
+    }
+  }
+
   /** The socket has ended. */
   forget(session: Session): void {
     this.#watchers.delete(session);

@@ -1,0 +1,225 @@
+import type { WarpError } from "../errors.ts";
+import type { RelayApi, RelayBatch, RelayFeed, RelayReport, RelayShardApi } from "../protocol/relay.ts";
+import type { ShardApi } from "../protocol/shard-api.ts";
+import type { Clock, Timers } from "../runtime/clock.ts";
+import { relayCheckMs } from "../runtime/limits.ts";
+import type { Sql } from "../runtime/sql.ts";
+import { steadyClock } from "../runtime/steady-clock.ts";
+import { type AlarmPort, Alarms, type DueSource } from "../shard/alarms.ts";
+import type { HubShard } from "../shard/hub/hub-options.ts";
+import type { LogListener } from "../shard/published-log.ts";
+import { SubscriptionTable } from "../shard/subscription-table.ts";
+import type { WatchSizes } from "../shard/watch-source.ts";
+import { defaultSizes } from "../shard/watched-log.ts";
+import { forwarded } from "./forwarded.ts";
+import { RelayLog } from "./relay-log.ts";
+import { type RelayIdentity, RelayStore } from "./relay-store.ts";
+import { Replica, type ReplicaSize } from "./replica.ts";
+
+/** What a {@link Relay} is made of. */
+export interface RelayOptions {
+  /** A database of its own. */
+  readonly sql: Sql;
+  /** Wall clock. */
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly alarm: AlarmPort;
+  /** A way to its shard that no earlier exception has broken. */
+  readonly shard: (space: string, shard: number) => ShardApi & RelayShardApi;
+  /** What an exception on that way means. */
+  readonly fault: (error: unknown) => WarpError;
+  /** Takes what failed where nobody waits. */
+  readonly report: (error: unknown) => void;
+  /** How much watchers are told at a time. */
+  readonly sizes?: WatchSizes;
+  /** How much of the log it keeps. */
+  readonly replicaSize?: ReplicaSize;
+}
+
+/**
+ * Serves watchers in the place of a shard: a hub's shard that is elsewhere. It is fed by the shard from its first watcher to its last; what it knows is in memory
+ * only, and an instance that wakes begins where the next feed, or the shard's answer, puts it. Where its watchers stand is with their sockets.
+ */
+export class Relay implements RelayApi, DueSource {
+  /** What its hub works on. */
+  readonly shard: HubShard;
+  readonly #options: RelayOptions;
+  readonly #replica: Replica;
+  readonly #store: RelayStore;
+  readonly #alarms: Alarms;
+  #hubDue: DueSource | undefined;
+  #sessions: () => number = () => 0;
+  #listener: LogListener | undefined;
+  /** Whether this instance has heard from the shard that it is fed. */
+  #isAttached = false;
+  #attaching: Promise<void> | undefined;
+  #leaving: Promise<void> | undefined;
+  /** How many sessions the shard was told of, and when it was last heard. */
+  #told = 0;
+  #heardAtMs: number;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    const { sql, clock, timers, alarm, report } = options;
+    this.#heardAtMs = clock.now();
+    this.#store = new RelayStore(sql);
+    this.#replica = new Replica(options.replicaSize);
+    const due: DueSource = {
+      nextMs: () => this.#hubDue?.nextMs(),
+      run: (nowMs) => this.#hubDue?.run(nowMs),
+    };
+    this.#alarms = new Alarms(alarm, [due, this]);
+    const elapsed = steadyClock(clock);
+    const log = new RelayLog({
+      replica: this.#replica,
+      sizes: options.sizes ?? defaultSizes,
+      pull: (after) => this.#pull(after),
+      state: async (request) => await this.#upstream().relayState(request),
+      answered: () => this.#listener?.grown(),
+      elapsed,
+      timers,
+      report,
+    });
+    const isOpen = () => this.#store.identity !== undefined;
+    const table = new SubscriptionTable(sql, { open: () => (isOpen() ? this : undefined) });
+    this.shard = this.#asShard(log, table, elapsed);
+  }
+
+  /** Who has how many sessions here. To be told before anything else. */
+  count(sessions: () => number): void {
+    this.#sessions = sessions;
+  }
+
+  /** Whose relay it is: to be told before it takes somebody in. */
+  begin(identity: RelayIdentity): void {
+    this.#store.begin(identity);
+  }
+
+  /** Settles when it knows where its shard's log ends and is fed from there; undefined: it does. Rejects where the shard can't be reached. */
+  ready(): Promise<void> | undefined {
+    if (this.#isAttached && this.#replica.position !== undefined) return undefined;
+    this.#attaching ??= this.#attach().finally(() => {
+      this.#attaching = undefined;
+    });
+    return this.#attaching;
+  }
+
+  async feed({ batch, messages, missed, ended }: RelayFeed): Promise<RelayReport> {
+    if (ended) this.#listener?.ended();
+    else if (this.#sessions() > 0) this.#take(batch, messages, missed);
+    // It was told that nobody is here, and has missed it.
+    if (this.#sessions() === 0 && this.#attaching === undefined) this.#leave();
+    return this.#report();
+  }
+
+  /** Fewer sessions are open than before. */
+  left(): void {
+    const sessions = this.#sessions();
+    if (sessions === 0) this.#leave();
+    else if (this.#isAttached && sessions < this.#told - Math.max(16, this.#told / 8)) {
+      // If it does not arrive the next one says it.
+      this.#pull().catch(() => undefined);
+    }
+  }
+
+  /** When it asks whether its shard still knows it: a backup that was restored there may not. */
+  nextMs(): number | undefined {
+    return this.#sessions() > 0 ? this.#heardAtMs + relayCheckMs : undefined;
+  }
+
+  run(): void {
+    this.#heardAtMs = this.#options.clock.now();
+    this.#attach().catch(this.#options.report);
+  }
+
+  /** The host's alarm went off. */
+  onAlarm(): void {
+    this.#alarms.ring(this.#options.clock.now());
+    this.#alarms.arm();
+  }
+
+  #take(batch: RelayBatch, messages: RelayFeed["messages"], missed: number): void {
+    this.#heardAtMs = this.#options.clock.now();
+    if (this.#replica.apply(batch)) this.#listener?.grown();
+    if (missed > 0) this.#listener?.missed?.(missed);
+    for (const message of messages) this.#listener?.told?.(message);
+  }
+
+  async #attach(): Promise<void> {
+    await this.#leaving;
+    const { position } = this.#replica;
+    const batch = await this.#pull(position?.revision);
+    if (this.#replica.apply(batch, position?.epoch)) this.#listener?.grown();
+    this.#isAttached = true;
+    this.#alarms.arm();
+  }
+
+  /** Nobody is here. Whoever comes meanwhile waits until that is said. */
+  #leave(): void {
+    if (this.#leaving !== undefined || this.#store.identity === undefined) return;
+    this.#isAttached = false;
+    this.#replica.clear();
+    this.#leaving = this.#upstream()
+      .pullRelay({ relay: this.#store.identity.relay, sessions: 0 })
+      // If it does not arrive the next feed leads here again.
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => {
+        this.#leaving = undefined;
+      });
+  }
+
+  /** Asks for a piece of the log, and says where it stands. */
+  async #pull(after?: number): Promise<RelayBatch> {
+    const { relay = 0 } = this.#store.identity ?? {};
+    // Who is about to come in counts as well.
+    const report = { ...this.#report(), sessions: Math.max(1, this.#sessions()) };
+    const asked = { relay, ...report, ...(after === undefined ? {} : { after }) };
+    const batch = await this.#upstream().pullRelay(asked);
+    this.#heardAtMs = this.#options.clock.now();
+    return batch;
+  }
+
+  #report(): RelayReport {
+    const { position: at } = this.#replica;
+    const sessions = this.#sessions();
+    this.#told = sessions;
+    return { sessions, ...(at === undefined ? {} : { at }) };
+  }
+
+  #upstream(): ShardApi & RelayShardApi {
+    const { space = "", shard = 0 } = this.#store.identity ?? {};
+    return this.#options.shard(space, shard);
+  }
+
+  #asShard(log: RelayLog, subscriptions: SubscriptionTable, elapsed: Clock): HubShard {
+    const own: Omit<HubShard, keyof ShardApi> = {
+      published: {
+        get position() {
+          return log.position;
+        },
+        // Nobody follows a relay.
+        page: () => undefined,
+        isBehind: () => false,
+        listen: (listener) => {
+          this.#listener = listener;
+        },
+      },
+      watching: { log, subscriptions },
+      elapsed,
+      serve: () => ({ grant: async () => undefined, giveBack: () => {}, leaseUntilMs: () => -Infinity }),
+      serveLocks: () => () => {},
+      wakeFor: (source) => {
+        this.#hubDue = source;
+        return () => this.#alarms.arm();
+      },
+      renew: async () => {},
+    };
+    const calls = forwarded(() => this.#upstream(), this.#options.fault);
+    return new Proxy(own as HubShard, {
+      get: (target, name) => (name in target ? Reflect.get(target, name) : Reflect.get(calls, name)),
+    });
+  }
+}

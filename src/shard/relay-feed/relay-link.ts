@@ -1,0 +1,117 @@
+import type { RelayApi, RelayBatch, RelayFeed, RelayPosition, RelayReport } from "../../protocol/relay.ts";
+import type { Publication } from "../../protocol/watch.ts";
+import type { Timers } from "../../runtime/clock.ts";
+import {
+  maxWaitingPublications,
+  maxWatchQueueBytes,
+  relayFeedTimeoutMs,
+  relayRetryBaseMs,
+  relayRetryCapMs,
+} from "../../runtime/limits.ts";
+
+/** What a {@link RelayLink} is made of. */
+export interface RelayLinkOptions {
+  readonly relay: number;
+  /** A way to the relay's object that no earlier exception has broken. */
+  readonly open: () => RelayApi;
+  /** What a relay that stands at `at` is to be fed next, and whether that is all; undefined: nothing can be told now. */
+  readonly next: (
+    at: RelayPosition | undefined,
+  ) => { readonly batch: RelayBatch; readonly isAll: boolean } | undefined;
+  /** Told what the relay has said of itself. */
+  readonly told: (link: RelayLink) => void;
+  readonly timers: Timers;
+}
+
+/** One relay: one feed is under way to it at a time, and what comes meanwhile goes together with the next. */
+export class RelayLink {
+  readonly relay: number;
+  /** How far it has said that it is; undefined: this instance has not heard of it. */
+  at: RelayPosition | undefined;
+  sessions = 0;
+  readonly #options: RelayLinkOptions;
+  #isBusy = false;
+  #failures = 0;
+  #messages: Publication[] = [];
+  #messageBytes = 0;
+  #missed = 0;
+  #isEnding = false;
+
+  constructor(options: RelayLinkOptions) {
+    this.#options = options;
+    this.relay = options.relay;
+  }
+
+  /** Feeds it what it does not have, unless a feed is under way: then right after that one. */
+  push(): void {
+    if (this.#isBusy) return;
+    const next = this.#options.next(this.at);
+    if (next === undefined) return;
+    const { batch, isAll } = next;
+    const isNews = this.at?.epoch !== batch.epoch || this.at.revision < batch.to;
+    if (!isNews && this.#messages.length + this.#missed === 0 && !this.#isEnding) return;
+    // They come behind all entries that were there before them.
+    const [messages, missed] = isAll ? [this.#messages, this.#missed] : [[], 0];
+    if (isAll) this.#clear();
+    void this.#send({ batch, messages, missed, ...(this.#isEnding ? { ended: true } : {}) });
+  }
+
+  /** Tells it what the log does not keep, behind all that was durable before. */
+  tell(publication: Publication): void {
+    const size = publication.payload.bytes.length;
+    if (this.#messages.length < maxWaitingPublications && this.#messageBytes + size <= maxWatchQueueBytes) {
+      this.#messages.push(publication);
+      this.#messageBytes += size;
+    } else this.#missed++;
+    this.push();
+  }
+
+  /** The space is gone. */
+  end(): void {
+    this.#isEnding = true;
+    this.push();
+  }
+
+  /** What the relay itself says is true, whatever was thought before. */
+  heard({ at, sessions }: RelayReport): void {
+    this.at = at;
+    this.sessions = sessions;
+    this.#options.told(this);
+  }
+
+  async #send(feed: RelayFeed): Promise<void> {
+    this.#isBusy = true;
+    let waitMs = 0;
+    try {
+      this.heard(await this.#fed(feed));
+      this.#failures = 0;
+      if (feed.ended) this.#isEnding = false;
+    } catch {
+      // It may have been told or not: entries are told again, and what is no entry is owned up to.
+      this.#missed += feed.messages.length + feed.missed;
+      waitMs = Math.min(relayRetryCapMs, relayRetryBaseMs * 2 ** this.#failures);
+      this.#failures = Math.min(this.#failures + 1, 10);
+    }
+    if (waitMs === 0) this.#next();
+    else this.#options.timers.after(waitMs, () => this.#next());
+  }
+
+  #clear(): void {
+    this.#messages = [];
+    this.#messageBytes = 0;
+    this.#missed = 0;
+  }
+
+  #next(): void {
+    this.#isBusy = false;
+    this.push();
+  }
+
+  /** A relay that does not answer must not be waited for for ever. */
+  #fed(feed: RelayFeed): Promise<RelayReport> {
+    return new Promise((resolve, reject) => {
+      const stop = this.#options.timers.after(relayFeedTimeoutMs, () => reject(new Error("no answer")));
+      this.#options.open().feed(feed).then(resolve, reject).finally(stop);
+    });
+  }
+}

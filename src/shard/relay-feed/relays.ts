@@ -1,0 +1,214 @@
+import type {
+  RelayApi,
+  RelayBatch,
+  RelayPosition,
+  RelayPull,
+  RelayShardApi,
+  RelayStateReply,
+  RelayStateRequest,
+} from "../../protocol/relay.ts";
+import type { Publication } from "../../protocol/watch.ts";
+import type { Clock, Timers } from "../../runtime/clock.ts";
+import { relayDueMs } from "../../runtime/limits.ts";
+import type { Sql } from "../../runtime/sql.ts";
+import type { DueSource } from "../alarms.ts";
+import type { PublishedLog } from "../published-log.ts";
+import { unwrittenEpoch } from "../read-calls.ts";
+import type { Residence } from "../residence.ts";
+import type { WatchedLog } from "../watched-log.ts";
+import { Batches } from "./batches.ts";
+import { Placement } from "./placement.ts";
+import { RelayLink } from "./relay-link.ts";
+import { RelayTable } from "./relay-table.ts";
+
+/** What {@link Relays} are made of. */
+export interface RelaysOptions {
+  readonly sql: Sql;
+  readonly residence: Pick<Residence, "open">;
+  readonly published: PublishedLog;
+  readonly log: WatchedLog;
+  /** Settles when all that was written is durable. */
+  readonly durable: () => Promise<void>;
+  /** Draws a new epoch: somebody has seen what this log has never reached. */
+  readonly renew: () => Promise<void>;
+  /** A way to the object of a relay that no earlier exception has broken. Absent: there are no relays. */
+  readonly relay: ((relay: number) => RelayApi) | undefined;
+  /** Watchers of one relay. */
+  readonly room: number;
+  readonly clock: Clock;
+  readonly timers: Timers;
+}
+
+/**
+ * The relays of a shard. Which there are is kept; so is, now and then, how far they are known to be. Where that is not the end of the log an alarm is set in the very
+ * transaction that wrote it: an instance that ends between its commit and its feed leaves no relay behind.
+ */
+export class Relays implements DueSource, RelayShardApi {
+  readonly #options: RelaysOptions;
+  readonly #table: RelayTable;
+  readonly #batches: Batches;
+  readonly #placement: Placement;
+  readonly #links = new Map<number, RelayLink>();
+  /** How far relays are noted to be. */
+  readonly #noted = new Map<number, RelayPosition | undefined>();
+  #dueMs: number | undefined;
+  /** How often in a row it was looked, and some relay had not come on. */
+  #stuck = 0;
+
+  constructor(options: RelaysOptions) {
+    this.#options = options;
+    this.#table = new RelayTable(options.sql);
+    this.#batches = new Batches(options.log, options.residence);
+    this.#placement = new Placement(options.room);
+    for (const { relay, at, sessions } of this.#table.load()) {
+      const link = this.#link(relay);
+      link.at = at;
+      link.sessions = sessions;
+      this.#noted.set(relay, at);
+      this.#placement.told(relay, sessions);
+    }
+    // What an instance before was about to tell.
+    if (this.#isBehind()) options.timers.after(0, () => this.push());
+  }
+
+  /** Where one more watcher is to go; undefined: nowhere. `full`: a relay that had no room for it. */
+  place(full?: number): number | undefined {
+    if (this.#options.relay === undefined) return undefined;
+    if (full !== undefined) this.#placement.full(full);
+    return this.#placement.place();
+  }
+
+  /** Feeds all what is new; gives whether there are any. */
+  push(): boolean {
+    this.#batches.forget();
+    for (const link of this.#links.values()) link.push();
+    this.#batches.forget();
+    return this.#links.size > 0;
+  }
+
+  /** Tells those who watch now of what the log does not keep. */
+  tell(publication: Publication): void {
+    for (const link of this.#links.values()) link.tell(publication);
+  }
+
+  /** The space is gone. */
+  end(): void {
+    for (const link of this.#links.values()) link.end();
+  }
+
+  async pullRelay({ relay, at, sessions, after }: RelayPull): Promise<RelayBatch> {
+    if (sessions === 0) this.#remove(relay);
+    else await this.#hear(relay, at, sessions);
+    const { published } = this.#options;
+    // A new life of the log is told once it is durable.
+    if (published.position === undefined) await published.settle();
+    const head = published.position ?? published.written;
+    this.#batches.forget();
+    return this.#batches.after(after ?? head.revision, head);
+  }
+
+  async relayState({ after, target, told, values }: RelayStateRequest): Promise<RelayStateReply> {
+    const { log, published } = this.#options;
+    const { at, items, more } = log.state(target, told, values);
+    // What was read may not be durable yet.
+    await published.settle();
+    this.#batches.forget();
+    const batch = this.#batches.after(Math.min(after, at.revision), at);
+    return { batch, at, items, more };
+  }
+
+  /** When it is to be looked at whether all have what is written. */
+  nextMs(): number | undefined {
+    if (!this.#isBehind()) return undefined;
+    this.#dueMs ??= this.#options.clock.now() + relayDueMs * 2 ** this.#stuck;
+    return this.#dueMs;
+  }
+
+  run(): void {
+    this.#dueMs = undefined;
+    const isStuck = [...this.#links.values()].some(
+      ({ relay, at }) => !this.#hasAll(at) && isSame(at, this.#noted.get(relay)),
+    );
+    this.#stuck = isStuck ? Math.min(this.#stuck + 1, 8) : 0;
+    this.#note();
+    // What is being written with this is durable then.
+    if (this.#isBehind()) this.#options.timers.after(1, () => this.push());
+  }
+
+  /** Whether more is written than some relay is noted to have. */
+  #isBehind(): boolean {
+    for (const at of this.#noted.values()) if (!this.#hasAll(at)) return true;
+    return false;
+  }
+
+  #hasAll(at: RelayPosition | undefined): boolean {
+    return at !== undefined && isSame(at, this.#options.published.written);
+  }
+
+  async #hear(relay: number, at: RelayPosition | undefined, sessions: number): Promise<void> {
+    const link = this.#links.get(relay) ?? this.#link(relay);
+    link.heard({ sessions, ...(at === undefined ? {} : { at }) });
+    if (!this.#noted.has(relay)) {
+      this.#note();
+      // It relies on being fed from now on, whatever instance this is.
+      await this.#options.durable();
+    }
+    if (at === undefined) link.push();
+  }
+
+  #link(relay: number): RelayLink {
+    const { relay: open, timers } = this.#options;
+    const link = new RelayLink({
+      relay,
+      open: () => {
+        if (open === undefined) throw new Error("there are no relays");
+        return open(relay);
+      },
+      next: (at) => this.#next(at),
+      told: ({ at, sessions }) => {
+        if (this.#links.get(relay) !== link) return;
+        this.#placement.told(relay, Math.max(1, sessions));
+        // It has seen what was never written: the storage was set back.
+        if (at !== undefined && this.#options.published.isBehind(at)) {
+          this.#options.renew().catch(() => undefined);
+        }
+      },
+      timers,
+    });
+    this.#links.set(relay, link);
+    return link;
+  }
+
+  #next(at: RelayPosition | undefined): { readonly batch: RelayBatch; readonly isAll: boolean } | undefined {
+    const head = this.#options.published.position;
+    if (head === undefined) return undefined;
+    // The first epoch of a log begins where that of a shard that was never written to has ended.
+    const isFirst = at?.epoch === unwrittenEpoch;
+    const from = at?.epoch === head.epoch ? at.revision : isFirst ? 0 : head.revision;
+    this.#batches.forget();
+    const batch = this.#batches.after(Math.min(from, head.revision), head);
+    return { batch, isAll: batch.to === head.revision };
+  }
+
+  #remove(relay: number): void {
+    this.#placement.told(relay, 0);
+    if (!this.#links.delete(relay)) return;
+    this.#noted.delete(relay);
+    this.#note();
+  }
+
+  #note(): void {
+    for (const { relay, at } of this.#links.values()) this.#noted.set(relay, at);
+    this.#table.save(
+      [...this.#links.values()].map(({ relay, at, sessions }) => ({
+        relay,
+        sessions,
+        ...(at === undefined ? {} : { at }),
+      })),
+    );
+  }
+}
+
+function isSame(one: RelayPosition | undefined, other: RelayPosition | undefined): boolean {
+  return one?.epoch === other?.epoch && one?.revision === other?.revision;
+}
