@@ -29,6 +29,7 @@ import { randomHex } from "./runtime/ids.ts";
 import { version } from "./version.ts";
 
 export { WarpMeter } from "./objects/warp-meter.ts";
+export { WarpRelay } from "./objects/warp-relay.ts";
 export { WarpShard } from "./objects/warp-shard.ts";
 
 type Env = WarpShardEnv &
@@ -71,7 +72,7 @@ function createEdge(env: Env): ReturnType<typeof createApp> {
     metrics,
     // An object that goes away while the socket is opened is unavailable: nodes try again.
     connect: (caller) =>
-      connectShard(env.SHARDS, caller).catch((error: unknown) => {
+      connectShard(env, caller).catch((error: unknown) => {
         throw rpcFault(error);
       }),
     redeem: (request) =>
@@ -82,7 +83,7 @@ function createEdge(env: Env): ReturnType<typeof createApp> {
       open: (caller) =>
         requestWatches({
           calls: rpcConnection({ namespace: env.SHARDS, space: caller.space }),
-          sockets: (shard) => workersSockets(() => connectShard(env.SHARDS, { ...caller, shard })),
+          sockets: (shard) => workersSockets(() => connectShard(env, { ...caller, shard })),
           ...{ timers: workersTimers, clock: workersClock, random: workersRandom },
         }),
       upgrade: workersUpgrade,

@@ -1,15 +1,13 @@
-import { openAuthenticator } from "../auth/open-authenticator.ts";
-import { resolveSettings } from "../core/policy.ts";
 import type { MergeRules } from "../merge/merge-rules.ts";
-import { workersClock, workersLog, workersRandom, workersSql, workersTimers } from "../platform/workers.ts";
-import { parseSessionBounds } from "../protocol/config.ts";
+import { workersClock, workersRandom, workersSql, workersTimers } from "../platform/workers.ts";
+import { parseWatchers } from "../protocol/config.ts";
 import type { LeasePeerApi } from "../protocol/lease.ts";
+import type { RelayApi } from "../protocol/relay.ts";
 import type { Home } from "../shard/admission.ts";
-import { Hub } from "../shard/hub/hub.ts";
 import { Shard } from "../shard/shard.ts";
-import { ObjectSockets } from "./object-sockets.ts";
+import { openDoor } from "./open-door.ts";
 import { readShardConfig, type ShardEnv } from "./shard-config.ts";
-import { ShardDoor } from "./shard-door.ts";
+import type { ShardDoor } from "./shard-door.ts";
 
 /** A shard over an object's storage and alarm, and its hub over the object's sockets. */
 export function openShard(
@@ -17,8 +15,10 @@ export function openShard(
   env: ShardEnv,
   peer: (space: string, shard: number) => Home & LeasePeerApi,
   merges: MergeRules,
+  relay: ((name: string) => RelayApi) | undefined,
 ): { readonly shard: Shard; readonly door: ShardDoor } {
   const { storage } = ctx;
+  const watchers = parseWatchers(env);
   const shard = new Shard({
     ...readShardConfig(env),
     merges,
@@ -36,18 +36,14 @@ export function openShard(
     databaseBytes: () => storage.sql.databaseSize,
     home: (space) => peer(space, 0),
     peer,
+    relayRoom: watchers.relay,
+    ...(relay && { relay }),
   });
-  const sockets = new ObjectSockets(ctx);
-  const hub = new Hub({
+  const { door } = openDoor(ctx, env, {
     shard,
-    clock: workersClock,
-    timers: workersTimers,
-    random: workersRandom,
-    sockets: () => sockets.all(),
-    checkSettings: resolveSettings,
-    authenticate: openAuthenticator(env, workersClock),
-    bounds: parseSessionBounds(env),
-    report: (error) => workersLog.error("a shard's session failed", { error }),
+    watchers: watchers.shard,
+    socketsPerSecond: watchers.socketsPerSecond,
+    elsewhere: (full) => shard.watching.relays.place(full),
   });
-  return { shard, door: new ShardDoor(sockets, hub) };
+  return { shard, door };
 }

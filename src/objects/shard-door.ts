@@ -1,34 +1,60 @@
-import { callerHeader, parseCaller } from "../protocol/wire/caller.ts";
-import { wireProtocols } from "../protocol/wire/frames.ts";
+import { relayHeader } from "../protocol/relay.ts";
+import { type Caller, callerHeader, isWatcher, parseCaller } from "../protocol/wire/caller.ts";
+import { closeCodes, wireProtocols } from "../protocol/wire/frames.ts";
 import type { Hub } from "../shard/hub/hub.ts";
+import type { SocketRate } from "../shard/hub/socket-rate.ts";
 import type { ObjectSockets } from "./object-sockets.ts";
+
+/** What a {@link ShardDoor} is made of. */
+export interface ShardDoorOptions {
+  readonly sockets: ObjectSockets;
+  readonly hub: Hub;
+  readonly rate: SocketRate;
+  /** Where a watcher is sent for whom there is no room, given where it was sent before in vain; undefined: nowhere. */
+  readonly elsewhere: (full: number | undefined) => number | "full" | undefined;
+}
 
 /** Where the sockets of an object come in. */
 export class ShardDoor {
-  readonly #sockets: ObjectSockets;
-  readonly #hub: Hub;
+  readonly #options: ShardDoorOptions;
 
-  constructor(sockets: ObjectSockets, hub: Hub) {
-    this.#sockets = sockets;
-    this.#hub = hub;
+  constructor(options: ShardDoorOptions) {
+    this.#options = options;
   }
 
-  /** Takes a socket for a caller whom a Worker let in; see `connectShard`. */
+  /** Takes a socket for a caller whom a Worker let in, or says where it should go; see `connectShard`. */
   open(request: Request): Response {
     const caller = parseCaller(request.headers.get(callerHeader));
     if (caller === undefined || request.headers.get("Upgrade") !== "websocket") {
       return new Response("this object takes sockets from its Worker only\n", { status: 400 });
     }
-    const { socket, response } = this.#sockets.open(wireProtocols[caller.codec ?? "json"]);
-    this.#hub.accept(socket, caller);
+    const { sockets, hub, rate } = this.#options;
+    const relay = this.#elsewhere(caller, request.headers.get(relayHeader));
+    if (relay !== undefined)
+      return new Response(null, { status: 409, headers: { [relayHeader]: `${relay}` } });
+    const { socket, response } = sockets.open(wireProtocols[caller.codec ?? "json"]);
+    const waitMs = rate.take();
+    if (waitMs === 0) hub.accept(socket, caller);
+    else {
+      const why = `more than ${rate.perSecond} sockets a second; there is room in ${waitMs} ms`;
+      socket.close(closeCodes.overloaded, `overloaded: ${why}`);
+    }
     return response;
   }
 
   message(ws: WebSocket, data: string | ArrayBuffer): Promise<void> {
-    return this.#hub.message(this.#sockets.of(ws), typeof data === "string" ? data : new Uint8Array(data));
+    const { sockets, hub } = this.#options;
+    return hub.message(sockets.of(ws), typeof data === "string" ? data : new Uint8Array(data));
   }
 
   closed(ws: WebSocket): void {
-    this.#hub.closed(this.#sockets.of(ws));
+    const { sockets, hub } = this.#options;
+    hub.closed(sockets.of(ws));
+  }
+
+  #elsewhere(caller: Caller, before: string | null): number | "full" | undefined {
+    const { hub, elsewhere } = this.#options;
+    if (!isWatcher(caller) || hub.fullness(caller) === undefined) return undefined;
+    return elsewhere(before === null ? undefined : Number(before));
   }
 }

@@ -2,12 +2,14 @@ import { DurableObject } from "cloudflare:workers";
 import type { MergeFunctions } from "../merge/merge-function.ts";
 import { MergeRules } from "../merge/merge-rules.ts";
 import type { LeaseEndRequest, LeaseJoinRequest } from "../protocol/lease.ts";
+import type { RelayPull, RelayShardApi, RelayStateRequest } from "../protocol/relay.ts";
 import type { RpcShardApi, ShardApi } from "../protocol/shard-api.ts";
 import { shardName } from "../protocol/space.ts";
 import type { RedeemRequest } from "../protocol/tokens.ts";
 import { each } from "../shard/each.ts";
 import type { Shard } from "../shard/shard.ts";
 import { openShard } from "./open-shard.ts";
+import type { RelayNamespace } from "./relay-namespace.ts";
 import type { ShardEnv } from "./shard-config.ts";
 import type { ShardDoor } from "./shard-door.ts";
 import { ShardMetrics, type ShardMetricsEnv } from "./shard-metrics.ts";
@@ -18,6 +20,8 @@ type Asked<M extends keyof ShardApi> = Parameters<ShardApi[M]>[0];
 /** The bindings that a shard's object needs. */
 export interface WarpShardEnv extends ShardEnv, ShardMetricsEnv {
   readonly SHARDS: DurableObjectNamespace<WarpShard>;
+  /** Those that serve watchers beyond what one shard takes. Absent: nobody does. */
+  readonly RELAYS?: RelayNamespace;
 }
 
 /** What a deployment may give its shards beside variables and bindings. */
@@ -43,7 +47,7 @@ export function warpShard({ merges }: WarpShardOptions = {}): typeof WarpShard {
  * The Durable Object of one shard: fits the platform's storage, alarm and stubs to {@link Shard}, and does nothing else. The class
  * name and its storage live in users' accounts for ever.
  */
-export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardApi {
+export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardApi, RelayShardApi {
   readonly #shard: Shard;
   readonly #door: ShardDoor;
   readonly #metrics: ShardMetrics;
@@ -53,7 +57,9 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardAp
     super(ctx, env);
     const peer = (space: string, shard: number) =>
       env.SHARDS.get(env.SHARDS.idFromName(shardName(space, shard)));
-    ({ shard: this.#shard, door: this.#door } = openShard(ctx, env, peer, merges));
+    const { RELAYS } = env;
+    const relay = RELAYS && ((name: string) => RELAYS.get(RELAYS.idFromName(name)));
+    ({ shard: this.#shard, door: this.#door } = openShard(ctx, env, peer, merges, relay));
     this.#metrics = new ShardMetrics(this.#shard, env);
   }
 
@@ -163,6 +169,14 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardAp
 
   publish(request: Asked<"publish">) {
     return this.#metrics.after(this.#shard.publish(request));
+  }
+
+  pullRelay(request: RelayPull) {
+    return this.#shard.watching.relays.pullRelay(request);
+  }
+
+  relayState(request: RelayStateRequest) {
+    return this.#shard.watching.relays.relayState(request);
   }
 
   joinLease(request: LeaseJoinRequest) {

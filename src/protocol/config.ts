@@ -3,9 +3,14 @@ import {
   ceilingMaxValueBytes,
   defaultMaxValueBytes,
   defaultMessagesPerSecond,
+  defaultRelayWatchers,
+  defaultShardWatchers,
+  defaultSocketRate,
   defaultSocketsPerSubject,
   defaultWatchesPerSubject,
   maxMessagesPerSecond,
+  maxRelayWatchers,
+  maxSocketRate,
   maxSocketsPerSubject,
   maxWatchesPerSubject,
 } from "../runtime/limits.ts";
@@ -68,5 +73,35 @@ export function parseSessionBounds(env: SessionEnvironment): SessionBounds {
     socketsPerSubject: read("WARP_MAX_SOCKETS_PER_SUBJECT", defaultSocketsPerSubject, maxSocketsPerSubject),
     watchesPerSubject: read("WARP_MAX_WATCHES_PER_SUBJECT", defaultWatchesPerSubject, maxWatchesPerSubject),
     messagesPerSecond: read("WARP_MAX_MESSAGES_PER_SECOND", defaultMessagesPerSecond, maxMessagesPerSecond),
+  };
+}
+
+/** The variables that say where watchers go, and how many at a time. All are optional strings. */
+export interface WatcherEnvironment {
+  /** Watchers that a shard serves itself before it sends others to relays: 0 to 10,000, default 200. */
+  readonly WARP_SHARD_WATCHERS?: string | undefined;
+  /** Watchers of one relay: 1 to 10,000, default 1,000. */
+  readonly WARP_RELAY_WATCHERS?: string | undefined;
+  /** Sockets that one object takes a second: 1 to 100,000, default 500. */
+  readonly WARP_SOCKETS_PER_SECOND?: string | undefined;
+}
+
+/** Throws `invalid_argument` that names the variable. */
+export function parseWatchers(env: WatcherEnvironment): {
+  readonly shard: number;
+  readonly relay: number;
+  readonly socketsPerSecond: number;
+} {
+  const { WARP_SHARD_WATCHERS, WARP_RELAY_WATCHERS, WARP_SOCKETS_PER_SECOND } = env;
+  return {
+    shard: parseWhole("WARP_SHARD_WATCHERS", WARP_SHARD_WATCHERS, defaultShardWatchers, 0, maxRelayWatchers),
+    relay: parseWhole("WARP_RELAY_WATCHERS", WARP_RELAY_WATCHERS, defaultRelayWatchers, 1, maxRelayWatchers),
+    socketsPerSecond: parseWhole(
+      "WARP_SOCKETS_PER_SECOND",
+      WARP_SOCKETS_PER_SECOND,
+      defaultSocketRate,
+      1,
+      maxSocketRate,
+    ),
   };
 }

@@ -65,6 +65,8 @@ export interface RelayApi {
 /** A relay speaks up, and asks for a piece of the log. */
 export interface RelayPull extends RelayReport {
   readonly relay: number;
+  /** Of its object. */
+  readonly name: string;
   /** Asks for entries after this revision; absent: for the head alone. */
   readonly after?: number;
 }

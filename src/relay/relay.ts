@@ -1,11 +1,18 @@
 import type { WarpError } from "../errors.ts";
-import type { RelayApi, RelayBatch, RelayFeed, RelayReport, RelayShardApi } from "../protocol/relay.ts";
+import {
+  type RelayApi,
+  type RelayBatch,
+  type RelayFeed,
+  type RelayReport,
+  type RelayShardApi,
+  relayName,
+} from "../protocol/relay.ts";
 import type { ShardApi } from "../protocol/shard-api.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
 import { relayCheckMs } from "../runtime/limits.ts";
 import type { Sql } from "../runtime/sql.ts";
 import { steadyClock } from "../runtime/steady-clock.ts";
-import { type AlarmPort, Alarms, type DueSource } from "../shard/alarms.ts";
+import { type AlarmPort, Alarms, type DueSource, dueOf } from "../shard/alarms.ts";
 import type { HubShard } from "../shard/hub/hub-options.ts";
 import type { LogListener } from "../shard/published-log.ts";
 import { SubscriptionTable } from "../shard/subscription-table.ts";
@@ -64,11 +71,7 @@ export class Relay implements RelayApi, DueSource {
     this.#heardAtMs = clock.now();
     this.#store = new RelayStore(sql);
     this.#replica = new Replica(options.replicaSize);
-    const due: DueSource = {
-      nextMs: () => this.#hubDue?.nextMs(),
-      run: (nowMs) => this.#hubDue?.run(nowMs),
-    };
-    this.#alarms = new Alarms(alarm, [due, this]);
+    this.#alarms = new Alarms(alarm, [dueOf(() => this.#hubDue), this]);
     const elapsed = steadyClock(clock);
     const log = new RelayLog({
       replica: this.#replica,
@@ -160,7 +163,7 @@ export class Relay implements RelayApi, DueSource {
     this.#isAttached = false;
     this.#replica.clear();
     this.#leaving = this.#upstream()
-      .pullRelay({ relay: this.#store.identity.relay, sessions: 0 })
+      .pullRelay({ ...this.#place(), sessions: 0 })
       // If it does not arrive the next feed leads here again.
       .then(
         () => undefined,
@@ -173,10 +176,9 @@ export class Relay implements RelayApi, DueSource {
 
   /** Asks for a piece of the log, and says where it stands. */
   async #pull(after?: number): Promise<RelayBatch> {
-    const { relay = 0 } = this.#store.identity ?? {};
     // Who is about to come in counts as well.
     const report = { ...this.#report(), sessions: Math.max(1, this.#sessions()) };
-    const asked = { relay, ...report, ...(after === undefined ? {} : { after }) };
+    const asked = { ...this.#place(), ...report, ...(after === undefined ? {} : { after }) };
     const batch = await this.#upstream().pullRelay(asked);
     this.#heardAtMs = this.#options.clock.now();
     return batch;
@@ -189,12 +191,18 @@ export class Relay implements RelayApi, DueSource {
     return { sessions, ...(at === undefined ? {} : { at }) };
   }
 
+  #place(): { readonly relay: number; readonly name: string } {
+    const { space = "", shard = 0, relay = 0 } = this.#store.identity ?? {};
+    return { relay, name: relayName(space, shard, relay) };
+  }
+
   #upstream(): ShardApi & RelayShardApi {
     const { space = "", shard = 0 } = this.#store.identity ?? {};
     return this.#options.shard(space, shard);
   }
 
   #asShard(log: RelayLog, subscriptions: SubscriptionTable, elapsed: Clock): HubShard {
+    const replica = this.#replica;
     const own: Omit<HubShard, keyof ShardApi> = {
       published: {
         get position() {
@@ -209,6 +217,9 @@ export class Relay implements RelayApi, DueSource {
       },
       watching: { log, subscriptions },
       elapsed,
+      get shards() {
+        return replica.shards;
+      },
       serve: () => ({ grant: async () => undefined, giveBack: () => {}, leaseUntilMs: () => -Infinity }),
       serveLocks: () => () => {},
       wakeFor: (source) => {

@@ -12,6 +12,11 @@ export interface DueSource {
   run(nowMs: number): void;
 }
 
+/** A source that is there later, or changes. */
+export function dueOf(find: () => DueSource | undefined): DueSource {
+  return { nextMs: () => find()?.nextMs(), run: (nowMs) => find()?.run(nowMs) };
+}
+
 /**
  * Many due times over the platform's one alarm. Alarms wake, they never decide: what is due is asked of the sources, whose
  * state is in the database, so a lost or late alarm loses nothing.

@@ -23,8 +23,8 @@ export interface ShardOptions extends ResidenceOptions {
   readonly elapsed?: Clock;
   /** How much watchers are told at a time. */
   readonly watchSizes?: WatchSizes;
-  /** A way to one of its relays that no earlier exception has broken. Absent: there are no relays. */
-  readonly relay?: (relay: number) => RelayApi;
+  /** A way to the relay of this name that no earlier exception has broken. Absent: there are no relays. */
+  readonly relay?: (name: string) => RelayApi;
   /** Watchers of one relay. Default 1,000. */
   readonly relayRoom?: number;
   /** See `GroupCommitOptions`. */

@@ -5,7 +5,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { maxGroupMutations } from "../runtime/limits.ts";
 import { steadyClock } from "../runtime/steady-clock.ts";
 import { Admission } from "./admission.ts";
-import type { DueSource } from "./alarms.ts";
+import { type DueSource, dueOf } from "./alarms.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { LeaseCalls } from "./lease/lease-calls.ts";
 import { noPeers } from "./lease/peers.ts";
@@ -64,25 +64,18 @@ export class Shard implements ShardApi {
     const { clock, timers } = options;
     this.elapsed = options.elapsed ?? steadyClock(clock);
     const { elapsed } = this;
-    const waker = { nextMs: () => this.#waker?.nextMs(), run: (nowMs: number) => this.#waker?.run(nowMs) };
-    const notes: DueSource = {
-      nextMs: () => this.#strong?.due.nextMs(),
-      run: (nowMs) => this.#strong.due.run(nowMs),
-    };
-    const ends: DueSource = {
-      nextMs: () => this.leases?.ends.nextMs(),
-      run: (nowMs) => this.leases.ends.run(nowMs),
-    };
-    const relays: DueSource = {
-      nextMs: () => this.watching?.relays.nextMs(),
-      run: () => this.watching.relays.run(),
-    };
+    const due = [
+      dueOf(() => this.#waker),
+      dueOf(() => this.#strong?.due),
+      dueOf(() => this.leases?.ends),
+      dueOf(() => this.watching?.relays),
+    ];
     this.#lockInstance = new LockInstance(clock, elapsed);
     const lockInstance = this.#lockInstance;
     const residence = new Residence({
       ...options,
       elapsed,
-      due: [waker, notes, ends, relays],
+      due,
       lockInstance,
       leaseEnding: (id, nowMs) => this.leases.ends.begin(id, nowMs),
       leaseTimes: new Map(),

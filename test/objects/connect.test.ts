@@ -73,7 +73,7 @@ class Client {
       isAdmin: false,
       ...caller,
     };
-    return new Client(await connectShard(shards, made));
+    return new Client(await connectShard(bindings, made));
   }
 
   static async join(space: string, caller: Partial<Caller> = {}): Promise<Client> {

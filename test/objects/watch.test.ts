@@ -11,7 +11,8 @@ import type { ServerFrame } from "../../src/protocol/wire/frames.ts";
 import { eventPayload } from "../../src/protocol/wire/watch-frames.ts";
 import { uuidv7 } from "../../src/runtime/ids.ts";
 
-const { SHARDS } = env as unknown as WarpShardEnv;
+const objects = env as unknown as WarpShardEnv;
+const { SHARDS } = objects;
 let spaces = 0;
 
 function reply<T extends object>(answer: T | Refusal): Exclude<T, Refusal> {
@@ -29,7 +30,7 @@ async function begin() {
   const made = reply(await stub().createSpace(space, {}));
   const scope = { space, shard: 0, spaceId: made.space.id, registrations: 0 };
   const caller = { space, shard: 0, subject: "test", invalidates: false, locks: false, isAdmin: false };
-  const { webSocket } = await connectShard(SHARDS, caller);
+  const { webSocket } = await connectShard(objects, caller);
   if (webSocket === null) throw new Error("no socket");
   const frames: ServerFrame[] = [];
   webSocket.addEventListener("message", ({ data }) => {

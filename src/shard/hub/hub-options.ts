@@ -51,6 +51,8 @@ export interface HubOptions {
   readonly authenticate?: Authenticate;
   /** Bounds of those who are no nodes. Default: 1,000 sockets and 20,000 watches of one subject, 200 messages a second. */
   readonly bounds?: SessionBounds;
+  /** Sessions of those who watch only. Default 200. */
+  readonly watchers?: number;
   /** Told when a session has ended. */
   readonly left?: () => void;
   /** Takes what failed unexpectedly. */

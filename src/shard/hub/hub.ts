@@ -3,7 +3,7 @@ import { defaultSessionBounds } from "../../protocol/config.ts";
 import { type Caller, isWatcher } from "../../protocol/wire/caller.ts";
 import { closeCodes } from "../../protocol/wire/frames.ts";
 import { randomHex } from "../../runtime/ids.ts";
-import { helloTimeoutMs } from "../../runtime/limits.ts";
+import { defaultShardWatchers, helloTimeoutMs } from "../../runtime/limits.ts";
 import type { DueSource } from "../alarms.ts";
 import type { Invalidation, Member, MemberEvents, Members } from "../members.ts";
 import { Calls } from "./calls.ts";
@@ -83,10 +83,7 @@ export class Hub implements Members, DueSource {
   accept(socket: HubSocket, caller: Caller): void {
     this.#wake(socket);
     this.#closeEnded();
-    for (const session of this.#sessions.idle()) {
-      this.#end(session, closeCodes.idle, "silent for too long; others need the room");
-    }
-    const full = fullness(this.#sessions, caller) ?? this.#limits.fullness(this.#sessions.all(), caller);
+    const full = this.fullness(caller) ?? this.#limits.fullness(this.#sessions.all(), caller);
     if (full !== undefined) {
       socket.close(closeCodes.overloaded, `overloaded: ${full}`);
       return;
@@ -137,6 +134,15 @@ export class Hub implements Members, DueSource {
     const record = readRecord(socket.attachment);
     if (record?.said !== undefined) this.#lockless(record.session);
     this.#options.left?.();
+  }
+
+  /** Why there is no room for `caller`; undefined: there is. */
+  fullness(caller: Caller): string | undefined {
+    this.#wake();
+    const { watchers = defaultShardWatchers } = this.#options;
+    return fullness(this.#sessions, caller, watchers, (session) =>
+      this.#end(session, closeCodes.idle, "silent for too long; others need the room"),
+    );
   }
 
   /** Sessions that are open. */

@@ -1,5 +1,5 @@
-import { closeCodes } from "../../protocol/wire/frames.ts";
 import type { Publication } from "../../protocol/watch.ts";
+import { closeCodes } from "../../protocol/wire/frames.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import type { PublishedLog } from "../published-log.ts";
 import { Feed } from "./feed.ts";

@@ -1,5 +1,6 @@
+import { isWatcher } from "../../protocol/wire/caller.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { maxSessions, sessionIdleMs } from "../../runtime/limits.ts";
+import { sessionIdleMs } from "../../runtime/limits.ts";
 import { type HubSocket, readRecord } from "./hub-socket.ts";
 import { Session } from "./session.ts";
 
@@ -73,12 +74,19 @@ export class Sessions {
     for (const session of this.#byId.values()) if (session.said?.follow === true) yield session;
   }
 
-  /** Those that nothing was heard of for so long that they must make room; none while there is room. */
-  idle(): Session[] {
-    if (this.#byId.size < maxSessions) return [];
+  /** How many there are of those who watch only, or of the others. */
+  count(watchers: boolean): number {
+    let count = 0;
+    for (const { caller } of this.#byId.values()) if (isWatcher(caller) === watchers) count++;
+    return count;
+  }
+
+  /** Those of one kind that nothing was heard of for so long that they must make room. */
+  idle(watchers: boolean): Session[] {
     const sinceMs = this.#clock.now() - sessionIdleMs;
     return [...this.#byId.values()].filter(
-      ({ heardAtMs, socket }) => Math.max(heardAtMs, socket.lastBeatMs ?? 0) <= sinceMs,
+      ({ caller, heardAtMs, socket }) =>
+        isWatcher(caller) === watchers && Math.max(heardAtMs, socket.lastBeatMs ?? 0) <= sinceMs,
     );
   }
 

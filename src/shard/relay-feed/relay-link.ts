@@ -12,6 +12,8 @@ import {
 /** What a {@link RelayLink} is made of. */
 export interface RelayLinkOptions {
   readonly relay: number;
+  /** Of its object. */
+  readonly name: string;
   /** A way to the relay's object that no earlier exception has broken. */
   readonly open: () => RelayApi;
   /** What a relay that stands at `at` is to be fed next, and whether that is all; undefined: nothing can be told now. */
@@ -26,11 +28,13 @@ export interface RelayLinkOptions {
 /** One relay: one feed is under way to it at a time, and what comes meanwhile goes together with the next. */
 export class RelayLink {
   readonly relay: number;
+  readonly name: string;
   /** How far it has said that it is; undefined: this instance has not heard of it. */
   at: RelayPosition | undefined;
   sessions = 0;
   readonly #options: RelayLinkOptions;
   #isBusy = false;
+  #isOver = false;
   #failures = 0;
   #messages: Publication[] = [];
   #messageBytes = 0;
@@ -40,11 +44,12 @@ export class RelayLink {
   constructor(options: RelayLinkOptions) {
     this.#options = options;
     this.relay = options.relay;
+    this.name = options.name;
   }
 
   /** Feeds it what it does not have, unless a feed is under way: then right after that one. */
   push(): void {
-    if (this.#isBusy) return;
+    if (this.#isBusy || this.#isOver) return;
     const next = this.#options.next(this.at);
     if (next === undefined) return;
     const { batch, isAll } = next;
@@ -72,6 +77,11 @@ export class RelayLink {
     this.push();
   }
 
+  /** It needs nothing any more. */
+  stop(): void {
+    this.#isOver = true;
+  }
+
   /** What the relay itself says is true, whatever was thought before. */
   heard({ at, sessions }: RelayReport): void {
     this.at = at;
@@ -81,30 +91,30 @@ export class RelayLink {
 
   async #send(feed: RelayFeed): Promise<void> {
     this.#isBusy = true;
-    let waitMs = 0;
     try {
-      this.heard(await this.#fed(feed));
+      const report = await this.#fed(feed);
       this.#failures = 0;
+      this.#isBusy = false;
       if (feed.ended) this.#isEnding = false;
+      this.heard(report);
+      // Who has no sessions takes nothing in, and is about to say so.
+      if (report.sessions > 0) this.push();
     } catch {
       // It may have been told or not: entries are told again, and what is no entry is owned up to.
       this.#missed += feed.messages.length + feed.missed;
-      waitMs = Math.min(relayRetryCapMs, relayRetryBaseMs * 2 ** this.#failures);
+      const waitMs = Math.min(relayRetryCapMs, relayRetryBaseMs * 2 ** this.#failures);
       this.#failures = Math.min(this.#failures + 1, 10);
+      this.#options.timers.after(waitMs, () => {
+        this.#isBusy = false;
+        this.push();
+      });
     }
-    if (waitMs === 0) this.#next();
-    else this.#options.timers.after(waitMs, () => this.#next());
   }
 
   #clear(): void {
     this.#messages = [];
     this.#messageBytes = 0;
     this.#missed = 0;
-  }
-
-  #next(): void {
-    this.#isBusy = false;
-    this.push();
   }
 
   /** A relay that does not answer must not be waited for for ever. */

@@ -4,6 +4,8 @@ import type { Sql } from "../../runtime/sql.ts";
 /** What must be known of a relay by the next instance. */
 export interface RelayRecord {
   readonly relay: number;
+  /** Of its object. */
+  readonly name: string;
   /** How far it was known to be; absent: not at all. */
   readonly at?: RelayPosition;
   /** How many sessions it had, about. */

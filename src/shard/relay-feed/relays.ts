@@ -32,7 +32,7 @@ export interface RelaysOptions {
   /** Draws a new epoch: somebody has seen what this log has never reached. */
   readonly renew: () => Promise<void>;
   /** A way to the object of a relay that no earlier exception has broken. Absent: there are no relays. */
-  readonly relay: ((relay: number) => RelayApi) | undefined;
+  readonly relay: ((name: string) => RelayApi) | undefined;
   /** Watchers of one relay. */
   readonly room: number;
   readonly clock: Clock;
@@ -60,8 +60,8 @@ export class Relays implements DueSource, RelayShardApi {
     this.#table = new RelayTable(options.sql);
     this.#batches = new Batches(options.log, options.residence);
     this.#placement = new Placement(options.room);
-    for (const { relay, at, sessions } of this.#table.load()) {
-      const link = this.#link(relay);
+    for (const { relay, name, at, sessions } of this.#table.load()) {
+      const link = this.#link(relay, name);
       link.at = at;
       link.sessions = sessions;
       this.#noted.set(relay, at);
@@ -96,9 +96,9 @@ export class Relays implements DueSource, RelayShardApi {
     for (const link of this.#links.values()) link.end();
   }
 
-  async pullRelay({ relay, at, sessions, after }: RelayPull): Promise<RelayBatch> {
+  async pullRelay({ relay, name, at, sessions, after }: RelayPull): Promise<RelayBatch> {
     if (sessions === 0) this.#remove(relay);
-    else await this.#hear(relay, at, sessions);
+    else await this.#hear(relay, name, at, sessions);
     const { published } = this.#options;
     // A new life of the log is told once it is durable.
     if (published.position === undefined) await published.settle();
@@ -145,8 +145,8 @@ export class Relays implements DueSource, RelayShardApi {
     return at !== undefined && isSame(at, this.#options.published.written);
   }
 
-  async #hear(relay: number, at: RelayPosition | undefined, sessions: number): Promise<void> {
-    const link = this.#links.get(relay) ?? this.#link(relay);
+  async #hear(relay: number, name: string, at: RelayPosition | undefined, sessions: number): Promise<void> {
+    const link = this.#links.get(relay) ?? this.#link(relay, name);
     link.heard({ sessions, ...(at === undefined ? {} : { at }) });
     if (!this.#noted.has(relay)) {
       this.#note();
@@ -156,13 +156,14 @@ export class Relays implements DueSource, RelayShardApi {
     if (at === undefined) link.push();
   }
 
-  #link(relay: number): RelayLink {
+  #link(relay: number, name: string): RelayLink {
     const { relay: open, timers } = this.#options;
     const link = new RelayLink({
       relay,
+      name,
       open: () => {
         if (open === undefined) throw new Error("there are no relays");
-        return open(relay);
+        return open(name);
       },
       next: (at) => this.#next(at),
       told: ({ at, sessions }) => {
@@ -192,6 +193,7 @@ export class Relays implements DueSource, RelayShardApi {
 
   #remove(relay: number): void {
     this.#placement.told(relay, 0);
+    this.#links.get(relay)?.stop();
     if (!this.#links.delete(relay)) return;
     this.#noted.delete(relay);
     this.#note();
@@ -200,8 +202,9 @@ export class Relays implements DueSource, RelayShardApi {
   #note(): void {
     for (const { relay, at } of this.#links.values()) this.#noted.set(relay, at);
     this.#table.save(
-      [...this.#links.values()].map(({ relay, at, sessions }) => ({
+      [...this.#links.values()].map(({ relay, name, at, sessions }) => ({
         relay,
+        name,
         sessions,
         ...(at === undefined ? {} : { at }),
       })),
