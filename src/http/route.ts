@@ -22,7 +22,6 @@ export interface Route extends Guarded {
   readonly method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
   /** `{name}` is one segment, `{name+}` everything that follows, slashes included. */
   readonly path: string;
-  readonly summary: string;
   /** Parameters of the query; without it any parameter is refused. */
   readonly query?: v.GenericSchema;
   /** The JSON body. */

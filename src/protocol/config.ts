@@ -3,17 +3,19 @@ import {
   ceilingMaxValueBytes,
   defaultMaxValueBytes,
   defaultMessagesPerSecond,
-  defaultRelayWatchers,
-  defaultShardWatchers,
-  defaultSocketRate,
   defaultSocketsPerSubject,
   defaultWatchesPerSubject,
   maxMessagesPerSecond,
-  maxRelayWatchers,
-  maxSocketRate,
   maxSocketsPerSubject,
   maxWatchesPerSubject,
 } from "../runtime/limits.ts";
+import {
+  defaultRelayWatchers,
+  defaultShardWatchers,
+  defaultSocketRate,
+  maxRelayWatchers,
+  maxSocketRate,
+} from "../runtime/relay-limits.ts";
 
 /** A whole number from a variable of the deployment; `fallback` where it is not set. Throws `invalid_argument` that names it. */
 export function parseWhole(

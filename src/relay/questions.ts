@@ -1,5 +1,5 @@
 import type { Timers } from "../runtime/clock.ts";
-import { relayRetryBaseMs, relayRetryCapMs } from "../runtime/limits.ts";
+import { relayRetryBaseMs, relayRetryCapMs } from "../runtime/relay-limits.ts";
 
 /** What {@link Questions} are made of. */
 export interface QuestionsOptions {

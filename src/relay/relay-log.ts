@@ -2,7 +2,7 @@ import type { Payload } from "../protocol/payload.ts";
 import type { RelayBatch, RelayEntry, RelayStateReply, RelayStateRequest } from "../protocol/relay.ts";
 import type { WatchTarget } from "../protocol/watch.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { maxRelayPages, relayPageMs } from "../runtime/limits.ts";
+import { maxRelayPages, relayPageMs } from "../runtime/relay-limits.ts";
 import type { EntryHead } from "../shard/entry-reader.ts";
 import type { LogPosition } from "../shard/published-log.ts";
 import { unwrittenEpoch } from "../shard/read-calls.ts";

@@ -9,7 +9,7 @@ import {
 } from "../protocol/relay.ts";
 import type { ShardApi } from "../protocol/shard-api.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
-import { relayCheckMs } from "../runtime/limits.ts";
+import { relayCheckMs } from "../runtime/relay-limits.ts";
 import type { Sql } from "../runtime/sql.ts";
 import { steadyClock } from "../runtime/steady-clock.ts";
 import { type AlarmPort, Alarms, type DueSource, dueOf } from "../shard/alarms.ts";

@@ -1,5 +1,5 @@
 import type { RelayBatch, RelayEntry } from "../protocol/relay.ts";
-import { maxRelayBytes, maxRelayEntries } from "../runtime/limits.ts";
+import { maxRelayBytes, maxRelayEntries } from "../runtime/relay-limits.ts";
 import type { LogPosition } from "../shard/published-log.ts";
 import type { EntryPage } from "../shard/watch-source.ts";
 

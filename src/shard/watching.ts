@@ -1,5 +1,5 @@
 import type { Clock, Timers } from "../runtime/clock.ts";
-import { defaultRelayWatchers } from "../runtime/limits.ts";
+import { defaultRelayWatchers } from "../runtime/relay-limits.ts";
 import { type PublishCallParts, PublishCalls } from "./publish-calls.ts";
 import { Relays } from "./relay-feed/relays.ts";
 import type { ShardOptions } from "./shard-options.ts";

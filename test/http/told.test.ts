@@ -80,9 +80,10 @@ describe("what a caller is told", () => {
 
   test("/ lists every route, and /errors every code", async () => {
     const { call } = fakeBed();
-    const about = (await (await call("GET", "/")).json()) as { routes: { route: string; summary: string }[] };
-    expect(about.routes.map(({ route }) => route)).toContain("PUT /v1/{space}/keys/{key}");
-    expect(about.routes.map(({ route }) => route)).toContain("GET /");
+    const about = (await (await call("GET", "/")).json()) as { reference: string; routes: string[] };
+    expect(about.routes).toContain("PUT /v1/{space}/keys/{key}");
+    expect(about.routes).toContain("GET /");
+    expect(about.reference).toBe("/docs");
     const { errors } = (await (await call("GET", "/errors")).json()) as { errors: { code: string }[] };
     expect(errors.map(({ code }) => code).sort()).toEqual([...errorCodes].sort());
   });

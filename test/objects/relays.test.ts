@@ -11,7 +11,7 @@ import { shardName } from "../../src/protocol/space.ts";
 import { decodeServerFrame, encodeFrame } from "../../src/protocol/wire/codec.ts";
 import type { ClientFrame } from "../../src/protocol/wire/frames.ts";
 import { uuidv7 } from "../../src/runtime/ids.ts";
-import { defaultShardWatchers } from "../../src/runtime/limits.ts";
+import { defaultShardWatchers } from "../../src/runtime/relay-limits.ts";
 import { ClientWatch, WatchClient } from "../support/watch-client.ts";
 
 const objects = env as unknown as WarpShardEnv;

@@ -3,7 +3,7 @@ import type { ErrorCode } from "../../errors.ts";
 import { problems } from "../problem.ts";
 import type { Route } from "../route.ts";
 import { components } from "./components.ts";
-import { docOf } from "./docs/index.ts";
+import { docOf, summaryOf } from "./docs/index.ts";
 import { jsonSchemaOf, membersOf } from "./json-schema.ts";
 import { byStatus, problemsOf } from "./problems.ts";
 import { groups, type RouteDoc } from "./route-doc.ts";
@@ -90,7 +90,7 @@ function operationOf(route: Route, doc: RouteDoc): Operation {
   return {
     operationId: operationId(route),
     tags: [doc.group],
-    summary: route.summary,
+    summary: summaryOf(route),
     description: doc.text,
     security: route.access === "public" ? [] : [{ bearer: [] }],
     parameters: [

@@ -2,13 +2,12 @@ import { refuseIfClosed } from "../../auth/config.ts";
 import { problems } from "../problem.ts";
 import { json, type Route } from "../route.ts";
 
-/** What a caller who knows nothing yet may ask: which routes there are, and what the codes of errors mean. `all` gives every route. */
+/** What a caller who knows nothing yet may ask: which routes there are, where they are described, and what the codes of errors mean. `all` gives every route. */
 export function aboutRoutes(all: () => readonly Route[]): readonly Route[] {
   return [
     {
       method: "GET",
       path: "/",
-      summary: "What this is, and its routes.",
       access: "public",
       run: (call) => {
         const { config } = call.deployment;
@@ -16,17 +15,15 @@ export function aboutRoutes(all: () => readonly Route[]): readonly Route[] {
         return json({
           name: "warp",
           version: config.version,
-          routes: all().map(({ method, path, summary }) => ({
-            route: `${method} ${path.replaceAll("+}", "}")}`,
-            summary,
-          })),
+          // What each does is in the reference, which no isolate has to carry.
+          reference: "/docs",
+          routes: all().map(({ method, path }) => `${method} ${path.replaceAll("+}", "}")}`),
         });
       },
     },
     {
       method: "GET",
       path: "/errors",
-      summary: "The codes of errors: where the `type` of a problem leads.",
       access: "public",
       run: (call) => {
         refuseIfClosed(call.deployment.config);

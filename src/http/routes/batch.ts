@@ -158,7 +158,6 @@ export const batchRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/batch",
-    summary: "Up to 1,000 gets, sets, merges, deletes and invalidations, each with its own verdict.",
     access: "space",
     body: batchBody,
     run: runBatch,

@@ -54,7 +54,6 @@ export const connectRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/connect",
-    summary: "A WebSocket to one shard: `warp.v1`.",
     access: "socket",
     query: connectQuery,
     run: connect,

@@ -66,7 +66,6 @@ export const electionRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/elections/{name+}",
-    summary: "Campaigns: 201 for the leader, else 409; may wait in the queue.",
     access: "lock",
     body: campaignBody,
     run: campaign,
@@ -74,7 +73,6 @@ export const electionRoutes: readonly Route[] = [
   {
     method: "PATCH",
     path: "/v1/{space}/elections/{name+}",
-    summary: "The leader proclaims a value, or renews.",
     access: "lock",
     body: proclaimBody,
     run: proclaim,
@@ -82,7 +80,6 @@ export const electionRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/elections/{name+}",
-    summary: "The leader; with `after` what has happened since, as a long poll.",
     access: "read",
     query: observeQuery,
     run: leader,
@@ -90,7 +87,6 @@ export const electionRoutes: readonly Route[] = [
   {
     method: "DELETE",
     path: "/v1/{space}/elections/{name+}",
-    summary: "Resigns, or leaves the queue; admins may end the leadership of others.",
     access: "space",
     query: releaseQuery,
     run: endGrant,

@@ -68,7 +68,6 @@ export const exportRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/export",
-    summary: "Every key with a prefix, one record per line, as import takes them.",
     access: "read",
     query: exportQuery,
     run: exportKeys,

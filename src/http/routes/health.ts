@@ -6,14 +6,12 @@ export const healthRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/healthz",
-    summary: "Whether the process answers.",
     access: "public",
     run: (call) => json({ status: "ok", version: call.deployment.config.version }),
   },
   {
     method: "GET",
     path: "/readyz",
-    summary: "Whether it would serve: a deployment without a secret is not ready unless it is open.",
     access: "public",
     run: (call) => {
       refuseIfClosed(call.deployment.config);

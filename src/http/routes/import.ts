@@ -76,7 +76,6 @@ export const importRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/import",
-    summary: "Stores one record per line; the answer streams progress, failing lines and the counts.",
     access: "write",
     run: runImport,
   },

@@ -62,7 +62,6 @@ export const invalidateRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/invalidate",
-    summary: "Drops keys, a prefix or what has a tag from every cache and keeps the stored values.",
     access: "invalidate",
     body: invalidateBody,
     run: invalidate,

@@ -162,7 +162,6 @@ export const keyRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/keys/{key+}",
-    summary: "The value's bytes with their content type; `If-None-Match` gives 304, `If-Match` 412.",
     access: "read",
     query: getKeyQuery,
     run: getKey,
@@ -170,7 +169,6 @@ export const keyRoutes: readonly Route[] = [
   {
     method: "PUT",
     path: "/v1/{space}/keys/{key+}",
-    summary: "Stores the body's bytes: 201 for a new key, 200 for one that existed.",
     access: "write",
     query: putKeyQuery,
     run: putKey,
@@ -178,7 +176,6 @@ export const keyRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/keys/{key+}",
-    summary: "Merges the body into the value by the rule of the key's registration.",
     access: "write",
     query: mergeKeyQuery,
     run: mergeKey,
@@ -186,7 +183,6 @@ export const keyRoutes: readonly Route[] = [
   {
     method: "DELETE",
     path: "/v1/{space}/keys/{key+}",
-    summary: "Deletes the key from storage and every cache; one that was absent is no error.",
     access: "delete",
     run: deleteKey,
   },

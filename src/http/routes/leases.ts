@@ -171,7 +171,6 @@ export const leaseRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/leases",
-    summary: "Grants a lease: a group of keys that ends at once, by its time or by a word.",
     access: "write",
     body: grantBody,
     run: grantLease,
@@ -179,7 +178,6 @@ export const leaseRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/leases",
-    summary: "A page of live leases.",
     access: "read",
     query: leasePageQuery,
     run: listLeases,
@@ -187,7 +185,6 @@ export const leaseRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/leases/keepalive",
-    summary: "Keeps several leases alive, each with its own verdict.",
     access: "write",
     body: keepAliveBody,
     run: keepManyAlive,
@@ -195,28 +192,24 @@ export const leaseRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/leases/{id}",
-    summary: "A live lease and what is left of its time.",
     access: "read",
     run: showLease,
   },
   {
     method: "DELETE",
     path: "/v1/{space}/leases/{id}",
-    summary: "Revokes a lease; answered when every key of it is dealt with on every shard.",
     access: "space",
     run: revokeLease,
   },
   {
     method: "POST",
     path: "/v1/{space}/leases/{id}/keepalive",
-    summary: "Keeps a lease alive: its time to live begins anew.",
     access: "write",
     run: keepAlive,
   },
   {
     method: "GET",
     path: "/v1/{space}/leases/{id}/keys",
-    summary: "A page of a lease's keys, so far as they lie within the token's prefixes.",
     access: "read",
     query: leasePageQuery,
     run: listKeys,
@@ -224,7 +217,6 @@ export const leaseRoutes: readonly Route[] = [
   {
     method: "PUT",
     path: "/v1/{space}/leases/{id}/keys",
-    summary: "Attaches keys to a lease.",
     access: "space",
     body: leaseKeysBody,
     run: changeKeys("attach"),
@@ -232,7 +224,6 @@ export const leaseRoutes: readonly Route[] = [
   {
     method: "DELETE",
     path: "/v1/{space}/leases/{id}/keys",
-    summary: "Detaches keys from a lease: its end does nothing to them.",
     access: "space",
     body: leaseKeysBody,
     run: changeKeys("detach"),

@@ -53,7 +53,6 @@ export const listRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/keys",
-    summary: "A page of keys in order of their UTF-8 bytes, with their values if asked.",
     access: "read",
     query: listQuery,
     run: listKeys,

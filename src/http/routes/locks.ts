@@ -139,7 +139,6 @@ export const lockRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/locks/{name+}",
-    summary: "Acquires a lock: 201 with its fence, else 409; may wait in the queue.",
     access: "lock",
     body: acquireBody,
     run: acquireLock,
@@ -147,7 +146,6 @@ export const lockRoutes: readonly Route[] = [
   {
     method: "PATCH",
     path: "/v1/{space}/locks/{name+}",
-    summary: "Renews a grant: its time to live begins anew.",
     access: "lock",
     body: renewBody,
     run: renewLock,
@@ -155,7 +153,6 @@ export const lockRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/locks/{name+}",
-    summary: "Who holds a lock and how many wait; with owner and fence: whether this grant is live.",
     access: "space",
     query: statusQuery,
     run: showLock,
@@ -163,7 +160,6 @@ export const lockRoutes: readonly Route[] = [
   {
     method: "DELETE",
     path: "/v1/{space}/locks/{name+}",
-    summary: "Releases a grant, or leaves the queue; admins may end the grants of others.",
     access: "space",
     query: releaseQuery,
     run: endGrant,
@@ -171,7 +167,6 @@ export const lockRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/locks",
-    summary: "A page of names in use, locks and elections, in order of their bytes.",
     access: "read",
     query: lockListQuery,
     run: listLocks,

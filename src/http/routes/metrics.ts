@@ -48,7 +48,6 @@ export const metricsRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/metrics",
-    summary: "The metrics of the whole deployment, for Prometheus.",
     access: "caller",
     run: scrape,
   },

@@ -57,7 +57,6 @@ export const operationRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/operations/{operation}",
-    summary: "What became of the caller's own operation of this op id.",
     access: "space",
     query: resolveQuery,
     run: resolveOperation,
@@ -65,7 +64,6 @@ export const operationRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/operations/{operation}/seal",
-    summary: "The same, and what was not seen is refused should it come late.",
     access: "space",
     body: sealBody,
     run: sealOperation,

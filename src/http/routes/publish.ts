@@ -33,7 +33,6 @@ export const publishRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/publish/{key+}",
-    summary: "Tells the body to those who watch the key, or whom the prefix concerns; nothing is stored.",
     access: "write",
     query: publishQuery,
     run: publish,

@@ -16,14 +16,12 @@ export const referenceRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/openapi.json",
-    summary: "This description, as OpenAPI 3.1.",
     access: "public",
     run: async (call) => new Response(await fileOf(call, "openapi.json"), { headers: jsonHeaders }),
   },
   {
     method: "GET",
     path: "/docs",
-    summary: "This description as a page.",
     access: "public",
     run: async (call) => {
       const { config, random } = call.deployment;

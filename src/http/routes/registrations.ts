@@ -69,21 +69,18 @@ export const registrationRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/registrations",
-    summary: "All registrations that the token may see.",
     access: "read",
     run: listRegistrations,
   },
   {
     method: "GET",
     path: "/v1/{space}/registrations/{pattern+}",
-    summary: "One registration, with its version as ETag.",
     access: "read",
     run: getRegistration,
   },
   {
     method: "PUT",
     path: "/v1/{space}/registrations/{pattern+}",
-    summary: 'Registers a pattern, or changes it with `If-Match: "<version>"`.',
     access: "admin",
     body: registrationBody,
     run: putRegistration,
@@ -91,7 +88,6 @@ export const registrationRoutes: readonly Route[] = [
   {
     method: "DELETE",
     path: "/v1/{space}/registrations/{pattern+}",
-    summary: "Removes a registration.",
     access: "admin",
     run: deleteRegistration,
   },

@@ -64,14 +64,12 @@ export const spaceRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}",
-    summary: "Settings and usage of a space.",
     access: "read",
     run: getSpace,
   },
   {
     method: "PUT",
     path: "/v1/{space}",
-    summary: "Creates a space; the same settings again confirm, others are a conflict.",
     access: "admin",
     body: spaceBody,
     run: putSpace,
@@ -79,7 +77,6 @@ export const spaceRoutes: readonly Route[] = [
   {
     method: "DELETE",
     path: "/v1/{space}",
-    summary: "Deletes a space and all its data.",
     access: "admin",
     run: deleteSpace,
   },

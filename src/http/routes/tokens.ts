@@ -73,7 +73,6 @@ export const tokenRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/tokens",
-    summary: "Mints a scoped token that is never wider than the one that asks.",
     access: "caller",
     body: tokenBody,
     run: mintToken,

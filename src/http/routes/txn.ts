@@ -184,7 +184,6 @@ export const transactionRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/txn",
-    summary: "Compares, then carries out one of two lists of operations: all at one revision, or nothing.",
     access: "space",
     body: transactionBody,
     run: runTransaction,

@@ -49,7 +49,6 @@ export const versionRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/history/{key+}",
-    summary: "The kept versions of a key, newest first, without their values.",
     access: "read",
     query: historyQuery,
     run: getHistory,
@@ -57,7 +56,6 @@ export const versionRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/restore/{key+}",
-    summary: "Makes a kept version the present value.",
     access: "write",
     body: restoreBody,
     run: restoreKey,

@@ -72,7 +72,6 @@ export const warmupRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/{space}/warmup",
-    summary: "Loads what is registered into the cache of the node that answers; streams progress.",
     access: "read",
     body: warmupBody,
     run: startWarmup,

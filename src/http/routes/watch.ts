@@ -70,7 +70,6 @@ export const watchRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/watch",
-    summary: "Each change of a key or a prefix as it happens: server-sent events, or a WebSocket.",
     access: "read",
     takesQueryToken: true,
     query: watchQuery,
@@ -79,7 +78,6 @@ export const watchRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/v1/{space}/changes",
-    summary: "What has happened to a key or a prefix since a cursor, as a long poll.",
     access: "read",
     takesQueryToken: true,
     query: changesQuery,

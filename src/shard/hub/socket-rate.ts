@@ -1,5 +1,5 @@
 import type { Clock } from "../../runtime/clock.ts";
-import { socketBurstSeconds } from "../../runtime/limits.ts";
+import { socketBurstSeconds } from "../../runtime/relay-limits.ts";
 
 /** How many sockets an object takes: so many a second, and two seconds' worth at once after a quiet time. */
 export class SocketRate {

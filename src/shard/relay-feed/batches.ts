@@ -1,5 +1,5 @@
 import type { RelayBatch, RelayEntry } from "../../protocol/relay.ts";
-import { maxRelayBatchBytes } from "../../runtime/limits.ts";
+import { maxRelayBatchBytes } from "../../runtime/relay-limits.ts";
 import type { LogPosition } from "../published-log.ts";
 import type { Residence } from "../residence.ts";
 import type { WatchedLog } from "../watched-log.ts";

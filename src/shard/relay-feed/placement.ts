@@ -1,4 +1,4 @@
-import { maxRelays } from "../../runtime/limits.ts";
+import { maxRelays } from "../../runtime/relay-limits.ts";
 
 /** Where the watchers go that a shard has no room for: how many each of its relays has, as far as the shard knows. */
 export class Placement {

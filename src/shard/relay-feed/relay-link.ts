@@ -1,13 +1,8 @@
 import type { RelayApi, RelayBatch, RelayFeed, RelayPosition, RelayReport } from "../../protocol/relay.ts";
 import type { Publication } from "../../protocol/watch.ts";
 import type { Timers } from "../../runtime/clock.ts";
-import {
-  maxWaitingPublications,
-  maxWatchQueueBytes,
-  relayFeedTimeoutMs,
-  relayRetryBaseMs,
-  relayRetryCapMs,
-} from "../../runtime/limits.ts";
+import { maxWaitingPublications, maxWatchQueueBytes } from "../../runtime/limits.ts";
+import { relayFeedTimeoutMs, relayRetryBaseMs, relayRetryCapMs } from "../../runtime/relay-limits.ts";
 
 /** What a {@link RelayLink} is made of. */
 export interface RelayLinkOptions {

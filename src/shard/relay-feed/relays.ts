@@ -9,7 +9,7 @@ import type {
 } from "../../protocol/relay.ts";
 import type { Publication } from "../../protocol/watch.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
-import { relayDueMs } from "../../runtime/limits.ts";
+import { relayDueMs } from "../../runtime/relay-limits.ts";
 import type { Sql } from "../../runtime/sql.ts";
 import type { DueSource } from "../alarms.ts";
 import type { PublishedLog } from "../published-log.ts";
