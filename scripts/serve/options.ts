@@ -4,6 +4,7 @@ import { parseStaticRegistrations } from "../../src/core/static-registrations.ts
 import { isWarpError } from "../../src/errors.ts";
 import { readHttpConfig } from "../../src/http/config.ts";
 import { parseMetricsInterval } from "../../src/metrics/config.ts";
+import { parseSessionBounds, parseWatchers } from "../../src/protocol/config.ts";
 import { minSecretBytes } from "../../src/runtime/limits.ts";
 
 /** What `npm run serve` was asked to do, checked. */
@@ -35,7 +36,7 @@ export const serveUsage = `usage: npm run serve -- [--port P] [--data DIR] [--is
 environment: WARP_SECRET (at least ${minSecretBytes} bytes; without it: loopback only, open), WARP_SECRET_PREVIOUS,
 WARP_CORS_ORIGINS, WARP_MAX_VALUE_BYTES, WARP_REGISTRATIONS, WARP_CACHE_POLICY, WARP_GROUP_COMMIT,
 WARP_METRICS_INTERVAL_MS, WARP_SUBSCRIBE, WARP_MAX_SOCKETS_PER_SUBJECT, WARP_MAX_WATCHES_PER_SUBJECT,
-WARP_MAX_MESSAGES_PER_SECOND`;
+WARP_MAX_MESSAGES_PER_SECOND, WARP_SHARD_WATCHERS, WARP_RELAY_WATCHERS, WARP_SOCKETS_PER_SECOND`;
 
 /** Reads the flags and the environment. Throws {@link UsageError}; gives `"help"` when asked for the usage. */
 export function readServeOptions(
@@ -70,6 +71,8 @@ function checkEnvironment(environment: Readonly<Record<string, string | undefine
     readHttpConfig({ ...environment, WARP_OPEN: "" });
     parseStaticRegistrations(environment.WARP_REGISTRATIONS);
     parseMetricsInterval(environment.WARP_METRICS_INTERVAL_MS);
+    parseSessionBounds(environment);
+    parseWatchers(environment);
   } catch (error) {
     throw isWarpError(error) ? new UsageError(error.message) : error;
   }

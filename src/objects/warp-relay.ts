@@ -64,12 +64,12 @@ export class WarpRelay extends DurableObject<WarpRelayEnv> implements RelayApi {
 
   override async fetch(request: Request): Promise<Response> {
     const caller = parseCaller(request.headers.get(callerHeader));
-    const relay = Number(request.headers.get(relayHeader) ?? Number.NaN);
-    if (caller === undefined || Number.isNaN(relay)) {
-      return new Response("this object takes sockets from its Worker only\n", { status: 400 });
+    // Who comes in another way is refused at the door.
+    if (caller !== undefined) {
+      const { space, shard } = caller;
+      this.#relay.begin({ space, shard, relay: Number(request.headers.get(relayHeader)) });
+      await this.#relay.ready();
     }
-    this.#relay.begin({ space: caller.space, shard: caller.shard, relay });
-    await this.#relay.ready();
     return this.#door.open(request);
   }
 

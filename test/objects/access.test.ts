@@ -45,7 +45,7 @@ class Page {
 
   static async open(space: string, caller: Partial<Caller> = {}): Promise<Page> {
     const made = { space, shard: 0, subject: "web", invalidates: false, locks: false, isAdmin: false };
-    return new Page(await connectShard(SHARDS, { ...made, follows: false, ...caller }));
+    return new Page(await connectShard(bindings, { ...made, follows: false, ...caller }));
   }
 
   static async join(space: string, caller: Partial<Caller> = {}): Promise<Page> {

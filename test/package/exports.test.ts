@@ -44,7 +44,7 @@ describe("the built package", () => {
       read("dist/lib/worker.js")
         .match(/^export .*/gm)
         ?.map((line) => line.slice(0, 19)),
-    ).toEqual(["export { WarpMeter ", "export { WarpShard ", "export default {"]);
+    ).toEqual(["export { WarpMeter ", "export { WarpRelay ", "export { WarpShard ", "export default {"]);
   });
 
   test("a Worker of one's own, as the README has it, runs with ./edge and ./shard", async () => {

@@ -8,27 +8,27 @@ import type { WatchedLog } from "../watched-log.ts";
 export class Batches {
   readonly #log: WatchedLog;
   readonly #residence: Pick<Residence, "open">;
-  /** Relays that stand at one place share what was read. */
-  readonly #shared = new Map<string, RelayBatch>();
+  /** What relays that stand at one place share. */
+  #shared: Map<string, RelayBatch> | undefined;
 
   constructor(log: WatchedLog, residence: Pick<Residence, "open">) {
     this.#log = log;
     this.#residence = residence;
   }
 
+  /** In `work` the same is read once: not for longer, since it is large. */
+  together(work: () => void): void {
+    this.#shared = new Map();
+    work();
+    this.#shared = undefined;
+  }
+
   /** The next entries after `after` up to `upTo`, which is durable; none where the log does not reach back so far. */
   after(after: number, upTo: LogPosition): RelayBatch {
     const key = `${upTo.epoch} ${after} ${upTo.revision}`;
-    const known = this.#shared.get(key);
-    if (known !== undefined) return known;
-    const batch = this.#read(after, upTo);
-    this.#shared.set(key, batch);
+    const batch = this.#shared?.get(key) ?? this.#read(after, upTo);
+    this.#shared?.set(key, batch);
     return batch;
-  }
-
-  /** What was read is large, and of no use once all have been told. */
-  forget(): void {
-    this.#shared.clear();
   }
 
   #read(after: number, { epoch, revision }: LogPosition): RelayBatch {

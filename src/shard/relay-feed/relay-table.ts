@@ -24,20 +24,13 @@ export class RelayTable {
   }
 
   load(): readonly RelayRecord[] {
-    if (!this.#exists) return [];
+    if (this.#sql.all("SELECT 1 FROM sqlite_master WHERE name = 'relays'").length === 0) return [];
     const [row] = this.#sql.all<{ records: string }>("SELECT records FROM relays");
     return row === undefined ? [] : JSON.parse(row.records);
   }
 
   save(records: readonly RelayRecord[]): void {
-    if (!this.#exists) {
-      if (records.length === 0) return;
-      this.#sql.run("CREATE TABLE relays (one INTEGER PRIMARY KEY, records TEXT NOT NULL)");
-    }
+    this.#sql.run("CREATE TABLE IF NOT EXISTS relays (one INTEGER PRIMARY KEY, records TEXT NOT NULL)");
     this.#sql.run("INSERT OR REPLACE INTO relays VALUES (1, ?)", JSON.stringify(records));
-  }
-
-  get #exists(): boolean {
-    return this.#sql.all("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'relays'").length > 0;
   }
 }

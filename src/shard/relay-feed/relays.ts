@@ -80,9 +80,9 @@ export class Relays implements DueSource, RelayShardApi {
 
   /** Feeds all what is new; gives whether there are any. */
   push(): boolean {
-    this.#batches.forget();
-    for (const link of this.#links.values()) link.push();
-    this.#batches.forget();
+    this.#batches.together(() => {
+      for (const link of this.#links.values()) link.push();
+    });
     return this.#links.size > 0;
   }
 
@@ -103,7 +103,6 @@ export class Relays implements DueSource, RelayShardApi {
     // A new life of the log is told once it is durable.
     if (published.position === undefined) await published.settle();
     const head = published.position ?? published.written;
-    this.#batches.forget();
     return this.#batches.after(after ?? head.revision, head);
   }
 
@@ -112,7 +111,6 @@ export class Relays implements DueSource, RelayShardApi {
     const { at, items, more } = log.state(target, told, values);
     // What was read may not be durable yet.
     await published.settle();
-    this.#batches.forget();
     const batch = this.#batches.after(Math.min(after, at.revision), at);
     return { batch, at, items, more };
   }
@@ -126,10 +124,8 @@ export class Relays implements DueSource, RelayShardApi {
 
   run(): void {
     this.#dueMs = undefined;
-    const isStuck = [...this.#links.values()].some(
-      ({ relay, at }) => !this.#hasAll(at) && isSame(at, this.#noted.get(relay)),
-    );
-    this.#stuck = isStuck ? Math.min(this.#stuck + 1, 8) : 0;
+    const hasComeOn = ({ relay, at }: RelayLink) => this.#hasAll(at) || !isSame(at, this.#noted.get(relay));
+    this.#stuck = [...this.#links.values()].every(hasComeOn) ? 0 : Math.min(this.#stuck + 1, 8);
     this.#note();
     // What is being written with this is durable then.
     if (this.#isBehind()) this.#options.timers.after(1, () => this.push());
@@ -186,7 +182,6 @@ export class Relays implements DueSource, RelayShardApi {
     // The first epoch of a log begins where that of a shard that was never written to has ended.
     const isFirst = at?.epoch === unwrittenEpoch;
     const from = at?.epoch === head.epoch ? at.revision : isFirst ? 0 : head.revision;
-    this.#batches.forget();
     const batch = this.#batches.after(Math.min(from, head.revision), head);
     return { batch, isAll: batch.to === head.revision };
   }
