@@ -1,24 +1,28 @@
-import { Attempt, withOutcome } from "../../connection/attempt.ts";
 import { WarpError } from "../../errors.ts";
 import { isRefusal, type SpaceReply } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
 import type { WireMethod } from "../../protocol/wire/frames.ts";
-import type { CallLimits } from "../../runtime/call-limits.ts";
 import type { Timers } from "../../runtime/clock.ts";
+import { maxTimeoutMs } from "../../runtime/limits.ts";
+import type { Welcome } from "./link.ts";
 import type { LiveLinks } from "./links.ts";
-import type { Welcome } from "./session.ts";
+import type { ClientCallOptions } from "./types.ts";
 
-type Intent = "read" | "mutation";
+/** How far a call has come, which decides what a caller who gives up may believe. */
+interface Progress {
+  isSent: boolean;
+  isGivenUp: boolean;
+}
 
 /** Calls of the shards of a space. */
 export class LiveCalls {
   readonly #space: string;
   readonly #links: LiveLinks;
   readonly #timers: Timers;
-  readonly #timeoutMs: number | undefined;
+  readonly #timeoutMs: number;
   #settings: SpaceSettings | undefined;
 
-  constructor(space: string, links: LiveLinks, timers: Timers, timeoutMs: number | undefined) {
+  constructor(space: string, links: LiveLinks, timers: Timers, timeoutMs: number) {
     this.#space = space;
     this.#links = links;
     this.#timers = timers;
@@ -31,8 +35,8 @@ export class LiveCalls {
   }
 
   /** How many shards the space has. Throws `space_not_found`. */
-  shards(limits: CallLimits): Promise<number> {
-    return this.#run(limits, async (attempt) => (await this.#meet("read", attempt)).shards);
+  shards(options: ClientCallOptions = {}): Promise<number> {
+    return this.#within(options, async () => (await this.#meet(false)).shards);
   }
 
   /**
@@ -40,62 +44,85 @@ export class LiveCalls {
    * old is sent again with a new one.
    */
   ask<R extends object>(
-    intent: Intent,
     method: WireMethod,
     shardOf: (shards: number) => number,
     request: (welcome: Welcome) => object,
-    limits: CallLimits,
+    options: ClientCallOptions,
   ): Promise<R> {
-    return this.#run(limits, async (attempt) => {
+    const changes = method !== "read";
+    return this.#within(options, async (progress) => {
       for (let tries = 0; ; tries++) {
-        let isSent = false;
         const settings = this.#settings;
         try {
-          const { id, shards } = settings ?? (await this.#meet(intent, attempt));
+          const { id, shards } = settings ?? (await this.#meet(changes));
           const shard = shardOf(shards);
-          const session = await this.#links.at(shard).ready();
-          const { welcome } = session;
-          if (welcome === undefined) throw new WarpError("unavailable", "the connection broke");
+          const link = this.#links.at(shard);
+          const session = await link.ready();
+          if (progress.isGivenUp) throw new WarpError("aborted", "the caller gave up");
           const scope = { space: this.#space, shard, spaceId: id, registrations: 0 };
-          attempt.leave(intent);
-          isSent = true;
-          const reply = await session.call(method, { ...scope, ...request(welcome) });
+          const frame = { ...scope, ...request(session.welcome as Welcome) };
+          progress.isSent = changes;
+          const reply = await link.ask(session, { t: "call", id: 0, m: method, a: [frame] });
           if (!isRefusal(reply)) return reply as R;
+          progress.isSent = false;
           if (!reply.stale || tries > 0) throw WarpError.fromData(reply.refused);
           this.#settings = undefined;
         } catch (thrown) {
           const error = WarpError.from(thrown, "internal", "the call broke", { outcome: "unknown" });
-          const isGone = error.code === "space_not_found";
+          const { code, outcome } = error;
+          const isGone = code === "space_not_found";
           if (isGone) this.#settings = undefined;
-          const isWithoutEffect = intent === "read" || !isSent;
           // It broke under way, or the space was made anew with fewer shards.
-          const isPassing =
-            (error.code === "unavailable" && error.outcome === "unknown") ||
-            (isGone && settings !== undefined);
-          if (tries > 0 || !isWithoutEffect || !isPassing)
-            throw isWithoutEffect ? withOutcome(error, "fail") : error;
+          const mayPass = (code === "unavailable" && outcome === "unknown") || (isGone && settings);
+          if (progress.isSent) throw error;
+          if (tries > 0 || !mayPass)
+            throw outcome === "fail" ? error : WarpError.fromData({ ...error.toData(), outcome: "fail" });
         }
       }
     });
   }
 
-  async #run<T>(limits: CallLimits, work: (attempt: Attempt) => Promise<T>): Promise<T> {
-    const { signal, timeoutMs = this.#timeoutMs } = limits;
-    return await Attempt.run(
-      this.#timers,
-      { ...(signal === undefined ? {} : { signal }), ...(timeoutMs === undefined ? {} : { timeoutMs }) },
-      work,
-    );
+  /** Runs `work` until the caller's deadline or signal ends the wait. */
+  async #within<T>(
+    { signal, timeoutMs = this.#timeoutMs }: ClientCallOptions,
+    work: (progress: Progress) => Promise<T>,
+  ): Promise<T> {
+    if (!(timeoutMs >= 1 && timeoutMs <= maxTimeoutMs))
+      throw new WarpError("invalid_argument", `timeoutMs is a number from 1 to ${maxTimeoutMs}`);
+    const progress: Progress = { isSent: false, isGivenUp: false };
+    let release = (): void => {};
+    const givenUp = new Promise<never>((_, reject) => {
+      const giveUp = (code: "aborted" | "deadline_exceeded", cause?: unknown): void => {
+        progress.isGivenUp = true;
+        const outcome = progress.isSent ? "unknown" : "fail";
+        reject(new WarpError(code, "the caller waits no longer", { outcome, cause }));
+      };
+      const onAbort = (): void => giveUp("aborted", signal?.reason);
+      if (signal?.aborted) onAbort();
+      signal?.addEventListener("abort", onAbort);
+      const cancel = this.#timers.after(timeoutMs, () => giveUp("deadline_exceeded"), { awaited: true });
+      release = () => {
+        cancel();
+        signal?.removeEventListener("abort", onAbort);
+      };
+    });
+    try {
+      return await Promise.race([givenUp, work(progress)]);
+    } finally {
+      release();
+    }
   }
 
-  async #meet(intent: Intent, attempt: Attempt): Promise<SpaceSettings> {
-    if (this.#settings !== undefined) return this.#settings;
-    const session = await this.#links.at(0).ready();
-    attempt.leave("read");
-    let reply = await session.call("getSpace", this.#space);
+  async #meet(makes: boolean): Promise<SpaceSettings> {
+    if (this.#settings) return this.#settings;
+    const link = this.#links.at(0);
+    const session = await link.ready();
+    const ask = (m: WireMethod, ...rest: readonly unknown[]): Promise<object> =>
+      link.ask(session, { t: "call", id: 0, m, a: [this.#space, ...rest] });
+    let reply = await ask("getSpace");
     // A first write makes the space.
-    if (intent === "mutation" && isRefusal(reply) && reply.refused.code === "space_not_found")
-      reply = await session.call("createSpace", this.#space, {});
+    if (makes && isRefusal(reply) && reply.refused.code === "space_not_found")
+      reply = await ask("createSpace", {});
     if (isRefusal(reply)) throw WarpError.fromData(reply.refused);
     this.#settings = (reply as SpaceReply).space;
     return this.#settings;

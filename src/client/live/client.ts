@@ -1,14 +1,12 @@
 import { WarpError } from "../../errors.ts";
 import { shardOf } from "../../protocol/key.ts";
-import { formatCursor } from "../../protocol/position.ts";
 import { type ReadReply, scopeOpId } from "../../protocol/shard-api.ts";
 import type { PublishReply, WatchTarget } from "../../protocol/watch.ts";
 import type { ClientHost } from "../../runtime/client-host.ts";
 import { defaultTimeoutMs } from "../../runtime/limits.ts";
 import type { SocketFactory } from "../../runtime/socket.ts";
 import { LiveCalls } from "./calls.ts";
-import type { Change } from "./draft.ts";
-import { plainFrames } from "./frames.ts";
+import { bytesIn, plainFrames } from "./frames.ts";
 import { LiveHttp } from "./http.ts";
 import { LiveLinks } from "./links.ts";
 import { LiveQueue } from "./queue.ts";
@@ -29,7 +27,7 @@ import type {
 } from "./types.ts";
 import { decoded, encoded, plainValues } from "./values.ts";
 import { LiveWatch } from "./watch.ts";
-import { LiveWrites } from "./writes.ts";
+import { type Change, LiveWrites } from "./writes.ts";
 
 /** The one implementation of {@link WarpClient}. */
 export class LiveClient implements WarpClient {
@@ -81,7 +79,6 @@ export class LiveClient implements WarpClient {
     const strong = options.mode === "strong" ? { strong: true } : {};
     const { entries, epoch, asOf } = await this.#calls.ask<ReadReply>(
       "read",
-      "read",
       (shards) => shardOf(key, shards),
       () => ({ keys: [key], ...strong }),
       options,
@@ -91,9 +88,9 @@ export class LiveClient implements WarpClient {
     const { version, payload, expiresInMs } = entry;
     return {
       key,
-      value: decoded<T>(this.#codec(options), payload),
+      value: decoded<T>(this.#codec(options), { ...payload, bytes: bytesIn(payload.bytes) }),
       version,
-      cursor: formatCursor({ epoch, revision: asOf }),
+      cursor: `${epoch}.${asOf}`,
       contentType: payload.contentType,
       ...(expiresInMs === undefined ? {} : { expiresInMs }),
     };
@@ -136,7 +133,6 @@ export class LiveClient implements WarpClient {
     const payload = encoded(this.#codec(options), value);
     const to = async (shardIn: (shards: number) => number): Promise<void> => {
       const { verdict } = await this.#calls.ask<PublishReply>(
-        "mutation",
         "publish",
         shardIn,
         ({ subject }) => ({ opId: scopeOpId(subject, opId), target, payload, retained }),

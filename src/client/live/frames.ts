@@ -1,13 +1,21 @@
+import { bytesMember } from "../../protocol/wire/check.ts";
 import type { FrameCodec } from "../../protocol/wire/frame-codec.ts";
-import { type ServerFrame, wireProtocols } from "../../protocol/wire/frames.ts";
-import { encodeFrame, withBytes } from "../../protocol/wire/json.ts";
+import { wireProtocols } from "../../protocol/wire/frames.ts";
+import { fromBase64, toBase64 } from "../../runtime/bytes.ts";
 
 /** Frames as JSON, without the readers that a node looks at each of them with: what makes no sense ends the socket where it is used. */
 export const plainFrames: FrameCodec = {
   protocol: wireProtocols.json,
-  encode: encodeFrame,
-  decode(data) {
-    const frame = JSON.parse(data as string) as ServerFrame;
-    return frame.t === "ok" ? { ...frame, r: withBytes(frame.r) } : frame;
-  },
+  encode: (frame) =>
+    JSON.stringify(frame, (_, value: unknown) =>
+      value instanceof Uint8Array ? { [bytesMember]: toBase64(value) } : value,
+    ),
+  decode: (data) => JSON.parse(data as string),
 };
+
+/** Bytes in an answer, as either codec leaves them. */
+export function bytesIn(value: unknown): Uint8Array {
+  return value instanceof Uint8Array
+    ? value
+    : fromBase64((value as { readonly $bytes: string })[bytesMember]);
+}

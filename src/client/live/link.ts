@@ -1,11 +1,14 @@
 import { Backoff } from "../../connection/socket/backoff.ts";
-import { isForGood, notSent, type SessionEnd } from "../../connection/socket/close.ts";
-import { LinkWatches } from "../../connection/socket/link-watches.ts";
 import { WarpError } from "../../errors.ts";
 import type { FrameCodec } from "../../protocol/wire/frame-codec.ts";
+import { beatFrame, type ClientFrame, type ServerFrame, wireVersion } from "../../protocol/wire/frames.ts";
 import { authProtocol } from "../../protocol/wire/subprotocols.ts";
+import type { WatchServerFrame } from "../../protocol/wire/watch-frames.ts";
 import type { ClientHost } from "../../runtime/client-host.ts";
 import {
+  beatMs,
+  checkMs,
+  connectTimeoutMs,
   patientMs,
   reconnectBaseMs,
   reconnectCapMs,
@@ -14,9 +17,13 @@ import {
   unusedSocketMs,
 } from "../../runtime/limits.ts";
 import { fraction } from "../../runtime/random.ts";
-import type { SocketFactory } from "../../runtime/socket.ts";
-import { LiveSession, unsent, type Welcome } from "./session.ts";
+import type { Socket, SocketFactory } from "../../runtime/socket.ts";
+import { endOf, type SessionEnd, unsent } from "./close.ts";
 import type { TokenSource } from "./token-source.ts";
+
+export type Welcome = Extract<ServerFrame, { readonly t: "welcome" }>;
+/** Frames about watches. */
+export type WatchFrame = WatchServerFrame | Extract<ServerFrame, { readonly t: "gap" }>;
 
 /** What the links of a client share. */
 export interface LinkParts {
@@ -36,73 +43,123 @@ export interface LinkParts {
   readonly changed: () => void;
 }
 
-/** The way to one shard: sessions one after the other, while somebody needs one. */
+/** One subscription, over however many sessions. */
+export interface Subscriber {
+  /** Its number, another one each time it is taken up. */
+  id: number;
+  /** What opens it at a session. */
+  readonly frame: ClientFrame;
+  opened(): void;
+  /** A frame with its number, or one that is for all that are live. */
+  take(frame: WatchFrame): void;
+  /** Its session has ended. */
+  cut(): void;
+  failed(error: WarpError): void;
+}
+
+/** One socket, from its opening to its end. */
+export interface Session {
+  readonly calls: Map<
+    number,
+    { readonly resolve: (reply: object) => void; readonly reject: (error: WarpError) => void }
+  >;
+  socket?: Socket;
+  welcome?: Welcome;
+  isOver?: true;
+  /** Beats without any sign of life since. */
+  unanswered: number;
+  cancelTimer: () => void;
+}
+
+/** Beats without any sign of life after which a socket is given up. */
+const maxUnanswered = 2;
+
+/** The way to one shard: sessions one after the other, while somebody needs one. It is no node: nothing is pushed to it but what it watches. */
 export class LiveLink {
-  readonly watches: LinkWatches;
   readonly #shard: number;
   readonly #parts: LinkParts;
   readonly #backoff: Backoff;
-  readonly #waiters = new Set<{
-    readonly resolve: (session: LiveSession) => void;
+  readonly #subscribers = new Map<number, Subscriber>();
+  readonly #waiters: {
+    readonly resolve: (session: Session) => void;
     readonly reject: (error: WarpError) => void;
-  }>();
+  }[] = [];
   /** Open, or to be. */
-  #session: LiveSession | undefined;
+  #session: Session | undefined;
   #refused: { readonly error: WarpError; readonly untilMs: number } | undefined;
   /** When the next attempt is made; undefined: none is waited for. */
   #dueAtMs: number | undefined;
-  #cancelTimer: () => void = () => {};
+  #cancelAttempt: () => void = () => {};
   #isFailing = false;
   #isClosed = false;
-  #usedAtMs: number;
+  #usedAtMs = 0;
+  #nextId = 1;
 
   constructor(shard: number, parts: LinkParts) {
     this.#shard = shard;
     this.#parts = parts;
     this.#backoff = new Backoff(parts.host.random, { baseMs: reconnectBaseMs, capMs: reconnectCapMs });
-    this.#usedAtMs = parts.host.elapsed.now();
-    this.watches = new LinkWatches(shard, {
-      send: (frame) => {
-        if (this.#session?.welcome !== undefined) this.#session.tell(frame);
-      },
-      needed: () => {
-        this.ready().catch((error: WarpError) => {
-          if (this.#isClosed || this.#refused !== undefined) this.watches.fail(error);
-        });
-      },
-    });
   }
 
   /** `idle`: nobody needs it. `failing`: the last attempt came to nothing. */
   get standing(): "idle" | "open" | "connecting" | "failing" {
-    if (this.#session?.welcome !== undefined) return "open";
+    if (this.#session?.welcome) return "open";
     if (this.#isFailing) return "failing";
-    return this.#session !== undefined || this.#dueAtMs !== undefined || this.watches.areWanted
-      ? "connecting"
-      : "idle";
+    return this.#session || this.#dueAtMs !== undefined ? "connecting" : "idle";
   }
 
   /** A session that calls can be made on. Rejects where there is none in sight: nothing was sent then. */
-  async ready(): Promise<LiveSession> {
-    const nowMs = this.#now();
+  async ready(): Promise<Session> {
+    const nowMs = this.#now;
     this.#usedAtMs = nowMs;
     if (this.#isClosed) throw closed();
-    if (this.#session?.welcome !== undefined) return this.#session;
-    if (this.#parts.isResting()) throw unsent("there is no network");
-    const refused = this.#refused;
-    if (refused !== undefined && nowMs < refused.untilMs)
-      throw notSent(refused.error, refused.untilMs - nowMs);
+    if (this.#session?.welcome) return this.#session;
+    if (this.#parts.isResting()) throw new WarpError("unavailable", "there is no network");
+    const { error, untilMs = 0 } = this.#refused ?? {};
+    if (error && nowMs < untilMs) throw unsent(error, untilMs - nowMs);
     const waitMs = (this.#dueAtMs ?? nowMs) - nowMs;
-    if (waitMs > patientMs) throw unsent("the shard can't be reached", waitMs);
-    if (this.#session === undefined && this.#dueAtMs === undefined) this.#connect();
-    return await new Promise((resolve, reject) => this.#waiters.add({ resolve, reject }));
+    if (waitMs > patientMs)
+      throw unsent({ code: "unavailable", message: "the shard can't be reached" }, waitMs);
+    if (!this.#session && this.#dueAtMs === undefined) this.#connect();
+    return await new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+  }
+
+  /** Sends a frame that is answered. Rejects with `unavailable`, outcome `unknown`, where the session ends before. */
+  ask(session: Session, frame: ClientFrame & { readonly t: "call" | "auth" }): Promise<object> {
+    return new Promise((resolve, reject) => {
+      if (session.isOver) throw new WarpError("unavailable", "the connection broke", { outcome: "unknown" });
+      const id = this.#nextId++;
+      const data = this.#parts.frames.encode({ ...frame, id });
+      const max = session.welcome?.maxFrameBytes ?? 0;
+      if (data.length > max) throw new WarpError("frame_too_large", `a frame has at most ${max} bytes`);
+      session.calls.set(id, { resolve, reject });
+      session.socket?.send(data);
+    });
+  }
+
+  subscribe(subscriber: Subscriber): void {
+    subscriber.id = this.#nextId++;
+    this.#subscribers.set(subscriber.id, subscriber);
+    if (this.#session?.welcome) this.#open(this.#session, subscriber);
+    else
+      this.ready().catch((error: WarpError) => {
+        // Else there will be a session for it.
+        if (this.#isClosed || this.#refused) this.#fail(error);
+      });
+  }
+
+  unsubscribe({ id }: Subscriber): void {
+    if (this.#subscribers.delete(id) && this.#session?.welcome) this.#send(this.#session, { t: "unsub", id });
   }
 
   /** The network is back, or somebody looks again. */
   wake(): void {
-    if (this.#session !== undefined) {
-      if (this.#session.welcome !== undefined) this.#session.check();
-    } else if (this.#isWanted || this.#dueAtMs !== undefined) {
+    const session = this.#session;
+    if (session?.welcome) {
+      // It shows that it lives, soon, or is given up.
+      session.unanswered = maxUnanswered - 1;
+      this.#beat(session, checkMs);
+    } else if (!session && this.#isWanted) {
       this.#backoff.reset();
       this.#attemptIn(this.#backoff.next());
     }
@@ -110,90 +167,167 @@ export class LiveLink {
 
   /** There is no network, or nothing will run from now on. */
   rest(): void {
-    this.#cancelTimer();
+    this.#cancelAttempt();
     this.#dueAtMs = undefined;
-    this.#session?.giveUp("there is no network");
+    this.#giveUp(this.#session, "there is no network");
   }
 
   close(): void {
     this.#isClosed = true;
-    this.#cancelTimer();
-    this.#session?.leave();
-    const error = closed();
-    this.#settle(({ reject }) => reject(error));
-    this.watches.fail(error);
+    this.rest();
+    this.#settle(closed());
+    this.#fail(closed());
   }
 
-  get #isWanted(): boolean {
-    return this.watches.areWanted || this.#waiters.size > 0 || this.#now() - this.#usedAtMs < unusedSocketMs;
-  }
-
-  #now(): number {
+  get #now(): number {
     return this.#parts.host.elapsed.now();
   }
 
+  get #isWanted(): boolean {
+    return (
+      this.#subscribers.size > 0 || this.#waiters.length > 0 || this.#now - this.#usedAtMs < unusedSocketMs
+    );
+  }
+
   #connect(): void {
-    const { host, frames, token, welcomed, changed } = this.#parts;
-    this.#dueAtMs = undefined;
-    this.#refused = undefined;
-    const session: LiveSession = new LiveSession(host.timers, frames, {
-      welcomed: (frame) => {
-        welcomed(frame);
-        this.#isFailing = false;
-        token.keeps(session, frame.expiresAtMs);
-        this.watches.welcomed();
-        this.#settle(({ resolve }) => resolve(session));
-        changed();
-      },
-      watched: (frame) => {
-        if (this.#session === session) this.watches.take(frame);
-      },
-      go: (withinMs) => this.#retire(session, withinMs),
-      beat: () => {
-        this.#backoff.reset();
-        if (!this.#isWanted && session.calls === 0) session.leave();
-      },
-      ended: (end) => this.#ended(session, end),
-    });
+    const { host, sockets, frames, token, url, node, changed } = this.#parts;
+    this.#dueAtMs = this.#refused = undefined;
+    const session: Session = {
+      calls: new Map(),
+      unanswered: 0,
+      cancelTimer: host.timers.after(connectTimeoutMs, () => this.#giveUp(session, "no welcome in time")),
+    };
     this.#session = session;
     token.ask().then(
       (text) => {
+        if (session.isOver) return;
         const protocols = text === undefined ? [] : [authProtocol(text)];
-        const { sockets, url, node } = this.#parts;
-        session.open(sockets, url(this.#shard), [frames.protocol, ...protocols], node);
+        session.socket = sockets.open(url(this.#shard), [frames.protocol, ...protocols], {
+          opened: () => this.#send(session, { t: "hello", v: wireVersion, node, follow: false }),
+          message: (data) => this.#receive(session, data),
+          closed: (code, reason) => this.#end(session, endOf(code, reason)),
+        });
       },
-      (error: unknown) => session.giveUp("there is no token for it", error),
+      (error: unknown) => this.#giveUp(session, "there is no token for it", error),
     );
     changed();
   }
 
-  #ended(session: LiveSession, end: SessionEnd): void {
-    if (this.#session !== session) return;
+  #receive(session: Session, data: string | Uint8Array): void {
+    // Late words of a socket that was given up.
+    if (session.isOver) return;
+    session.unanswered = 0;
+    try {
+      const frame = this.#parts.frames.decode(data);
+      if (frame) this.#take(session, frame);
+    } catch (error) {
+      this.#giveUp(session, "what it said makes no sense", error);
+    }
+  }
+
+  #take(session: Session, frame: ServerFrame): void {
+    if (frame.t === "welcome") this.#welcomed(session, frame);
+    else if (frame.t === "ok" || frame.t === "err") {
+      const call = session.calls.get(frame.id);
+      session.calls.delete(frame.id);
+      if (frame.t === "ok") call?.resolve(frame.r as object);
+      else call?.reject(WarpError.fromData(frame.e));
+    } else if (frame.t === "mark") this.#send(session, { t: "seen", n: frame.n });
+    else if (frame.t === "go") this.#retire(session, frame.withinMs);
+    else if (this.#session === session) {
+      const about = frame as WatchFrame;
+      const id = "id" in about ? about.id : undefined;
+      const named = id === undefined ? [...this.#subscribers.values()] : [this.#subscribers.get(id)];
+      for (const subscriber of named) {
+        if (about.t !== "end") subscriber?.take(about);
+        else if (subscriber && this.#subscribers.delete(subscriber.id))
+          subscriber.failed(WarpError.fromData(about.e));
+      }
+    }
+  }
+
+  #welcomed(session: Session, frame: Welcome): void {
+    const { host, token, welcomed, changed } = this.#parts;
+    session.welcome = frame;
+    session.cancelTimer();
+    session.cancelTimer = host.timers.after(beatMs, () => this.#beat(session, beatMs));
+    this.#isFailing = false;
+    welcomed(frame);
+    token.keep(session, frame.expiresAtMs, (newer) => this.ask(session, { t: "auth", id: 0, token: newer }));
+    for (const subscriber of this.#subscribers.values()) this.#open(session, subscriber);
+    for (const { resolve } of this.#waiters.splice(0)) resolve(session);
+    changed();
+  }
+
+  #open(session: Session, subscriber: Subscriber): void {
+    this.#send(session, subscriber.frame);
+    subscriber.opened();
+  }
+
+  #send(session: Session, frame: ClientFrame): void {
+    session.socket?.send(this.#parts.frames.encode(frame));
+  }
+
+  /** A beat is answered by the platform: a shard with nothing to do sleeps on. */
+  #beat(session: Session, withinMs: number): void {
+    session.cancelTimer();
+    if (session.unanswered >= maxUnanswered) this.#giveUp(session, "it gives no sign of life");
+    else if (!this.#isWanted && session.calls.size === 0)
+      this.#end(session, { error: closed(), next: "unused" });
+    else {
+      this.#backoff.reset();
+      session.unanswered++;
+      session.socket?.send(beatFrame);
+      session.cancelTimer = this.#parts.host.timers.after(withinMs, () => this.#beat(session, beatMs));
+    }
+  }
+
+  #giveUp(session: Session | undefined, why: string, cause?: unknown): void {
+    if (session) {
+      const error = new WarpError("unavailable", `the connection was given up: ${why}`, {
+        outcome: "unknown",
+        cause,
+      });
+      this.#end(session, { error, next: "later" });
+    }
+  }
+
+  #end(session: Session, { error, next }: SessionEnd): void {
+    if (session.isOver) return;
+    session.isOver = true;
+    session.cancelTimer();
+    session.socket?.close(1000, "");
+    if (this.#session === session) this.#lost(session, error, next);
+    for (const { reject } of session.calls.values()) reject(error);
+  }
+
+  #lost(session: Session, error: WarpError, next: SessionEnd["next"]): void {
     const { host, token, isResting, isHidden, changed } = this.#parts;
     this.#session = undefined;
-    this.#isFailing = !session.wasOpen;
-    const isRenewable = end.error.code === "token_expired" && token.isRenewed(session);
-    const next = isRenewable ? "now" : end.next;
-    if (!isRenewable && isForGood(end)) this.watches.fail(end.error);
-    this.watches.lost();
-    if (next === "refused") {
+    this.#isFailing = !session.welcome;
+    if (session.welcome) for (const subscriber of this.#subscribers.values()) subscriber.cut();
+    const isRenewable = error.code === "token_expired" && token.isRenewed(session.welcome !== undefined);
+    if (!isRenewable && next === "refused") {
       this.#isFailing = true;
-      this.#refused = { error: end.error, untilMs: this.#now() + refusedHoldMs };
-    } else if (!this.#isClosed && !isResting() && (next !== "unused" || this.watches.areWanted)) {
-      // While nobody looks there is no hurry, and others may need the room.
-      this.#attemptIn(
-        isHidden() ? fraction(host.random) * reconnectCapMs : this.#backoff.next(next === "now"),
-      );
+      this.#refused = { error, untilMs: this.#now + refusedHoldMs };
+      this.#fail(error);
+    } else {
+      // The space is gone; it may be made anew at any time, and whoever asks next will see.
+      if (error.code === "space_not_found") this.#fail(error);
+      if (!this.#isClosed && !isResting() && (next !== "unused" || this.#subscribers.size > 0)) {
+        // While nobody looks there is no hurry, and others may need the room.
+        const isAtOnce = isRenewable || next === "now";
+        this.#attemptIn(isHidden() ? fraction(host.random) * reconnectCapMs : this.#backoff.next(isAtOnce));
+      }
     }
-    const error = notSent(end.error);
-    this.#settle(({ reject }) => reject(error));
+    this.#settle(unsent(error));
     changed();
   }
 
   #attemptIn(waitMs: number): void {
-    this.#cancelTimer();
-    this.#dueAtMs = this.#now() + waitMs;
-    this.#cancelTimer = this.#parts.host.timers.after(waitMs, () => {
+    this.#cancelAttempt();
+    this.#dueAtMs = this.#now + waitMs;
+    this.#cancelAttempt = this.#parts.host.timers.after(waitMs, () => {
       this.#dueAtMs = undefined;
       if (this.#isWanted) this.#connect();
       else this.#parts.changed();
@@ -201,26 +335,24 @@ export class LiveLink {
   }
 
   /** The shard wants to be left: at a moment of this client's own. Calls under way may still get their answers. */
-  #retire(session: LiveSession, withinMs: number): void {
+  #retire(session: Session, withinMs: number): void {
     const { timers, random } = this.#parts.host;
     timers.after(fraction(random) * withinMs, () => {
       if (this.#session !== session) return;
-      this.#session = undefined;
-      this.watches.lost();
-      timers.after(session.calls === 0 ? 0 : retireMs, () => session.leave());
+      for (const subscriber of this.#subscribers.values()) subscriber.cut();
       this.#connect();
+      timers.after(session.calls.size > 0 ? retireMs : 0, () => this.#giveUp(session, "it was to be left"));
     });
   }
 
-  #settle(
-    tell: (waiter: {
-      readonly resolve: (session: LiveSession) => void;
-      readonly reject: (error: WarpError) => void;
-    }) => void,
-  ): void {
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
-    waiters.forEach(tell);
+  #settle(error: WarpError): void {
+    for (const { reject } of this.#waiters.splice(0)) reject(error);
+  }
+
+  #fail(error: WarpError): void {
+    const all = [...this.#subscribers.values()];
+    this.#subscribers.clear();
+    for (const subscriber of all) subscriber.failed(error);
   }
 }
 

@@ -1,4 +1,3 @@
-import type { Watching } from "../../connection/watching.ts";
 import type { ClientHost, Signal } from "../../runtime/client-host.ts";
 import { uuidv7 } from "../../runtime/ids.ts";
 import { type LinkParts, LiveLink } from "./link.ts";
@@ -10,7 +9,7 @@ import type { ClientOptions, ClientStatus } from "./types.ts";
 const againMs = 1_000;
 
 /** The ways to all shards of a space, and how they stand. */
-export class LiveLinks implements Watching {
+export class LiveLinks {
   readonly changes = new Listeners<ClientStatus>();
   readonly token: TokenSource;
   readonly #host: ClientHost;
@@ -70,10 +69,6 @@ export class LiveLinks implements Watching {
       if (this.#isClosed) link.close();
     }
     return link;
-  }
-
-  watch(shard: number, ...rest: Parameters<LiveLink["watches"]["open"]>): ReturnType<Watching["watch"]> {
-    return this.at(shard).watches.open(...rest);
   }
 
   /** Settles when what could not be done may be worth another try. */

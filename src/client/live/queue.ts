@@ -7,11 +7,10 @@ import {
   queueBatchOperations,
 } from "../../runtime/limits.ts";
 import type { LiveCalls } from "./calls.ts";
-import { bytesOf, type Draft } from "./draft.ts";
 import type { LiveLinks } from "./links.ts";
 import { Listeners } from "./listeners.ts";
 import type { ClientOptions, ClientQueue, Queued, Settled } from "./types.ts";
-import type { Ended, LiveWrites } from "./writes.ts";
+import type { Draft, Ended, LiveWrites } from "./writes.ts";
 
 interface Waiting {
   readonly queued: string;
@@ -171,4 +170,10 @@ export class LiveQueue implements ClientQueue {
 /** Whether the same may go well later: a newer token may be allowed what this one is not. */
 function mayPass({ outcome, retryable, code }: WarpError): boolean {
   return outcome === "unknown" || retryable || code.startsWith("token_");
+}
+
+/** About how much memory it takes. */
+function bytesOf({ change }: Draft): number {
+  const payload = "payload" in change ? change.payload : "operand" in change ? change.operand : undefined;
+  return change.key.length + (payload?.bytes.length ?? 0);
 }

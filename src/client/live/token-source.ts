@@ -1,6 +1,5 @@
 import type { ClientHost } from "../../runtime/client-host.ts";
 import { renewBeforeMs, renewRetryMs } from "../../runtime/limits.ts";
-import type { LiveSession } from "./session.ts";
 import type { ClientOptions } from "./types.ts";
 
 /** A longer wait than a host's timers can be trusted with is cut into such pieces. */
@@ -30,29 +29,31 @@ export class TokenSource {
     return this.#asking;
   }
 
-  /** Whether another token may help, where the one of this session had ended: not where that happens again and again. */
-  isRenewed(session: LiveSession): boolean {
-    this.#ended = session.wasOpen ? 0 : this.#ended + 1;
+  /** Whether another token may help where one has ended: not where that happens again and again. */
+  isRenewed(wasGood: boolean): boolean {
+    this.#ended = wasGood ? 0 : this.#ended + 1;
     return typeof this.#source === "function" && this.#ended < 3;
   }
 
-  /** The session has rights until then. */
-  keeps(session: LiveSession, expiresAtMs: number | undefined): void {
+  /** Renews the rights of a session, which end at `expiresAtMs`, by `renew`. */
+  keep(
+    session: { readonly isOver?: true },
+    expiresAtMs: number | undefined,
+    renew: (token: string) => Promise<{ readonly expiresAtMs?: number }>,
+  ): void {
     if (expiresAtMs === undefined || typeof this.#source !== "function") return;
     const leftMs = expiresAtMs - this.#nowMs();
     const waitMs = Math.max(leftMs - Math.min(leftMs / 2, renewBeforeMs), renewRetryMs / 4);
     this.#host.timers.after(Math.min(waitMs, longestWaitMs), async () => {
-      if (session.welcome === undefined) return;
-      if (waitMs > longestWaitMs) {
-        this.keeps(session, expiresAtMs);
-        return;
-      }
+      let untilMs: number | undefined = expiresAtMs;
       try {
-        this.keeps(session, await session.renew((await this.ask()) ?? ""));
+        if (!session.isOver && waitMs <= longestWaitMs)
+          untilMs = (await renew((await this.ask()) ?? "")).expiresAtMs;
       } catch {
-        // What was not renewed in time is told by the socket's end.
-        this.#host.timers.after(renewRetryMs, () => this.keeps(session, this.#nowMs()));
+        // Tried again until the rights have ended, which the socket's end tells.
+        untilMs = this.#nowMs() + 2 * renewRetryMs;
       }
+      if (!session.isOver) this.keep(session, untilMs, renew);
     });
   }
 

@@ -1,17 +1,15 @@
-import type { Standing } from "../../connection/watching.ts";
 import { isWarpError, WarpError } from "../../errors.ts";
-import type { Payload } from "../../protocol/payload.ts";
-import type { WatchTarget } from "../../protocol/watch.ts";
+import { shardOf } from "../../protocol/key.ts";
+import { type WatchFilter, type WatchTarget, watchModes, watchOperations } from "../../protocol/watch.ts";
+import type { WatchStart, WireBytes } from "../../protocol/wire/watch-frames.ts";
 import type { Codec } from "../../runtime/codec.ts";
-import { checkWatch } from "../../watchbus/options.ts";
-import { ShardWatch } from "../../watchbus/shard/shard-watch.ts";
-import { startsOf } from "../../watchbus/shard/starts.ts";
-import type { WatchItem } from "../../watchbus/watchbus.ts";
+import { maxWatchQueueBytes, watchResumeBytes } from "../../runtime/limits.ts";
 import type { LiveCalls } from "./calls.ts";
 import type { LiveLinks } from "./links.ts";
 import { Listeners } from "./listeners.ts";
 import type { ClientWatch, ClientWatchOptions, WatchedItem, WatchStatus } from "./types.ts";
-import { decoded } from "./values.ts";
+import { cursorOf, itemsOf, newest } from "./watch-items.ts";
+import { type Place, type Told, WatchPart } from "./watch-part.ts";
 
 /** What a {@link LiveWatch} is made of. */
 export interface LiveWatchParts {
@@ -21,34 +19,45 @@ export interface LiveWatchParts {
   readonly ended: () => void;
 }
 
-/** One watch, over however many connections. */
+/** About what an entry takes beside its value. */
+const entryBytes = 100;
+
+/** One watch, over however many shards and connections. */
 export class LiveWatch<T> implements ClientWatch<T> {
   readonly ready: Promise<void>;
-  readonly #parts: LiveWatchParts;
+  readonly #with: LiveWatchParts;
+  readonly #filter: WatchFilter;
   readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.close();
-  readonly #opening: Promise<ShardWatch | undefined>;
   readonly #changes = new Listeners<WatchStatus>();
-  readonly #standings: Standing[] = [];
-  #watch: ShardWatch | undefined;
-  /** Of the last item that the loop was given; undefined: it has taken all that there was. */
-  #taken: { readonly cursor: string | undefined } | undefined;
+  readonly #close = (): void => this.close();
+  readonly #paused = new Set<WatchPart>();
+  #parts: readonly WatchPart[] = [];
+  #queue: Told[] = [];
+  #bytes = 0;
+  /** The cursor of the item that the loop was given last; undefined: it has taken all that there was. */
+  #given: { readonly cursor: string | undefined } | undefined;
   #status: WatchStatus = "connecting";
-  #isOver = false;
+  #failure: WarpError | undefined;
   #isRead = false;
+  #wake: () => void = () => {};
+  #refuse: (error: WarpError) => void = () => {};
 
-  constructor(parts: LiveWatchParts, target: WatchTarget, options: ClientWatchOptions<T>) {
-    this.#parts = parts;
-    this.#signal = options.signal;
-    this.#opening = this.#open(target, options);
-    this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
-    this.ready = this.#opening.then(() => undefined);
+  constructor(
+    parts: LiveWatchParts,
+    target: WatchTarget,
+    { from = "now", mode = "all", ops, signal }: ClientWatchOptions<T>,
+  ) {
+    this.#with = parts;
+    this.#filter = { target, mode, ...(ops ? { ops } : {}) };
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#close, { once: true });
+    this.ready = this.#open(from);
     // Whoever only loops learns of it there.
-    this.ready.catch(() => this.close());
+    this.ready.catch((error: WarpError) => this.#fail(error));
   }
 
   get cursor(): string | undefined {
-    return this.#taken === undefined ? this.#watch?.cursor : this.#taken.cursor;
+    return this.#given ? this.#given.cursor : this.#parts.length > 0 ? cursorOf(this.#parts) : undefined;
   }
 
   get status(): WatchStatus {
@@ -61,26 +70,35 @@ export class LiveWatch<T> implements ClientWatch<T> {
 
   close(): void {
     if (this.#isOver) return;
-    this.#isOver = true;
-    this.#signal?.removeEventListener("abort", this.#onAbort);
-    this.#watch?.end();
-    this.#parts.ended();
+    this.#signal?.removeEventListener("abort", this.#close);
+    for (const part of this.#parts) this.#with.links.at(part.shard).unsubscribe(part);
+    this.#with.ended();
     this.#stand("ended");
+    this.#wake();
+    this.#refuse(new WarpError("aborted", "the watch was closed before it had begun"));
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<WatchedItem<T>, void, void> {
     if (this.#isRead) throw new WarpError("invalid_argument", "a watch is read by one loop");
     this.#isRead = true;
     try {
-      const watch = await this.#opening;
-      for await (const items of watch ?? []) {
-        for (const item of items) {
-          if (this.#isOver) return;
-          this.#taken = { cursor: item.cursor };
-          yield itemOf<T>(item, this.#parts.codec);
-        }
-        this.#taken = undefined;
+      while (!this.#isOver) {
+        this.#given = undefined;
+        const told = this.#take();
+        if (told) {
+          for (const item of itemsOf<T>(told, this.#parts, this.#filter.mode, this.#with.codec)) {
+            this.#given = item;
+            yield item;
+            if (this.#isOver) return;
+          }
+        } else if (this.#failure) break;
+        else
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
       }
+      // Whoever closes the client ends its watches, quietly.
+      if (this.#failure && this.#failure.code !== "warp_closed") throw this.#failure;
     } finally {
       this.close();
     }
@@ -104,76 +122,133 @@ export class LiveWatch<T> implements ClientWatch<T> {
     }
   }
 
-  /** Undefined: it was closed before it had begun. */
-  async #open(target: WatchTarget, options: ClientWatchOptions<T>): Promise<ShardWatch | undefined> {
-    const { calls, links } = this.#parts;
-    const { from = "now" } = options;
-    const filter = checkWatch(target, options);
-    let shards: number | undefined;
-    while (shards === undefined) {
+  get #isOver(): boolean {
+    return this.#status === "ended";
+  }
+
+  async #open(from: NonNullable<ClientWatchOptions["from"]>): Promise<void> {
+    const { target, mode, ops = [] } = this.#filter;
+    if (!watchModes.includes(mode) || ops.some((op) => !watchOperations.includes(op)))
+      throw invalid("invalid_argument", "mode and ops take the words that the page on watching lists");
+    if (this.#signal?.aborted) this.close();
+    let shards = 0;
+    while (!shards && !this.#isOver) {
       try {
-        shards = await calls.shards({});
+        shards = await this.#with.calls.shards();
       } catch (error) {
         // It begins when the deployment can be reached.
         if (!isWarpError(error) || !error.retryable) throw error;
-        await links.again();
+        await this.#with.links.again();
       }
-      if (this.#isOver) return undefined;
     }
-    const watch = new ShardWatch({
-      watching: links,
-      filter,
-      starts: startsOf(target, from, shards),
-      ended: () => this.close(),
-      stands: (at, standing) => {
-        this.#standings[at] = standing;
-        this.#stand(statusOf(this.#standings));
-      },
+    if (this.#isOver) throw new WarpError("aborted", "the watch was closed before it had begun");
+    const followed =
+      "key" in target ? [shardOf(target.key, shards)] : Array.from({ length: shards }, (_, at) => at);
+    const starts = startsOf(from, followed.length);
+    await new Promise<void>((resolve, reject) => {
+      let left = followed.length;
+      this.#refuse = reject;
+      this.#parts = followed.map(
+        (shard, at) =>
+          new WatchPart(shard, this.#filter, starts[at] ?? "now", {
+            told: (told) => this.#told(told),
+            begun: () => --left === 0 && resolve(),
+            stood: () => this.#stood(),
+            failed: (error) => {
+              this.#fail(error);
+              reject(error);
+            },
+          }),
+      );
+      for (const part of this.#parts) this.#with.links.at(part.shard).subscribe(part);
     });
-    this.#watch = watch;
-    await watch.opened;
-    return watch;
+  }
+
+  #told(told: Told): void {
+    const { part } = told;
+    const last = this.#queue.at(-1);
+    if (told.kind === "events") {
+      const events = newest(told.events, this.#filter.mode);
+      // What only moves the place, and what newer changes make needless, does not wait on its own.
+      const isMerged = this.#filter.mode !== "all" || events.length === 0;
+      if (
+        isMerged &&
+        last?.kind === "events" &&
+        last.part === part &&
+        last.place?.epoch === told.place?.epoch
+      ) {
+        last.place = told.place;
+        last.events = newest([...last.events, ...events], this.#filter.mode);
+      } else this.#queue.push({ ...told, events });
+    } else if (told.kind !== "missed" || last?.kind !== "missed") this.#queue.push(told);
+    this.#bytes += bytesOf(told);
+    if (this.#bytes > maxWatchQueueBytes && part.isResumable && !this.#paused.has(part)) {
+      // The rest stays in its log: a slow reader must not stall the socket.
+      this.#paused.add(part);
+      this.#with.links.at(part.shard).unsubscribe(part);
+      part.paused();
+    }
+    this.#wake();
+  }
+
+  #take(): Told | undefined {
+    const told = this.#queue.shift();
+    this.#bytes = told && this.#queue.length > 0 ? this.#bytes - bytesOf(told) : 0;
+    if (this.#bytes <= watchResumeBytes) {
+      for (const part of this.#paused) {
+        // What the log does not keep has gone by.
+        part.missed();
+        this.#with.links.at(part.shard).subscribe(part);
+      }
+      this.#paused.clear();
+    }
+    return told;
+  }
+
+  #fail(error: WarpError): void {
+    if (this.#isOver) return;
+    this.#failure ??= error;
+    this.#wake();
+    if (!this.#isRead) this.close();
+  }
+
+  #stood(): void {
+    const standings = this.#parts.map(({ standing }) => standing);
+    this.#stand(
+      standings.includes("cut") ? "offline" : standings.includes("behind") ? "catching-up" : "live",
+    );
   }
 
   #stand(status: WatchStatus): void {
-    if (this.#status === status || this.#status === "ended") return;
+    if (this.#status === status || this.#isOver) return;
     this.#status = status;
     this.#changes.tell(status);
   }
 }
 
-function statusOf(standings: readonly Standing[]): WatchStatus {
-  if (standings.includes("cut")) return "offline";
-  return standings.includes("behind") ? "catching-up" : "live";
+/** Where each part begins. Throws `invalid_cursor`. */
+function startsOf(from: NonNullable<ClientWatchOptions["from"]>, shards: number): readonly WatchStart[] {
+  if (typeof from === "string") return Array.from({ length: shards }, () => from);
+  const places = from.cursor.split("~").map((text): Place => {
+    const [, epoch = "", revision] = /^([0-9a-f]{16})\.(\d{1,15})$/.exec(text) ?? [];
+    return { epoch, revision: Number(revision) };
+  });
+  if (places.length === shards && places.every(({ epoch }) => epoch)) return places;
+  throw invalid("invalid_cursor", "that is no cursor of such a watch");
 }
 
-/** An item as the application sees it. A value that can't be decoded is told as such: one bad value must not end a watch. */
-function itemOf<T>(item: WatchItem, codec: Codec<unknown>): WatchedItem<T> {
-  switch (item.kind) {
-    case "gap":
-    case "missed":
-    case "delete":
-    case "expire":
-      return item as WatchedItem<T>;
-    case "snapshot":
-      return {
-        ...item,
-        entries: item.entries.map(({ payload, ...entry }) => ({ ...entry, ...carried<T>(payload, codec) })),
-      };
-  }
-  const { payload, ...event } = item;
-  return { ...event, ...carried<T>(payload, codec) } as WatchedItem<T>;
+function invalid(code: "invalid_argument" | "invalid_cursor", message: string): WarpError {
+  return new WarpError(code, message);
 }
 
-function carried<T>(
-  payload: Payload | undefined,
-  codec: Codec<unknown>,
-): { readonly value: T | undefined; readonly contentType?: string; readonly error?: WarpError } {
-  if (payload === undefined) return { value: undefined };
-  const { contentType } = payload;
-  try {
-    return { value: decoded<T>(codec, payload), contentType };
-  } catch (error) {
-    return { value: undefined, contentType, error: error as WarpError };
-  }
+/** About how much memory it takes. */
+function bytesOf(told: Told): number {
+  const rows: readonly (readonly (WireBytes | number | null | undefined)[])[] =
+    told.kind === "events" ? told.events : told.kind === "snapshot" ? told.keys : [];
+  return rows.reduce((sum, row) => {
+    const value = row.at(-1);
+    return (
+      sum + entryBytes + (typeof value === "object" || typeof value === "string" ? (value?.length ?? 0) : 0)
+    );
+  }, 0);
 }

@@ -1,12 +1,24 @@
-import { isWarpError, WarpError } from "../../errors.ts";
+import { WarpError } from "../../errors.ts";
 import { shardOf } from "../../protocol/key.ts";
-import { formatCursor } from "../../protocol/position.ts";
-import type { MutateReply } from "../../protocol/shard-api.ts";
-import { type CallLimits, checkCallLimits } from "../../runtime/call-limits.ts";
+import type { Mutation } from "../../protocol/operation.ts";
+import { type MutateReply, scopeOpId } from "../../protocol/shard-api.ts";
 import type { LiveCalls } from "./calls.ts";
-import { type Change, type Draft, doneOf, mutationOf } from "./draft.ts";
+import type { Welcome } from "./link.ts";
 import type { LiveLinks } from "./links.ts";
-import type { ClientMutationOptions, Done, Queued, Written } from "./types.ts";
+import type { ClientCallOptions, ClientMutationOptions, Done, Queued, Written } from "./types.ts";
+
+type Members<M> = M extends { readonly opId: string } ? Omit<M, "opId" | "when" | "guard"> : never;
+/** What is to be done to a key. */
+export type Change = Members<Extract<Mutation, { kind: "set" | "merge" | "delete" }>>;
+
+/** A change before it is sent. */
+export interface Draft {
+  readonly change: Change;
+  readonly options: ClientMutationOptions;
+  opId: string;
+  /** How often it was sent under its op id, which must stay the same once it was. */
+  sends: number;
+}
 
 /** How one change of several ended. */
 export type Ended = { readonly done: Done } | { readonly error: WarpError };
@@ -28,59 +40,55 @@ export class LiveWrites {
   }
 
   async write(change: Change, options: ClientMutationOptions, queue: Waitlist): Promise<Written> {
-    const draft: Draft = { change, options, opId: options.opId ?? this.#links.newId(), sends: 0 };
-    const mayWait = options.offline !== "fail";
-    checkCallLimits(options);
+    const { opId = this.#links.newId(), offline, signal } = options;
+    const draft: Draft = { change, options, opId, sends: 0 };
+    const mayWait = offline !== "fail" && !signal?.aborted;
     // What waits already comes first.
     if (mayWait && (queue.size > 0 || this.#links.status === "offline")) return queue.add(draft);
-    try {
-      const [ended] = await this.send([draft], options);
-      if (ended !== undefined && "done" in ended) return ended.done;
-      throw ended?.error ?? new WarpError("internal", "there is no verdict", { outcome: "unknown" });
-    } catch (error) {
-      if (!isWarpError(error)) throw error;
-      const isUnreached = error.code === "unavailable" || error.code === "deadline_exceeded";
-      if (mayWait && draft.sends === 0 && isUnreached) return queue.add(draft);
-      throw named(error, draft.opId);
-    }
+    const [ended] = await this.send([draft], options).catch((error: WarpError): Ended[] => [{ error }]);
+    if (ended && "done" in ended) return ended.done;
+    const error = ended?.error as WarpError;
+    const { code, outcome } = error;
+    if (mayWait && draft.sends === 0 && (code === "unavailable" || code === "deadline_exceeded"))
+      return queue.add(draft);
+    if (outcome === "fail") throw error;
+    // It names its op id: the call can be repeated with it.
+    throw WarpError.fromData({ ...error.toData(), details: { ...error.details, opId } });
   }
 
   /** Changes of one shard, in one commit and in their order. Throws what befalls all of them. */
-  async send(drafts: readonly Draft[], limits: CallLimits): Promise<readonly Ended[]> {
+  async send(drafts: readonly Draft[], options: ClientCallOptions): Promise<readonly Ended[]> {
     const key = drafts[0]?.change.key ?? "";
-    const reply = await this.#calls.ask<MutateReply>(
-      "mutation",
+    const { verdicts, epoch, asOf } = await this.#calls.ask<MutateReply>(
       "mutate",
       (shards) => shardOf(key, shards),
-      (welcome) => ({
-        mutations: drafts.map((draft) => {
-          draft.sends++;
-          return mutationOf(draft, welcome);
-        }),
-      }),
-      limits,
+      (welcome) => ({ mutations: drafts.map((draft) => mutationOf(draft, welcome)) }),
+      options,
     );
-    const cursor = formatCursor({ epoch: reply.epoch, revision: reply.asOf });
-    return drafts.map(({ opId }, at) => {
-      const verdict = reply.verdicts[at];
-      return verdict?.outcome === "ok"
-        ? { done: doneOf(opId, verdict, cursor) }
-        : {
-            error:
-              verdict === undefined
-                ? new WarpError("internal", "there is no verdict")
-                : WarpError.fromData(verdict.error),
-          };
+    return verdicts.map((verdict, at): Ended => {
+      if (verdict.outcome === "fail") return { error: WarpError.fromData(verdict.error) };
+      const { version, existed, replayed = false } = verdict;
+      return {
+        done: { opId: drafts[at]?.opId ?? "", version, cursor: `${epoch}.${asOf}`, existed, replayed },
+      };
     });
   }
 }
 
-/** An unknown outcome names its op id: the call can be repeated with it. */
-function named(error: WarpError, opId: string): WarpError {
-  if (error.outcome === "fail") return error;
-  return new WarpError(error.code, error.message, {
-    ...error.toData(),
-    cause: error.cause,
-    details: { ...error.details, opId },
-  });
+/** The change as its shard takes it, on its way. */
+function mutationOf(draft: Draft, { subject, epoch }: Welcome): Mutation {
+  const { ifVersion, ifAbsent, fence } = draft.options;
+  draft.sends++;
+  const when =
+    ifAbsent || ifVersion === 0
+      ? { when: { noneOf: "*" } }
+      : ifVersion === undefined
+        ? {}
+        : { when: { anyOf: [`${epoch}.${ifVersion}`] } };
+  return {
+    ...draft.change,
+    ...when,
+    opId: scopeOpId(subject, draft.opId),
+    ...(fence ? { guard: fence } : {}),
+  } as Mutation;
 }
