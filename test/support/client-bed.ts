@@ -2,16 +2,20 @@ import { host } from "#host";
 import { LiveClient } from "../../src/client/live/client.ts";
 import type { ClientOptions } from "../../src/client/live/types.ts";
 import { WarpError } from "../../src/errors.ts";
+import { shardOf } from "../../src/protocol/key.ts";
 import { isRefusal } from "../../src/protocol/shard-api.ts";
 import type { Caller } from "../../src/protocol/wire/caller.ts";
-import { closeCodes } from "../../src/protocol/wire/frames.ts";
+import { encodeFrame } from "../../src/protocol/wire/codec.ts";
+import { closeCodes, type ServerFrame } from "../../src/protocol/wire/frames.ts";
 import { readOffer } from "../../src/protocol/wire/subprotocols.ts";
+import { utf8 } from "../../src/runtime/bytes.ts";
 import type { ClientHost, Signal, Signals } from "../../src/runtime/client-host.ts";
 import type { ShardOptions } from "../../src/shard/shard.ts";
 import { NodeBed } from "./node-bed.ts";
 import { seeded } from "./seeded.ts";
+import { expectReply } from "./shard-bed.ts";
 import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
-import { VirtualWire } from "./virtual-wire.ts";
+import { VirtualWire, type WireEnd } from "./virtual-wire.ts";
 
 /** A page's signals, given by a test. */
 export class TestSignals implements Signals {
@@ -53,6 +57,7 @@ export class ClientBed {
   readonly shards: NodeBed[] = [];
   /** Sockets that were opened, by their tokens. */
   readonly opened: (string | undefined)[] = [];
+  readonly #ends = new Set<WireEnd>();
   #clients = 0;
 
   /** Another client, with a network of its own. */
@@ -97,7 +102,15 @@ export class ClientBed {
           end.close(bed === undefined ? closeCodes.spaceGone : closeCodes.unauthorized, why);
           return { message() {}, closed() {} };
         }
-        return bed.accept(end, { ...caller, shard });
+        this.#ends.add(end);
+        const accepted = bed.accept(end, { ...caller, shard });
+        return {
+          ...accepted,
+          closed: (code, reason) => {
+            this.#ends.delete(end);
+            accepted.closed(code, reason);
+          },
+        };
       },
       delayMs,
     );
@@ -107,6 +120,27 @@ export class ClientBed {
     const [bed] = this.shards;
     if (bed === undefined) throw new Error("there is no shard");
     return bed;
+  }
+
+  /** A frame that no test can make a shard send, to every socket that is open: each when it is called. */
+  sayAll(frame: ServerFrame): readonly (() => void)[] {
+    return [...this.#ends].map((end) => () => end.send(encodeFrame(frame)));
+  }
+
+  /** Writes a key at its shard, by no client; undefined deletes it. Gives the revision of the change, 0: there was none. */
+  async write(key: string, value: string | undefined): Promise<number> {
+    const at = shardOf(key, this.shards.length);
+    const { bed } = this.shards[at] ?? this.first;
+    const payload = { bytes: utf8(value ?? ""), contentType: "text/plain" };
+    const opId = bed.opId();
+    const mutation =
+      value === undefined
+        ? ({ kind: "delete", opId, key } as const)
+        : ({ kind: "set", opId, key, payload } as const);
+    const reply = expectReply(await bed.shard.mutate({ ...bed.scope(at), mutations: [mutation] }));
+    const [verdict] = reply.verdicts;
+    if (verdict?.outcome !== "ok") throw new Error("the write failed");
+    return verdict.revision;
   }
 
   /** Lets time pass until `promise` settles. */

@@ -159,7 +159,9 @@ export class LiveLink {
       // It shows that it lives, soon, or is given up.
       session.unanswered = maxUnanswered - 1;
       this.#beat(session, checkMs);
-    } else if (!session && this.#isWanted) {
+    } else if (!session && (this.#isWanted || this.#shard === 0)) {
+      // By the first shard it shows whether the deployment can be reached.
+      this.#usedAtMs = this.#now;
       this.#backoff.reset();
       this.#attemptIn(this.#backoff.next());
     }
@@ -320,7 +322,7 @@ export class LiveLink {
         this.#attemptIn(isHidden() ? fraction(host.random) * reconnectCapMs : this.#backoff.next(isAtOnce));
       }
     }
-    this.#settle(unsent(error));
+    if (!isRenewable) this.#settle(unsent(error));
     changed();
   }
 

@@ -52,7 +52,13 @@ export function* itemsOf<T>(
       const cursor = place && cursorOf(parts, part, { epoch: place.epoch, revision });
       const item = { kind, key, version, revision: of, shard, cursor };
       const isEnd = kind === "delete" || kind === "expire";
-      yield (isEnd ? item : { ...item, ...carried(type, value, mode, codec) }) as WatchedItem<T>;
+      const isBare = isEnd || mode === "keys";
+      const isOmitted = !isBare && value == null;
+      yield {
+        ...item,
+        ...(isEnd ? {} : carried(type, isBare ? null : value, codec)),
+        ...(isOmitted ? { omitted: true } : {}),
+      } as WatchedItem<T>;
     }
     return;
   }
@@ -64,7 +70,7 @@ export function* itemsOf<T>(
     const entries = told.keys.map(([key, version, type, value]) => ({
       key,
       version,
-      ...carried<T>(type, value, "keys", codec),
+      ...carried<T>(type, value, codec),
     }));
     const done = parts.every(({ awaitsState }) => !awaitsState);
     yield { kind: "snapshot", entries, first: told.first, done, shard, cursor };
@@ -75,16 +81,13 @@ export function* itemsOf<T>(
 function carried<T>(
   contentType: string | undefined,
   value: WireBytes | null | undefined,
-  mode: WatchMode,
   codec: Codec<unknown>,
 ): {
   readonly value: T | undefined;
   readonly contentType?: string;
-  readonly omitted?: true;
   readonly error?: WarpError;
 } {
-  if (contentType === undefined || value == null)
-    return { value: undefined, ...(mode === "keys" ? {} : { omitted: true }) };
+  if (contentType === undefined || value == null) return { value: undefined };
   try {
     return { value: decoded<T>(codec, { bytes: bytesOfWire(value), contentType }), contentType };
   } catch (error) {

@@ -155,8 +155,8 @@ export class LiveWatch<T> implements ClientWatch<T> {
             begun: () => --left === 0 && resolve(),
             stood: () => this.#stood(),
             failed: (error) => {
-              this.#fail(error);
               reject(error);
+              this.#fail(error);
             },
           }),
       );
