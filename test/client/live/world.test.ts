@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { host } from "#host";
 import type { ClientWatch, Settled, WatchedItem } from "../../../src/client/live/types.ts";
 import { shardOf } from "../../../src/protocol/key.ts";
 import { parseWatchCursor } from "../../../src/watchbus/cursor.ts";
@@ -207,7 +208,8 @@ it(`WA2 WA3 WA4 WA12 over ${runs} seeds of cuts, silence, sleep, ended instances
   const seen = { gaps: 0, events: 0, queued: 0 };
   for (let seed = 1; seed <= runs; seed++) {
     const random = seeded(seed);
-    const shards = 1 + random.below(2);
+    // workerd lets a turn touch one object's storage alone.
+    const shards = host.name === "node" ? 1 + random.below(2) : 1;
     const sizes = {
       entries: 4 + random.below(4),
       keys: 1 + random.below(4),
