@@ -362,6 +362,43 @@ describe("WA9 a page with a narrow token, over serve", () => {
   });
 });
 
+describe("WA9 a stream of events, whose page can send no headers", () => {
+  /** A stream, and what it has told. */
+  async function open(
+    query: string,
+  ): Promise<{ readonly status: number; text: string; readonly ended: Promise<void> }> {
+    const response = await fetch(`${served.url}/v1/app/watch?${query}`);
+    const told = { status: response.status, text: "", ended: Promise.resolve() };
+    const decoder = new TextDecoder();
+    told.ended = (async () => {
+      for await (const chunk of response.body ?? []) told.text += decoder.decode(chunk, { stream: true });
+    })();
+    return told;
+  }
+
+  test("is opened by a token for one use, once, within its prefixes, and ends when that says", async () => {
+    await admin("PUT", "/keys/mine/first", '"1"');
+    const token = await mint({ use: "once", streamMs: 3_000 });
+    const outside = await open(`prefix=&token=${await mint({ use: "once" })}`);
+    await outside.ended;
+    expect([outside.status, outside.text]).toEqual([403, expect.stringContaining('"forbidden"')]);
+    const stream = await open(`prefix=mine/&token=${token}`);
+    expect(stream.status).toBe(200);
+    await admin("PUT", `/keys/${foreign}/streamed`, JSON.stringify(foreign));
+    await admin("PUT", "/keys/mine/streamed", '"streamed"');
+    expect(await eventually(() => stream.text.includes("mine/streamed"))).toBe(true);
+    expect(stream.text).not.toContain(foreign);
+    for (const spent of [token, await mint({}), secret, "a.b.c"]) {
+      const again = await open(`prefix=mine/&token=${spent}`);
+      await again.ended;
+      expect([again.status, again.text]).toEqual([401, expect.stringContaining('"token_invalid"')]);
+    }
+    await stream.ended;
+    expect(stream.text).toContain("event: end");
+    expect(stream.text).toContain("token_expired");
+  });
+});
+
 describe("SE5 the Origin of a page", () => {
   const handshake = {
     Connection: "Upgrade",
