@@ -110,7 +110,7 @@ describe("WA9 a token for one use", () => {
   });
 
   it("lives a minute at most, whoever signs it, and has an id", async () => {
-    const { ask, mint } = bed();
+    const { ask, mint, spent } = bed();
     const response = await mint({});
     expect(response.status).toBe(201);
     expect(await response.json()).toMatchObject({ use: "once", expiresAtMs: nowMs + maxOnceTokenTtlMs });
@@ -122,7 +122,7 @@ describe("WA9 a token for one use", () => {
     expect((await problemOf(await mint({ use: "twice" }))).code).toBe("invalid_argument");
     const once = { use: "once", jti: "an-id-of-its-own" };
     expect(await ask(`?token=${await signed(once)}`)).toBe("web");
-    for (const wrong of [
+    for (const [at, wrong] of [
       { jti: undefined },
       { jti: "short" },
       { jti: "x".repeat(129) },
@@ -130,9 +130,11 @@ describe("WA9 a token for one use", () => {
       { use: "twice" },
       { use: true },
       { until: "soon" },
-    ]) {
-      expect(await ask(`?token=${await signed({ ...once, ...wrong })}`)).toBe("token_invalid");
+    ].entries()) {
+      const claims = { ...once, jti: `an-id-of-its-own-${at}`, ...wrong };
+      expect([wrong, await ask(`?token=${await signed(claims)}`)]).toEqual([wrong, "token_invalid"]);
     }
+    expect(spent).toHaveLength(1);
   });
 
   it("opens what may last longer than itself, as long as was asked for and never longer than the one that asked", async () => {

@@ -255,9 +255,13 @@ describe("WA9 a newer token on the same socket", () => {
       expect(mine.told).toEqual(["1 set my/a 1"]);
       await bed.say(who.socket, { t: "auth", id: 2, token: "less" });
       expect([mine.ended, shared.ended]).toEqual([undefined, "forbidden"]);
+      const before = who.socket.sent.length;
       await bed.bed.set("shared", "1");
+      await bed.bed.set("my/b", "1");
       await bed.clock.advance(20);
       expect(shared.told).toEqual([]);
+      expect(who.socket.sent.slice(before).join()).toContain("my/b");
+      expect(who.socket.sent.slice(before).join()).not.toContain("shared");
     }));
 
   test("ends the session when its rights do, also one that had no end before", () =>
