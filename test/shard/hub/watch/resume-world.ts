@@ -1,6 +1,14 @@
-import type { WatchKind, WatchMode, WatchOperation, WatchTarget } from "../../../../src/protocol/watch.ts";
+import {
+  isWithin,
+  type WatchKind,
+  type WatchMode,
+  type WatchOperation,
+  type WatchTarget,
+} from "../../../../src/protocol/watch.ts";
+import type { ServerFrame } from "../../../../src/protocol/wire/frames.ts";
 import { fromUtf8 } from "../../../../src/runtime/bytes.ts";
 import { blob, type Sql } from "../../../../src/runtime/sql.ts";
+import type { HubOptions } from "../../../../src/shard/hub/hub-options.ts";
 import type { TestSocket } from "../../../support/hub-bed.ts";
 import { type Seeded, seeded } from "../../../support/seeded.ts";
 import { WatchBed } from "../../../support/watch-bed.ts";
@@ -18,6 +26,10 @@ interface Entry {
 interface Application {
   readonly client: WatchClient;
   socket: TestSocket | undefined;
+  /** What its token allows; undefined: everything. */
+  prefixes: readonly string[] | undefined;
+  /** Publications that the log does not keep and that it was to hear of, or that it misses some, over this socket; undefined: nobody counts. */
+  passing: number | undefined;
 }
 
 const keys = ["a", "ab", "abc", "b", "ba", "\u00e9", "\u{1f600}", "line\nbreak"];
@@ -38,6 +50,17 @@ const someOps: readonly (readonly WatchOperation[] | undefined)[] = [
 ];
 const modes: readonly WatchMode[] = ["all", "all", "latest", "keys"];
 
+/** A token is the list of prefixes that it allows. */
+class TokenBed extends WatchBed {
+  override hubOptions(): HubOptions {
+    const authenticate: HubOptions["authenticate"] = async (token, caller) => ({
+      ...caller,
+      prefixes: JSON.parse(token),
+    });
+    return { ...super.hubOptions(), authenticate };
+  }
+}
+
 /** A shard, a few applications that watch it, and everything that may go wrong between them. */
 export class ResumeWorld {
   readonly #random: Seeded;
@@ -57,7 +80,7 @@ export class ResumeWorld {
     this.#random = seeded(seed);
     this.#sql = sql;
     const random = this.#random;
-    this.#bed = new WatchBed(sql, {
+    this.#bed = new TokenBed(sql, {
       logMaxAgeMs: 400_000,
       // Small pages, so that much happens between two of them.
       watchSizes: {
@@ -79,7 +102,10 @@ export class ResumeWorld {
     const creating = this.#bed.bed.create();
     await this.#bed.clock.advance(20);
     await creating;
-    for (let at = 0; at < 3; at++) this.#clients.push({ client: new WatchClient(), socket: undefined });
+    for (let at = 0; at < 3; at++) {
+      const client = new WatchClient();
+      this.#clients.push({ client, socket: undefined, prefixes: undefined, passing: undefined });
+    }
     for (let step = 0; step < steps; step++) {
       await this.#step();
       this.#record();
@@ -91,7 +117,7 @@ export class ResumeWorld {
     const what = this.#random.below(100);
     const bed = this.#bed;
     const one = this.#random.pick(this.#clients);
-    if (what < 45) this.#write();
+    if (what < 45) await this.#write();
     else if (what < 60) await bed.clock.advance(this.#random.below(30));
     else if (what < 66) await this.#open(one);
     else if (what < 70) this.#close(one);
@@ -102,7 +128,11 @@ export class ResumeWorld {
       one.socket.reads = true;
       one.socket.catchUp();
     } else if (what < 94) await this.#restart();
-    else if (what < 96) {
+    else if (what === 94) {
+      // As after a backup: what the log says from here on is of another life.
+      bed.bed.shard.renew().catch(() => undefined);
+    } else if (what < 96) await this.#renew(one);
+    else if (what < 98) {
       // The log grows old.
       await bed.clock.advance(200_000);
       void bed.bed.shard.onAlarm();
@@ -110,10 +140,11 @@ export class ResumeWorld {
     }
   }
 
-  #write(): void {
+  async #write(): Promise<void> {
     const { bed } = this.#bed;
     const key = this.#random.pick(keys);
-    const kind = this.#random.below(12);
+    const kind = this.#random.below(13);
+    if (kind === 12) return await this.#pass(key);
     const value = `${this.#random.below(1_000)}`.repeat(1 + this.#random.below(kind === 0 ? 8_000 : 3));
     const work =
       kind < 6
@@ -138,6 +169,48 @@ export class ResumeWorld {
     work.catch(() => undefined);
   }
 
+  /** Publishes what the log does not keep. */
+  async #pass(key: string): Promise<void> {
+    const isPrefix = this.#random.below(2) === 0;
+    const kind = isPrefix ? "publishPrefix" : "publish";
+    await this.#bed.publish(isPrefix ? { prefix: key } : { key }, "passing", false);
+    for (const one of this.#clients) {
+      const isOpen = one.socket !== undefined && one.socket.closedWith === undefined;
+      const wants = [...one.client.watches.values()].some((watch) => watch.wants(kind, key));
+      if (one.passing !== undefined && isOpen && wants) one.passing++;
+    }
+  }
+
+  /** Another token, which may allow less. */
+  async #renew(one: Application): Promise<void> {
+    const { socket, prefixes } = one;
+    if (socket === undefined || prefixes === undefined) return;
+    const next = this.#random.pick([["a", "b"], ["ab", "b"], [""], ["z"]]);
+    // From the answer on nothing else may be told.
+    const { heard } = socket;
+    socket.heard = (frame) => {
+      if (frame.t === "ok") one.prefixes = next;
+      heard(frame);
+    };
+    await this.#bed.say(socket, { t: "auth", id: 9, token: JSON.stringify(next) });
+    socket.heard = heard;
+    this.#dropEnded(one);
+  }
+
+  /** Watches that were refused or whose rights have ended. */
+  #dropEnded({ client, prefixes, socket }: Application): void {
+    for (const [id, watch] of client.watches) {
+      const isAllowed = isWithin(watch.filter.target, prefixes);
+      const isOpen = socket?.closedWith === undefined;
+      if (isOpen && isAllowed === (watch.ended !== undefined)) {
+        throw new Error(`watch ${id} is ${isAllowed ? "" : "not "}allowed, and ended with ${watch.ended}`);
+      }
+      if (watch.ended === undefined) continue;
+      this.check(watch);
+      client.watches.delete(id);
+    }
+  }
+
   async #open(one: Application): Promise<void> {
     if (one.socket === undefined) return;
     const from = this.#random.pick(["now", "snapshot"] as const);
@@ -145,6 +218,7 @@ export class ResumeWorld {
     const target = this.#random.pick(targets);
     const filter = { target, mode: this.#random.pick(modes), ...(ops === undefined ? {} : { ops }) };
     await this.#bed.watch({ socket: one.socket, client: one.client }, ++this.#ids, filter, from);
+    this.#dropEnded(one);
   }
 
   #close(one: Application): void {
@@ -171,13 +245,17 @@ export class ResumeWorld {
     if (one.socket?.closedWith !== undefined) this.#cut(one);
     if (one.socket !== undefined) return;
     this.resumes++;
-    one.socket = await this.#bed.connect(one.client);
+    const isNarrow = this.#random.below(3) === 0;
+    one.prefixes = isNarrow ? ["a", "b", "zz", ""].slice(0, 3 + this.#random.below(2)) : undefined;
+    one.socket = await this.#bed.connect(
+      one.client,
+      one.prefixes === undefined ? {} : { prefixes: one.prefixes },
+    );
+    one.passing = one.client.messages.length + one.client.missed;
     const { socket } = one;
     const heard = socket.heard;
     socket.heard = (frame) => {
-      const to = "to" in frame ? frame.to : undefined;
-      const durable = this.#bed.bed.shard.published.position?.revision ?? 0;
-      if (to !== undefined && to > durable) throw new Error(`told of ${to}, durable is ${durable}`);
+      this.#look(one, frame);
       heard(frame);
     };
     for (const [id, watch] of one.client.watches) {
@@ -186,6 +264,30 @@ export class ResumeWorld {
       const from = watch.isSnapshot ? "snapshot" : (watch.position ?? "now");
       const which = { ...target, mode, ...(ops === undefined ? {} : { ops }) };
       await this.#bed.say(socket, { t: "sub", id, ...which, from });
+    }
+    this.#dropEnded(one);
+  }
+
+  /** What a frame may say. */
+  #look({ client, prefixes }: Application, frame: ServerFrame): void {
+    const to = "to" in frame ? frame.to : undefined;
+    const durable = this.#bed.bed.shard.published.position?.revision ?? 0;
+    if (to !== undefined && to > durable) throw new Error(`told of ${to}, durable is ${durable}`);
+    const told = toldIn(frame);
+    for (const [kind, key] of told) {
+      const may = (prefix: string) =>
+        key.startsWith(prefix) || (kind === "publishPrefix" && prefix.startsWith(key));
+      if (prefixes?.some(may) === false) throw new Error(`${kind} ${key} is told under ${prefixes}`);
+    }
+    if (frame.t !== "msg") return;
+    this.#record();
+    for (const watch of client.watches.values()) {
+      const [[kind, key] = ["publish", ""] as const] = told;
+      if (!watch.isLive || !watch.wants(kind, key)) continue;
+      const last = this.#log.findLast((one) => one.revision <= durable && watch.wants(one.kind, one.key));
+      if (last !== undefined && last.revision > (watch.position?.revision ?? 0)) {
+        throw new Error(`${kind} ${key} is told before ${last.text}`);
+      }
     }
   }
 
@@ -199,6 +301,8 @@ export class ResumeWorld {
     this.#lives++;
     this.#bed.restart(stay);
     for (const one of this.#clients) {
+      // What an instance has still to say to a slow session keeps it from sleeping; here it ends all the same.
+      one.passing = undefined;
       if (one.socket?.closedWith !== undefined) this.#cut(one);
     }
   }
@@ -235,12 +339,20 @@ export class ResumeWorld {
       this.#record();
     }
     if (this.#bed.reported.length > 0) throw this.#bed.reported[0];
+    for (const one of this.#clients) this.#checkPassing(one);
     for (const { client } of this.#clients) {
       for (const [id, watch] of client.watches) {
         if (!watch.isLive) throw new Error(`watch ${id} is not live: ${watch.told.slice(-5).join(", ")}`);
         this.check(watch);
         this.#checkEnd(watch);
       }
+    }
+  }
+
+  #checkPassing({ client, passing }: Application): void {
+    const heard = client.messages.length + client.missed;
+    if (passing !== undefined && passing !== heard) {
+      throw new Error(`${passing} publications passed, ${heard} were told or said to be missed`);
     }
   }
 
@@ -303,4 +415,12 @@ export class ResumeWorld {
       throw new Error(`the state is ${sorted(truth)}, it was told ${sorted(watch.state)}`);
     }
   }
+}
+
+/** The kinds and keys that a frame speaks of. */
+function toldIn(frame: ServerFrame): readonly (readonly [kind: WatchKind, key: string])[] {
+  if (frame.t === "we") return frame.es.map(([, kind, key]) => [kind, key]);
+  if (frame.t === "snap") return frame.es.map(([key]) => ["set", key]);
+  if (frame.t === "msg") return frame.es.map(([kind, key]) => [kind, key]);
+  return [];
 }
