@@ -1,7 +1,7 @@
 /**
  * `npm run sim -- --seeds N [--seed S] [--nodes n] [--shards n] [--jobs n] [--verbose]`: the simulation over N seeds, from S on; says what it covered and
  * every broken promise with its seed and a shrunk history; with `--shape name` plans of one kind. `npm run sim -- --planted [--only name]`: whether it
- * finds each planted bug.
+ * finds each planted bug. `npm run sim -- --world hub --seeds N`, or `node`: watches in worlds of their own.
  */
 
 import { fork } from "node:child_process";
@@ -9,6 +9,7 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { Coverage } from "../test/sim/coverage.ts";
 import { type Mutant, mutants } from "../test/sim/planted/index.ts";
+import { watchWorlds } from "../test/sim/planted/mutant.ts";
 import { checkMutant } from "../test/sim/planted/plant.ts";
 import { shapeNames } from "../test/sim/shapes/index.ts";
 import type { FromWorker, Task } from "../test/sim/worker.ts";
@@ -26,6 +27,7 @@ const { values: flags } = parseArgs({
     planted: { type: "boolean", default: false },
     only: { type: "string" },
     shape: { type: "string" },
+    world: { type: "string" },
   },
 });
 const whole = (text: string | undefined): number | undefined =>
@@ -34,6 +36,8 @@ const first = Number(flags.seed);
 const jobs = Math.max(1, Number(flags.jobs));
 const shape = shapeNames.find((name) => name === flags.shape);
 if (flags.shape !== undefined && shape === undefined) throw new Error(`shapes: ${shapeNames.join(", ")}`);
+const world = watchWorlds.find((name) => name === flags.world);
+if (flags.world !== undefined && world === undefined) throw new Error(`worlds: ${watchWorlds.join(", ")}`);
 const size = { nodes: whole(flags.nodes), shards: whole(flags.shards) };
 
 if (flags.planted) await hunt();
@@ -63,6 +67,7 @@ async function search(): Promise<void> {
       verbose: flags.verbose,
       stopAtFirst: false,
       shape,
+      world,
       ...size,
     };
     return run(task, (message) => {
@@ -83,7 +88,9 @@ async function search(): Promise<void> {
 }
 
 async function hunt(): Promise<void> {
-  const chosen = mutants.filter(({ name }) => flags.only === undefined || name.includes(flags.only));
+  const isChosen = ({ name, world: of }: Mutant) =>
+    (flags.only === undefined || name.includes(flags.only)) && (world === undefined || world === of);
+  const chosen = mutants.filter(isChosen);
   for (const mutant of chosen) checkMutant(mutant);
   const count = whole(flags.seeds) ?? 1_000;
   const queue = [...chosen];
@@ -106,13 +113,13 @@ async function judge(
   mutant: Mutant,
   seeds: number,
 ): Promise<{ readonly caughtBy?: string; readonly why?: string }> {
-  const { name, shape } = mutant;
+  const { name, shape, world } = mutant;
   try {
-    const found = await firstViolation(first, seeds, { mutant: name, shape });
+    const found = await firstViolation(first, seeds, { mutant: name, shape, world });
     if (found === undefined) return { why: `not within ${seeds} seeds` };
     const { seed, rule, what } = found;
     // A bug is caught by what would not have been seen without it.
-    const isReal = (await firstViolation(seed, 1, { shape })) === undefined;
+    const isReal = (await firstViolation(seed, 1, { shape, world })) === undefined;
     const where = `${rule} at seed ${seed}${shape === undefined ? "" : ` of "${shape}"`}: ${what}`;
     return isReal ? { caughtBy: where } : { why: `${where}; but that seed has a violation without it, too` };
   } catch (error) {
@@ -124,7 +131,7 @@ async function judge(
 async function firstViolation(
   from: number,
   seeds: number,
-  how: Pick<Task, "mutant" | "shape">,
+  how: Pick<Task, "mutant" | "shape" | "world">,
 ): Promise<Violation | undefined> {
   const task = { from, count: seeds, verbose: false, stopAtFirst: true, ...how, ...size };
   let found: Violation | undefined;

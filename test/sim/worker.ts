@@ -2,6 +2,7 @@
 
 import type { CoverageData } from "./coverage.ts";
 import { mutants } from "./planted/index.ts";
+import type { WatchWorld } from "./planted/mutant.ts";
 import { plant } from "./planted/plant.ts";
 import type { ShapeName } from "./shapes/index.ts";
 
@@ -15,6 +16,8 @@ export interface Task {
   readonly mutant?: string;
   /** Plans of this shape, not of chance. */
   readonly shape?: ShapeName | undefined;
+  /** Runs of watches, not of plans. */
+  readonly world?: WatchWorld | undefined;
   readonly nodes?: number | undefined;
   readonly shards?: number | undefined;
 }
@@ -45,7 +48,22 @@ const { planOf } = await import("./shapes/index.ts");
 const { report, tellHistory } = await import("./report.ts");
 
 const coverage = new Coverage();
-for (let seed = task.from; seed < task.from + task.count; seed++) {
+if (task.world !== undefined) {
+  const { watchRun } = await import("./watches/worlds.ts");
+  for (let seed = task.from; seed < task.from + task.count; seed++) {
+    const what = await watchRun(task.world, seed);
+    if (what === undefined) continue;
+    tell({
+      type: "violation",
+      seed,
+      rule: "WA2",
+      what,
+      text: `seed ${seed} of the ${task.world}'s watches: ${what}`,
+    });
+    if (task.stopAtFirst) break;
+  }
+}
+for (let seed = task.from; task.world === undefined && seed < task.from + task.count; seed++) {
   const plan = task.shape === undefined ? makePlan(seed, task) : planOf(seed, task.shape);
   const run = await runPlan(plan);
   coverage.add(run);

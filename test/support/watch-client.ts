@@ -1,3 +1,4 @@
+import { compareKeys } from "../../src/protocol/key.ts";
 import { concerns, type WatchFilter, type WatchKind } from "../../src/protocol/watch.ts";
 import type { ServerFrame } from "../../src/protocol/wire/frames.ts";
 import {
@@ -27,6 +28,8 @@ export class ClientWatch {
   state: Map<string, number> | undefined;
   /** A snapshot is under way. */
   isSnapshot = false;
+  /** Up to which key. */
+  highest = "";
   ended: string | undefined;
 
   constructor(filter: WatchFilter) {
@@ -36,6 +39,11 @@ export class ClientWatch {
   event(event: WireEvent): void {
     const [revision, kind, key, version] = event;
     this.told.push(eventText(event));
+    if (this.isSnapshot && !kind.startsWith("publish") && compareKeys(key, this.highest) > 0) {
+      throw new Error(
+        `${eventText(event)} is told before the state has come to it, which is at ${this.highest}`,
+      );
+    }
     if (kind === "set") this.state?.set(key, version);
     else if (kind === "delete" || kind === "expire") this.state?.delete(key);
     if (this.position !== undefined && revision < this.position.revision) {
@@ -107,9 +115,11 @@ export class WatchClient {
     if (frame.first) {
       watch.state = new Map();
       watch.isSnapshot = true;
+      watch.highest = "";
       watch.told.push("snapshot");
     }
     for (const [key, version] of frame.es as readonly WireState[]) watch.state?.set(key, version);
+    watch.highest = frame.es.at(-1)?.[0] ?? watch.highest;
     watch.position = { epoch: frame.epoch, revision: frame.to };
     if (frame.done) {
       watch.isSnapshot = false;

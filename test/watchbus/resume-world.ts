@@ -102,8 +102,12 @@ class Application {
 
   #standsAt(cursor: string | undefined): void {
     const revision = Number(cursor?.split(".")[1]);
-    this.#told =
+    const told =
       cursor === undefined ? undefined : this.#concerning.filter((one) => one.revision <= revision).length;
+    if (told !== undefined && this.#told !== undefined && told > this.#told) {
+      throw new Error(`${cursor} says that ${told} were told, and it was ${this.#told}`);
+    }
+    this.#told = told;
   }
 
   checkEnd(): void {
@@ -141,14 +145,14 @@ class Reader {
 
   /** Lets go of the watch, and opens the next where the last item was, or where the watch says that it was read to. */
   async reopen(random: Seeded): Promise<void> {
-    const isRead = this.#waiting.length === 0 && this.#next === undefined;
-    // What the watch says counts the items that came last once more are asked for.
-    const cursor = isRead && random.below(2) === 0 ? this.#watch?.cursor : this.app.cursor;
+    const cursor = random.below(2) === 0 ? this.#watch?.cursor : this.app.cursor;
     this.#watch?.end();
     await this.#next;
     this.#waiting = [];
     this.app.begins(cursor);
-    const opening = this.#bus.watch(this.app.target, { from: cursor === undefined ? "snapshot" : { cursor } });
+    const opening = this.#bus.watch(this.app.target, {
+      from: cursor === undefined ? "snapshot" : { cursor },
+    });
     let isOver = false;
     const over = (): void => {
       isOver = true;
@@ -206,7 +210,7 @@ export async function resumeRun(
   const opId = () => scopeOpId("bed", uuidv7(clock, random));
   const payloadOf = (text: string) => ({ bytes: utf8(text), contentType: "text/plain" });
   let count = 0;
-  const { client, wire } = bed.node({ delayMs: 1 });
+  const { client, wire } = bed.node({ delayMs: 1 + random.below(2) * 8 });
   const bus = shardWatchBus({ client, timers: clock });
   const publisher = shardWatchBus({ client: writer, timers: clock });
   const targets: readonly WatchTarget[] = [{ prefix: "k" }, { key: "k1" }, { prefix: "" }];
@@ -222,7 +226,7 @@ export async function resumeRun(
       const text = `passing ${count}`;
       for (const { app } of readers) if (app.concerns(key)) app.due.push(text);
       await publisher.publish({ key }, payloadOf(text), { opId: opId() });
-    } else if (what === 2) {
+    } else if (what < 4) {
       const parts = ["k1", "k5", "k9"];
       const { answer } = await writer.transact({
         opId: opId(),
@@ -233,7 +237,7 @@ export async function resumeRun(
       if (answer.outcome !== "ok") throw new Error("the transaction failed");
       for (const part of parts) written.push({ revision: answer.revision, kind: "set", key: part, value });
     } else {
-      const isDelete = what < 5;
+      const isDelete = what === 4;
       const [answers] = await writer.mutate([
         isDelete
           ? { kind: "delete", opId: opId(), key }
@@ -258,7 +262,14 @@ export async function resumeRun(
       await clock.advance(400_000);
       await write();
     } else if (dice === 3) await random.pick(readers).reopen(random);
-    else if (dice < 7) await clock.advance(random.below(40));
+    else if (dice === 4) {
+      // It goes away in the middle of what it was handed.
+      const reader = random.pick(readers);
+      reader.read();
+      await clock.advance(20);
+      reader.read(1 + random.below(2));
+      await reader.reopen(random);
+    } else if (dice < 7) await clock.advance(random.below(40));
     else if (dice < 12) random.pick(readers).read(1 + random.below(6));
     else await write();
   }

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { host } from "#host";
 import { resumeRun } from "./resume-world.ts";
 
-const runs = 60;
+const runs = host.name === "node" ? 250 : 40;
 
 it(`WA2 WA3 WA4 over ${runs} seeds of cuts, ended instances, a trimmed log, slow and resumed readers: each change once and in order, or a gap and then the state, and no publication is left out in silence`, async () => {
   let [gaps, events] = [0, 0];

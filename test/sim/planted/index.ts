@@ -9,6 +9,7 @@ import { pushMutants } from "./pushes.ts";
 import { sessionMutants } from "./sessions.ts";
 import { shardMutants } from "./shards.ts";
 import { strongMutants } from "./strong.ts";
+import { watchMutants } from "./watches.ts";
 import { writeMutants } from "./writes.ts";
 
 export type { Mutant } from "./mutant.ts";
@@ -26,4 +27,5 @@ export const mutants: readonly Mutant[] = [
   ...lockMutants,
   ...lockShardMutants,
   ...leaseMutants,
+  ...watchMutants,
 ];

@@ -9,6 +9,10 @@ export interface Edit {
   readonly replace: string;
 }
 
+/** Where bugs of watches are looked for: at the hub of a shard, with applications that speak its protocol, or over a node's own watches. */
+export const watchWorlds = ["hub", "node"] as const;
+export type WatchWorld = (typeof watchWorlds)[number];
+
 /** A bug to plant. */
 export interface Mutant extends Edit {
   readonly name: string;
@@ -18,4 +22,6 @@ export interface Mutant extends Edit {
   readonly also?: readonly Edit[];
   /** Plans in which it can be seen, where those of chance seldom come to it. */
   readonly shape?: ShapeName;
+  /** It is about watches, and looked for in their worlds. */
+  readonly world?: WatchWorld;
 }

@@ -80,6 +80,8 @@ export class ResumeWorld {
     this.#random = seeded(seed);
     this.#sql = sql;
     const random = this.#random;
+    // Ms in which what is written becomes durable.
+    const slowest = 4 + random.below(2) * 20;
     this.#bed = new TokenBed(sql, {
       logMaxAgeMs: 400_000,
       // Small pages, so that much happens between two of them.
@@ -92,7 +94,7 @@ export class ResumeWorld {
       durable: () => {
         const life = this.#lives;
         return new Promise((resolve) => {
-          this.#bed.clock.after(random.below(4), () => void (life === this.#lives && resolve()));
+          this.#bed.clock.after(random.below(slowest), () => void (life === this.#lives && resolve()));
         });
       },
     });
@@ -100,7 +102,7 @@ export class ResumeWorld {
 
   async run(steps: number): Promise<void> {
     const creating = this.#bed.bed.create();
-    await this.#bed.clock.advance(20);
+    await this.#bed.clock.advance(50);
     await creating;
     for (let at = 0; at < 3; at++) {
       const client = new WatchClient();
@@ -133,8 +135,10 @@ export class ResumeWorld {
       bed.bed.shard.renew().catch(() => undefined);
     } else if (what < 96) await this.#renew(one);
     else if (what < 98) {
-      // The log grows old.
-      await bed.clock.advance(200_000);
+      // The log grows old, once all that was written before is in it.
+      await bed.clock.advance(60);
+      this.#record();
+      await bed.clock.advance(450_000);
       void bed.bed.shard.onAlarm();
       for (const client of this.#clients) if (client.socket?.closedWith !== undefined) this.#cut(client);
     }
@@ -143,8 +147,8 @@ export class ResumeWorld {
   async #write(): Promise<void> {
     const { bed } = this.#bed;
     const key = this.#random.pick(keys);
-    const kind = this.#random.below(13);
-    if (kind === 12) return await this.#pass(key);
+    const kind = this.#random.below(14);
+    if (kind >= 12) return await this.#pass(key);
     const value = `${this.#random.below(1_000)}`.repeat(1 + this.#random.below(kind === 0 ? 8_000 : 3));
     const work =
       kind < 6
@@ -157,14 +161,19 @@ export class ResumeWorld {
               ? this.#bed.publish({ prefix: this.#random.pick(["", "a", "abc"]) }, value, true)
               : kind === 10
                 ? this.#bed.publish({ key }, value, true)
-                : bed.mutate(
-                    ...[0, 1, 2].map((at) => ({
-                      kind: "set" as const,
+                : bed.shard.transact({
+                    ...bed.scope(),
+                    transaction: {
                       opId: bed.opId(),
-                      key: keys[(this.#random.below(2) + at * 2) % keys.length] as string,
-                      payload: { bytes: new Uint8Array([0x30 + at]), contentType: "text/plain" },
-                    })),
-                  );
+                      compare: [],
+                      success: [0, 2, 4].map((at) => ({
+                        kind: "set",
+                        key: keys[this.#random.below(2) + at] as string,
+                        payload: { bytes: new Uint8Array([0x30 + at]), contentType: "text/plain" },
+                      })),
+                      failure: [],
+                    },
+                  });
     // An instance that ends takes what it has not answered with it.
     work.catch(() => undefined);
   }
@@ -253,6 +262,7 @@ export class ResumeWorld {
     );
     one.passing = one.client.messages.length + one.client.missed;
     const { socket } = one;
+    socket.reads = this.#random.below(3) > 0;
     const heard = socket.heard;
     socket.heard = (frame) => {
       this.#look(one, frame);
