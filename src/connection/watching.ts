@@ -1,6 +1,7 @@
 import type { WarpError } from "../errors.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { WatchFilter, WatchKind } from "../protocol/watch.ts";
+import type { PresenceFrame } from "../protocol/wire/presence-frames.ts";
 import type { WatchStart } from "../protocol/wire/watch-frames.ts";
 
 /** A place in a shard's log. */
@@ -29,6 +30,9 @@ export interface PushedKey {
 /** Whether a watch of one shard is told what happens as it happens, is being brought up to date, or has no connection. */
 export type Standing = "live" | "behind" | "cut";
 
+/** Who is there, as a watch is told it. */
+export type ToldPresence = Omit<PresenceFrame, "t" | "id">;
+
 /** What a watch of one shard is told, in order. None of them may throw. */
 export interface ShardWatchListener {
   /** It stands here: all that happens from here on will be told. Told once, unless the state comes first. */
@@ -43,6 +47,8 @@ export interface ShardWatchListener {
   missed(): void;
   /** How it stands now; told at each change. */
   stands?(standing: Standing): void;
+  /** Who is there; undefined: nobody knows now, what follows begins with all. Where it is absent nothing of this is asked for. */
+  presence?(told: ToldPresence | undefined): void;
   /** It has ended for good: it was refused, its rights ended, the space is gone. Nothing follows. */
   failed(error: WarpError): void;
 }
@@ -53,6 +59,8 @@ export interface ShardWatch {
   pause(): boolean;
   resume(): void;
   end(): void;
+  /** Shows JSON to those who are told who is there; null: no longer. Shown again at each next connection. */
+  show(data: unknown): void;
 }
 
 /** Watches over connections that stay open: when one breaks they go on over the next from where they were. */

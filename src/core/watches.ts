@@ -73,11 +73,12 @@ export class Watches {
 }
 
 /** Only what the driver takes. */
-function watchOptions({ from, mode, ops }: WatchOptions): WatchOptions {
+function watchOptions({ from, mode, ops, presence }: WatchOptions): WatchOptions {
   return {
     ...(from === undefined ? {} : { from }),
     ...(mode === undefined ? {} : { mode }),
     ...(ops === undefined ? {} : { ops }),
+    ...(presence === undefined ? {} : { presence }),
   };
 }
 

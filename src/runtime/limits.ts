@@ -242,5 +242,12 @@ export const slowSocketMs = 100;
 /** How many pages of the log one stretch takes in to bring a watcher up to date; after which time, or so many revisions, one for whom there was nothing is told its position. */
 export const maxCatchUpPages = 8;
 export const watchProgressMs = 15_000;
+/** Presence: largest JSON of a member, in bytes; targets at which one session is shown; members of one shard or relay. */
+export const maxPresenceBytes = 1_024;
+export const maxShownPerSession = 16;
+export const maxPresenceMembers = 20_000;
+/** Members of one target who are told by name: beyond, only how many there are, so often. */
+export const maxNamedMembers = 256;
+export const presenceCountMs = 1_000;
 /** Bytes of subscriptions that go into a socket's attachment, which takes 16 KiB in all. */
 export const maxAttachedBytes = 8_000;

@@ -19,7 +19,7 @@ export interface WatchBusSupports {
   readonly publish: boolean;
   /** Reaches other processes. */
   readonly remote: boolean;
-  /** Who watches a key can be asked. */
+  /** Who is there can be told. */
   readonly presence: boolean;
 }
 
@@ -79,6 +79,28 @@ export type WatchItem =
   /** Publications that are not retained were left out, because this watch was too slow to take them. */
   | { readonly kind: "missed"; readonly cursor: string | undefined };
 
+/** What a watch is told of who is there; see the frame `pres`. */
+export interface PresenceNews {
+  /** These are all; else what has changed. */
+  readonly all?: true;
+  /** By member what it shows; null: it has left. */
+  readonly es: readonly (readonly [member: string, data: unknown])[];
+  /** So many there are, too many to be told by name. */
+  readonly n?: number;
+  /** Which member this watch is. */
+  readonly me?: string;
+}
+
+/** Takes part in who is there, for one watch: see `Presence`. None of it throws but `take`, with `invalid_argument`. */
+export interface PresenceSeat {
+  /** The watch begins: what it shows of itself is to be said by `say`, now and at each change; null: nothing. */
+  take(say: (data: unknown) => void): void;
+  /** Undefined: the way is broken, and what was told may be out of date. What follows begins with all. */
+  told(news: PresenceNews | undefined): void;
+  /** The watch is over. */
+  leave(): void;
+}
+
 /** How to watch. */
 export interface WatchOptions {
   /** `now` (default): what happens from now on. `snapshot`: the state first. A cursor of a watch of the same target: what happened since. */
@@ -87,6 +109,8 @@ export interface WatchOptions {
   readonly mode?: WatchMode;
   /** Which events. Default: all. */
   readonly ops?: readonly WatchOperation[];
+  /** Who shows itself at exactly this target is told, and this watch to them. Default: nobody is told of it. */
+  readonly presence?: PresenceSeat;
   /** Ends the watch. */
   readonly signal?: AbortSignal;
 }

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import type { WatchBusUnderTest } from "./watchbus-bed.ts";
 import { watchBusEnds } from "./watchbus-ends.ts";
 import { watchBusEvents } from "./watchbus-events.ts";
+import { watchBusPresence } from "./watchbus-presence.ts";
 import { watchBusPublications } from "./watchbus-publications.ts";
 import { watchBusResumption } from "./watchbus-resumption.ts";
 
@@ -13,4 +14,5 @@ export function watchBusContract(driver: WatchBusUnderTest): void {
   watchBusPublications(driver);
   watchBusResumption(driver);
   watchBusEnds(driver);
+  watchBusPresence(driver);
 }

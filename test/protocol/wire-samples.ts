@@ -162,6 +162,9 @@ export const clientFrames: readonly ClientFrame[] = [
   { t: "sub", id: 1, key: "a", mode: "all", from: "now" },
   { t: "sub", id: 2, prefix: "", mode: "keys", from: "snapshot", ops: ["set", "publish"] },
   { t: "sub", id: 3, prefix: "\u0000", mode: "latest", from: { epoch: "0123456789abcdef", revision: 7 } },
+  { t: "sub", id: 4, key: "a", mode: "all", from: "now", presence: true },
+  { t: "here", id: 4, data: { name: "Ada", at: [1, null, "\u0000"] } },
+  { t: "here", id: 4, data: null },
   { t: "unsub", id: 1 },
   { t: "auth", id: 4, token: "t" },
   ...calls.map(({ m, a }, id) => ({ t: "call" as const, id, m, a })),
@@ -204,6 +207,17 @@ export const serverFrames: readonly ServerFrame[] = [
   { t: "on", id: 1, epoch: "e", revision: 3, live: true },
   { t: "gap", id: 1, epoch: "e", to: 3, why: "compacted" },
   { t: "missed", n: 3 },
+  {
+    t: "pres",
+    id: 4,
+    all: true,
+    es: [
+      ["m-1", { name: "Ada" }],
+      ["m-2", null],
+    ],
+    n: 2,
+    me: "m-1",
+  },
   { t: "end", id: 1, e: { code: "forbidden", message: "m", outcome: "fail", retryable: false } },
   {
     t: "we",

@@ -17,7 +17,7 @@ const payloadOf = (value: string | Uint8Array) =>
 
 watchBusContract({
   name: "memory",
-  supports: { resume: true, snapshot: true, publish: true, remote: false, presence: false },
+  supports: { resume: true, snapshot: true, publish: true, remote: false, presence: true },
   run: async (work) => {
     const clock = virtualClock();
     const random = seeded(1);

@@ -32,6 +32,7 @@ function bed(from: WatchStart = "now", mode: "all" | "latest" = "all") {
         },
         resume: () => called("resume"),
         end: () => called("end"),
+        show: () => {},
       };
     },
   };

@@ -93,13 +93,13 @@ async function withBed(
 
 watchBusContract({
   name: "shard over sockets",
-  supports: { resume: true, snapshot: true, publish: true, remote: true, presence: false },
+  supports: { resume: true, snapshot: true, publish: true, remote: true, presence: true },
   run: withBed,
 });
 
 watchBusContract({
   name: "shard over sockets, by MessagePack",
-  supports: { resume: true, snapshot: true, publish: true, remote: true, presence: false },
+  supports: { resume: true, snapshot: true, publish: true, remote: true, presence: true },
   run: (work) => withBed(work, msgpackCodec),
 });
 

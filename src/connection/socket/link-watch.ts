@@ -22,6 +22,8 @@ export class LinkWatch {
   #isLive = false;
   /** Since it was cut no session has taken it up. */
   #wasCut = false;
+  /** What it shows of itself; null: nothing. */
+  shown: unknown = null;
 
   constructor(shard: number, filter: WatchFilter, start: WatchStart, listener: ShardWatchListener) {
     this.filter = filter;
@@ -43,7 +45,9 @@ export class LinkWatch {
   get frame(): Extract<WatchClientFrame, { t: "sub" }> {
     const { target, mode, ops } = this.filter;
     const from = this.#place ?? this.#start;
-    return { t: "sub", id: this.id, ...target, mode, from, ...(ops === undefined ? {} : { ops }) };
+    const wanted = ops === undefined ? {} : { ops };
+    const presence = this.listener.presence === undefined ? {} : { presence: true as const };
+    return { t: "sub", id: this.id, ...target, mode, from, ...wanted, ...presence };
   }
 
   /** Publications that the log does not keep may have passed it by. */
@@ -55,6 +59,7 @@ export class LinkWatch {
   cut(standing: "cut" | "behind" = "cut"): void {
     this.#isLive = false;
     this.#wasCut = true;
+    this.listener.presence?.(undefined);
     this.listener.stands?.(standing);
   }
 

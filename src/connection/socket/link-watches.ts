@@ -56,6 +56,11 @@ export class LinkWatches {
         this.#paused.delete(watch);
         if (this.#watches.delete(watch.id)) this.#hooks.send({ t: "unsub", id: watch.id });
       },
+      show: (data) => {
+        if (watch.shown === null && data === null) return;
+        watch.shown = data;
+        if (this.#isOpen && this.#watches.has(watch.id)) this.#show(watch);
+      },
     };
   }
 
@@ -104,6 +109,9 @@ export class LinkWatches {
       case "gap":
         watch.gap(frame.why);
         return;
+      case "pres":
+        watch.listener.presence?.(frame);
+        return;
       case "snap":
         watch.state(
           frame,
@@ -134,7 +142,12 @@ export class LinkWatches {
 
   #send(watch: LinkWatch): void {
     this.#hooks.send(watch.frame);
+    if (watch.shown !== null) this.#show(watch);
     watch.opened();
+  }
+
+  #show({ id, shown }: LinkWatch): void {
+    this.#hooks.send({ t: "here", id, data: shown });
   }
 
   #pause(watch: LinkWatch): boolean {

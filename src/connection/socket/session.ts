@@ -226,6 +226,7 @@ export class Session {
       case "snap":
       case "msg":
       case "missed":
+      case "pres":
       case "end":
         this.#watched(frame);
         return;

@@ -1,8 +1,21 @@
 import { maxTokenLength } from "../../runtime/limits.ts";
 import { watchModes, watchOperations } from "../watch.ts";
-import { list, optional, type Reader, record, text, textOf, truth, variants, whole, word } from "./check.ts";
+import {
+  list,
+  mark,
+  optional,
+  type Reader,
+  record,
+  text,
+  textOf,
+  truth,
+  variants,
+  whole,
+  word,
+} from "./check.ts";
 import type { ClientFrame } from "./frames.ts";
 import { invalidFrame, parseFrame } from "./json.ts";
+import { shownData } from "./presence-frames.ts";
 import type { WatchStart } from "./watch-frames.ts";
 
 const nodeName: Reader<string> = (value, at) => {
@@ -22,6 +35,7 @@ const subscription = record({
   mode: word(...watchModes),
   from: ((value, at) =>
     typeof value === "string" ? word("now", "snapshot")(value, at) : place(value, at)) as Reader<WatchStart>,
+  presence: optional(mark),
   ops: optional(list(word(...watchOperations), watchOperations.length, 1)),
 });
 
@@ -52,6 +66,7 @@ const clientFrame: Reader<ClientFrame> = variants<ClientFrame>("t", {
       throw invalidFrame("a watch is of a key or of a prefix");
     return frame;
   },
+  here: record({ t: kind as Reader<"here">, id: whole(), data: shownData }),
   unsub: record({ t: kind as Reader<"unsub">, id: whole() }),
   auth: record({ t: kind as Reader<"auth">, id: whole(), token: textOf(1, maxTokenLength) }),
 });

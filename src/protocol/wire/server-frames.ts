@@ -44,6 +44,7 @@ const serverFrames: Readonly<Record<string, Readonly<Record<string, Reader<unkno
     snap: { id: whole(), epoch: text, to: whole(), es: readRows.states },
     msg: { es: readRows.messages },
     missed: { n: whole() },
+    pres: { id: whole(), es: readRows.members, n: optional(whole()), me: optional(text) },
     end: { id: whole(), e: errorData },
     pong: {
       id: whole(),

@@ -8,12 +8,14 @@ import type { ErrorData } from "../../errors.ts";
 import { fromBase64 } from "../../runtime/bytes.ts";
 import type { Payload } from "../payload.ts";
 import type { WatchKind, WatchMode, WatchOperation } from "../watch.ts";
+import type { HereFrame, PresenceFrame } from "./presence-frames.ts";
 
 /** Where a watch begins: with what comes, with the state, or after a place in the log. */
 export type WatchStart = "now" | "snapshot" | { readonly epoch: string; readonly revision: number };
 
 /** From the node. */
 export type WatchClientFrame =
+  | HereFrame
   /** Opens a subscription to a key or, without one, to a prefix. Answered by `on` or `end`. */
   | {
       readonly t: "sub";
@@ -25,6 +27,8 @@ export type WatchClientFrame =
       readonly from: WatchStart;
       /** Absent: all. */
       readonly ops?: readonly WatchOperation[];
+      /** Who is shown at exactly this target is to be told, too (`pres`). */
+      readonly presence?: true;
     }
   /** Ends one; an unknown one has ended already. Not answered. */
   | { readonly t: "unsub"; readonly id: number }
@@ -69,6 +73,7 @@ export type WireMessage = readonly [
 
 /** From the shard. */
 export type WatchServerFrame =
+  | PresenceFrame
   /** The subscription stands at this place of the log. `live`: from now on frames without a number are for it, too. Without: others come before that. */
   | {
       readonly t: "on";

@@ -20,4 +20,5 @@ export const readRows = {
   events: rows(whole(), text, text, whole()),
   states: rows(text, whole()),
   messages: rows(text, text),
+  members: rows(text, (data) => data),
 } as const;

@@ -54,6 +54,7 @@ export class Conversation {
     else if (frame.t === "seen") this.#seen(session, frame);
     else if (frame.t === "sub") await this.#subscribe(session, frame);
     else if (frame.t === "unsub") this.#options.pushes.watches.unsubscribe(session, frame.id);
+    else if (frame.t === "here") this.#options.pushes.watches.show(session, frame);
     else if (frame.t === "auth") await this.#renew(session, frame);
     else {
       this.#options.leases.giveBack(session.id);

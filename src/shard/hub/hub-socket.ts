@@ -32,6 +32,10 @@ export interface SessionRecord {
   readonly revision: number;
   /** The last number of an invalidation. */
   readonly inv: number;
+  /** How others know it where it shows itself; absent: it has not yet. */
+  readonly member?: string;
+  /** It was not told of all that has changed there, and will be told all. */
+  readonly isOutdated?: boolean;
   /** What it watches; absent or undefined: nothing. */
   readonly watch?: WatchRecord | undefined;
 }

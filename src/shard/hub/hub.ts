@@ -36,7 +36,7 @@ export class Hub implements Members, DueSource {
   #isAwake: boolean;
 
   constructor(options: HubOptions) {
-    const { shard, clock, timers } = options;
+    const { shard, clock, timers, random } = options;
     this.#options = options;
     this.#isAwake = options.sockets === undefined;
     this.#sessions = new Sessions(clock);
@@ -49,6 +49,7 @@ export class Hub implements Members, DueSource {
       close: (session, code, reason) => this.#end(session, code, reason),
       clock,
       timers,
+      random,
       report: options.report,
     });
     this.#conversation = new Conversation({
@@ -125,15 +126,18 @@ export class Hub implements Members, DueSource {
 
   /** A socket has ended, or is about to. */
   closed(socket: HubSocket): void {
-    this.#wake();
+    const record = readRecord(socket.attachment);
+    this.#wake(undefined, record?.session);
     const session = this.#sessions.of(socket);
     if (session !== undefined) {
       this.#forget(session);
       return;
     }
     // What woke this instance may be this very end: then the socket was not found among the open ones.
-    const record = readRecord(socket.attachment);
-    if (record?.said !== undefined) this.#lockless(record.session);
+    if (record?.said !== undefined) {
+      this.#lockless(record.session);
+      this.#pushes.watches.gone(record);
+    }
     this.#options.left?.();
   }
 
@@ -234,8 +238,11 @@ export class Hub implements Members, DueSource {
     });
   }
 
-  /** Finds the sockets from before, once; `fresh`, if any, is not one of them, though the host may name it already. */
-  #wake(fresh?: HubSocket): void {
+  /**
+   * Finds the sockets from before, once; `fresh`, if any, is not one of them, though the host may name it already. Session `ending` is not one of them either, but
+   * what is stored of it is still wanted.
+   */
+  #wake(fresh?: HubSocket, ending?: string): void {
     if (this.#isAwake) return;
     this.#isAwake = true;
     const { sockets, clock, timers } = this.#options;
@@ -248,7 +255,9 @@ export class Hub implements Members, DueSource {
         this.#awaitHello(session, Math.max(0, session.openedAtMs + helloTimeoutMs - clock.now()));
       } else if (this.#pushes.watches.adopt(session)) watching = true;
     }
-    this.#options.shard.watching.subscriptions.prune((id) => this.#sessions.get(id) !== undefined);
+    this.#options.shard.watching.subscriptions.prune(
+      (id) => id === ending || this.#sessions.get(id) !== undefined,
+    );
     // What an instance before was about to tell.
     if (watching) timers.after(0, () => this.#grown());
   }

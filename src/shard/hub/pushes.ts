@@ -1,10 +1,12 @@
 import type { Publication } from "../../protocol/watch.ts";
 import { closeCodes } from "../../protocol/wire/frames.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
+import type { Random } from "../../runtime/random.ts";
 import type { PublishedLog } from "../published-log.ts";
 import { Feed } from "./feed.ts";
 import type { HubWatching } from "./hub-options.ts";
 import { Pacer } from "./pacer.ts";
+import { Presence } from "./presence/presence.ts";
 import type { Session } from "./session.ts";
 import { SlowSessions } from "./slow-sessions.ts";
 import { Watches } from "./watch/watches.ts";
@@ -22,6 +24,7 @@ export interface PushesOptions {
   readonly close: (session: Session, code: number, reason: string) => void;
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly random: Random;
   readonly report: (error: unknown) => void;
 }
 
@@ -29,11 +32,12 @@ export interface PushesOptions {
 export class Pushes {
   readonly feed: Feed;
   readonly watches: Watches;
+  readonly presence: Presence;
   readonly slow: SlowSessions;
   readonly #pacer: Pacer;
   readonly #relays: HubWatching["relays"];
 
-  constructor({ shard, followers, watchesPerSubject, close, clock, timers, report }: PushesOptions) {
+  constructor({ shard, followers, watchesPerSubject, close, clock, timers, random, report }: PushesOptions) {
     const { elapsed, published } = shard;
     const { log, subscriptions: table, relays } = shard.watching;
     this.#relays = relays;
@@ -44,7 +48,19 @@ export class Pushes {
       report(error);
       close(session, closeCodes.overloaded, "internal: the watch failed; resume on a new socket");
     };
-    this.watches = new Watches({ log, table, watchesPerSubject, slow, clock, elapsed, timers, failed });
+    this.presence = new Presence({ slow, clock, elapsed, timers, random, report });
+    const { presence } = this;
+    this.watches = new Watches({
+      log,
+      table,
+      watchesPerSubject,
+      presence,
+      slow,
+      clock,
+      elapsed,
+      timers,
+      failed,
+    });
     this.#pacer = new Pacer({ push: () => this.#push(), elapsed, timers, report });
   }
 
@@ -68,5 +84,6 @@ export class Pushes {
   #resume(session: Session): void {
     if (session.said?.follow === true) this.feed.pushTo(session);
     this.watches.resume(session);
+    this.presence.resume(session);
   }
 }

@@ -67,6 +67,16 @@ export class Session {
     return this.#record.inv;
   }
 
+  /** How others know it where it shows itself; undefined: it has not yet. */
+  get member(): string | undefined {
+    return this.#record.member;
+  }
+
+  /** Whether it was not told of all who are there. */
+  get isOutdated(): boolean {
+    return this.#record.isOutdated === true;
+  }
+
   /** What it watches, as it is noted. */
   get watch(): WatchRecord | undefined {
     return this.#record.watch;

@@ -14,6 +14,7 @@ import type {
   WatchTarget,
 } from "../watchbus.ts";
 import { Watched } from "../watched.ts";
+import { MemoryPresence } from "./memory-presence.ts";
 import { type Beginning, MemoryWatch } from "./memory-watch.ts";
 import type { WatchedLog } from "./watched-log.ts";
 
@@ -22,7 +23,7 @@ const supports: WatchBusSupports = Object.freeze({
   snapshot: true,
   publish: true,
   remote: false,
-  presence: false,
+  presence: true,
 });
 
 /** What a {@link memoryWatchBus} is made of. */
@@ -43,6 +44,7 @@ class MemoryWatchBus implements WatchBus {
   readonly #options: MemoryWatchBusOptions;
   readonly #watches = new Set<MemoryWatch>();
   readonly #watched = new Watched();
+  readonly #presence = new MemoryPresence();
   #deaf: (() => void) | undefined;
   #closed = false;
   #timer: { readonly atMs: number; readonly cancel: () => void } | undefined;
@@ -60,12 +62,14 @@ class MemoryWatchBus implements WatchBus {
     const filter = checkWatch(target, options);
     const { log } = this.#options;
     const beginning = readBeginning(options.from, log.position);
-    const { signal } = options;
+    const { signal, presence } = options;
     const onAbort = (): void => watch.end();
+    const left = presence === undefined ? undefined : this.#presence.join(target, presence);
     const unwatched = this.#watched.add(target);
     const watch: MemoryWatch = new MemoryWatch(log, filter, beginning, () => {
       signal?.removeEventListener("abort", onAbort);
       unwatched();
+      left?.();
       this.#watches.delete(watch);
       if (this.#watches.size === 0) this.#rest();
     });

@@ -56,7 +56,7 @@ class Shards implements ShardWatchBus {
       snapshot: watches,
       publish: true,
       remote: true,
-      presence: false,
+      presence: watches,
     });
   }
 
@@ -71,17 +71,17 @@ class Shards implements ShardWatchBus {
     if (watching === undefined) {
       throw new WarpError("unsupported", "nothing can be watched over a connection that does not stay open");
     }
-    const { signal, from = "now" } = options;
+    const { signal, from = "now", presence } = options;
     const limits = signal === undefined ? {} : { signal };
     const { shards } = await this.#client.run("read", limits, async (calls) => calls.space);
     this.#checkOpen();
     const starts = startsOf(target, from, shards);
-    const unwatched = this.#watched.add(target);
     const onAbort = (): void => watch.end();
     const watch: ShardWatch = new ShardWatch({
       watching,
       filter,
       starts,
+      presence,
       ended: () => {
         signal?.removeEventListener("abort", onAbort);
         this.#watches.delete(watch);
@@ -89,6 +89,7 @@ class Shards implements ShardWatchBus {
       },
     });
     this.#watches.add(watch);
+    const unwatched = this.#watched.add(target);
     try {
       await Attempt.run(this.#timers, limits, () => watch.opened);
     } catch (error) {

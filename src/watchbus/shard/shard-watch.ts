@@ -10,7 +10,7 @@ import type { WatchStart } from "../../protocol/wire/watch-frames.ts";
 import { maxWatchQueueBytes, watchResumeBytes } from "../../runtime/limits.ts";
 import { formatWatchCursor, type LogPlace } from "../cursor.ts";
 import { newest, toEvent, withCursors } from "../events.ts";
-import type { Watch, WatchItem } from "../watchbus.ts";
+import type { PresenceSeat, Watch, WatchItem } from "../watchbus.ts";
 import { bytesOf, type Part, type Told, ToldQueue } from "./told.ts";
 
 /** What a {@link ShardWatch} is made of. */
@@ -19,6 +19,8 @@ export interface ShardWatchParts {
   readonly filter: WatchFilter;
   /** The shards that it follows, and where it begins in each. */
   readonly starts: readonly { readonly shard: number; readonly from: WatchStart }[];
+  /** Who is there is known to the first of the shards: that of the key, or the home shard. */
+  readonly presence?: PresenceSeat | undefined;
   /** It is over; called once. */
   readonly ended: () => void;
   /** How the part at this place of `starts` stands now. */
@@ -40,6 +42,7 @@ export class ShardWatch implements Watch {
   readonly #filter: WatchFilter;
   readonly #ended: () => void;
   readonly #stands: ShardWatchParts["stands"];
+  readonly #presence: PresenceSeat | undefined;
   readonly #queue = new ToldQueue();
   readonly #refusals: ((error: WarpError) => void)[] = [];
   #cursor: string | undefined;
@@ -47,7 +50,13 @@ export class ShardWatch implements Watch {
   #isOver = false;
   #wake: () => void = () => {};
 
-  constructor({ watching, filter, starts, ended, stands }: ShardWatchParts) {
+  constructor({ watching, filter, starts, ended, stands, presence }: ShardWatchParts) {
+    let shown: unknown = null;
+    presence?.take((data) => {
+      shown = data;
+      this.#holds[0]?.show(data);
+    });
+    this.#presence = presence;
     this.#filter = filter;
     this.#ended = ended;
     this.#stands = stands;
@@ -71,6 +80,7 @@ export class ShardWatch implements Watch {
           );
         }),
     );
+    if (shown !== null) this.#holds[0]?.show(shown);
     this.current = Promise.all(live).then(() => undefined);
     this.opened = Promise.all(begun).then(() => {
       this.#cursor = this.#here();
@@ -86,6 +96,7 @@ export class ShardWatch implements Watch {
     this.#isOver = true;
     this.#queue.clear();
     for (const hold of this.#holds) hold.end();
+    this.#presence?.leave();
     this.#ended();
     this.#wake();
     // Whoever still waits for its beginning waits for nothing.
@@ -124,7 +135,9 @@ export class ShardWatch implements Watch {
     refused: (error: WarpError) => void,
     arrived: () => void,
   ): ShardWatchListener {
+    const presence = at === 0 ? this.#presence : undefined;
     return {
+      ...(presence === undefined ? {} : { presence: (told) => presence.told(told) }),
       begun: (place) => {
         part.place ??= place;
         begun();

@@ -12,6 +12,10 @@ export interface SubscriptionRecord {
   readonly at?: LogPosition;
   /** Its snapshot is not complete, and will begin anew. */
   readonly snapshot?: true;
+  /** It is told who is shown at its target. */
+  readonly presence?: true;
+  /** What its session shows of itself there; absent: nothing. */
+  readonly shown?: unknown;
 }
 
 /**
@@ -27,9 +31,19 @@ export class Subscription {
   /** Of a snapshot: whether it has begun, and the last key that was told. */
   begun = false;
   told: string | undefined;
+  /** Whether it is told who is shown at its target, and what its session shows of itself there; null: nothing. */
+  readonly presence: boolean;
+  shown: unknown = null;
 
-  constructor(id: number, filter: WatchFilter, stage: Subscription["stage"], at: LogPosition) {
+  constructor(
+    id: number,
+    filter: WatchFilter,
+    stage: Subscription["stage"],
+    at: LogPosition,
+    presence = false,
+  ) {
     this.id = id;
+    this.presence = presence;
     this.filter = filter;
     this.stage = stage;
     this.at = at;
@@ -51,14 +65,19 @@ export class Subscription {
       ...(ops === undefined ? {} : { ops }),
       ...(this.stage === "live" ? {} : { at: this.at }),
       ...(this.stage === "snapshot" ? { snapshot: true } : {}),
+      ...(this.presence ? { presence: true } : {}),
+      ...(this.shown === null ? {} : { shown: this.shown }),
     };
   }
 
   /** As an instance before has left it; `live` is where its session stands. */
   static of(record: SubscriptionRecord, live: LogPosition): Subscription {
-    const { id, key, prefix = "", mode, ops, at, snapshot } = record;
+    const { id, key, prefix = "", mode, ops, at, snapshot, presence, shown = null } = record;
     const target = key === undefined ? { prefix } : { key };
     const stage = snapshot ? "snapshot" : at === undefined ? "live" : "replay";
-    return new Subscription(id, { target, mode, ...(ops === undefined ? {} : { ops }) }, stage, at ?? live);
+    const filter = { target, mode, ...(ops === undefined ? {} : { ops }) };
+    const subscription = new Subscription(id, filter, stage, at ?? live, presence);
+    subscription.shown = shown;
+    return subscription;
   }
 }

@@ -9,6 +9,8 @@ import type { LogPosition } from "../../published-log.ts";
 import { unwrittenEpoch } from "../../read-calls.ts";
 import type { WatchSource } from "../../watch-source.ts";
 import type { HubWatching } from "../hub-options.ts";
+import type { SessionRecord } from "../hub-socket.ts";
+import type { Presence } from "../presence/presence.ts";
 import { checkWatch } from "../rights.ts";
 import type { Session } from "../session.ts";
 import { SharedFrame } from "../session-codec.ts";
@@ -26,6 +28,7 @@ export interface WatchesOptions {
   readonly table: HubWatching["subscriptions"];
   /** Watches of all sessions of one subject; nodes and administrators have no such bound. */
   readonly watchesPerSubject: number;
+  readonly presence: Presence;
   /** Told that a session has not taken in enough to get more. */
   readonly slow: (session: Session) => void;
   readonly clock: Clock;
@@ -76,8 +79,10 @@ export class Watches {
     const { epoch, revision } = watcher.at;
     const isLive = from === "now" && epoch === at.epoch && revision === at.revision;
     const stage = from === "snapshot" ? "snapshot" : isLive ? "live" : "replay";
-    watcher.add(new Subscription(id, filter, stage, at));
+    const subscription = new Subscription(id, filter, stage, at, frame.presence);
+    watcher.add(subscription);
     session.send({ t: "on", id, ...at, ...(isLive ? { live: true } : {}) });
+    this.#options.presence.begun(session, subscription, true);
     // Others come along that begin at the same place, after a reconnection above all.
     if (!isLive) this.#later(watcher);
     this.#keep(watcher);
@@ -86,7 +91,21 @@ export class Watches {
   unsubscribe(session: Session, id: number): void {
     const watcher = this.#watchers.get(session);
     if (watcher?.subscriptions.has(id) !== true) return;
-    watcher.remove(id);
+    this.#remove(watcher, id);
+    this.#keep(watcher);
+  }
+
+  /** What a session shows of itself at what it watches; what is too much ends the subscription. One that has ended is nobody's. */
+  show(session: Session, { id, data }: Extract<WatchClientFrame, { t: "here" }>): void {
+    const watcher = this.#watchers.get(session);
+    const subscription = watcher?.subscriptions.get(id);
+    if (watcher === undefined || subscription === undefined) return;
+    try {
+      this.#options.presence.show(session, subscription, data, watcher.subscriptions.values());
+      this.#checkRoom(watcher.records);
+    } catch (error) {
+      this.#end(watcher, id, error);
+    }
     this.#keep(watcher);
   }
 
@@ -137,6 +156,8 @@ export class Watches {
 
   /** The socket has ended. */
   forget(session: Session): void {
+    const watcher = this.#watchers.get(session);
+    for (const one of watcher?.subscriptions.values() ?? []) this.#options.presence.ended(session, one);
     this.#watchers.delete(session);
     this.#counts.note(session, 0);
     if (session.watch?.isStored) this.#options.table.drop(session.id);
@@ -151,7 +172,16 @@ export class Watches {
     watcher.adopt(subscriptions);
     this.#watchers.set(session, watcher);
     this.#counts.note(session, subscriptions.length);
+    for (const one of watcher.subscriptions.values()) this.#options.presence.begun(session, one, false);
     return true;
+  }
+
+  /** A session has ended that this instance never had. */
+  gone(record: SessionRecord): void {
+    const { watch, session } = record;
+    if (watch === undefined) return;
+    this.#options.presence.gone(record, watch.subscriptions ?? this.#options.table.load(session));
+    if (watch.isStored) this.#options.table.drop(session);
   }
 
   /** The caller of a session has other rights now: what they don't cover ends. */
@@ -162,15 +192,22 @@ export class Watches {
       try {
         checkWatch(filter.target, session.caller);
       } catch (error) {
-        watcher.remove(id);
-        session.send({
-          t: "end",
-          id,
-          e: WarpError.from(error, "forbidden", "it is not allowed any more").toData(),
-        });
+        this.#end(watcher, id, error);
       }
     }
     this.#keep(watcher);
+  }
+
+  #remove(watcher: Watcher, id: number): void {
+    const subscription = watcher.subscriptions.get(id);
+    watcher.remove(id);
+    if (subscription !== undefined) this.#options.presence.ended(watcher.session, subscription);
+  }
+
+  #end(watcher: Watcher, id: number, error: unknown): void {
+    this.#remove(watcher, id);
+    const told = WarpError.from(error, "forbidden", "it is not allowed any more");
+    watcher.session.send({ t: "end", id, e: told.toData() });
   }
 
   #goOn(watcher: Watcher, shared: Shared): void {
@@ -216,14 +253,17 @@ export class Watches {
     checkTarget(target);
     checkWatch(target, session.caller);
     const records = watcher?.records ?? [];
-    // Without a space there is no database that could take what the attachment does not.
-    if (!this.#options.table.isOpen && sizeOf([...records, target]) > maxAttachedBytes) {
-      throw new WarpError("overloaded", "so much can't be watched before the space's first write");
-    }
+    this.#checkRoom([...records, target]);
     if (records.length >= maxSubscriptionsPerSession) throw tooMany("session", maxSubscriptionsPerSession);
     const { watchesPerSubject: max } = this.#options;
     const { caller } = session;
     if (isBounded(caller) && this.#counts.of(caller.subject) >= max) throw tooMany("subject", max);
+  }
+
+  /** Without a space there is no database that could take what the attachment does not. */
+  #checkRoom(records: readonly object[]): void {
+    if (this.#options.table.isOpen || sizeOf(records) <= maxAttachedBytes) return;
+    throw new WarpError("overloaded", "so much can't be watched before the space's first write");
   }
 
   /** A cursor of another epoch is told of the gap; one that this log has not reached is nobody's. */
