@@ -6,6 +6,7 @@ import type { FrameCodec } from "../../src/protocol/wire/frame-codec.ts";
 import { msgpackCodec } from "../../src/protocol/wire/msgpack/msgpack-codec.ts";
 import { fromUtf8, utf8 } from "../../src/runtime/bytes.ts";
 import { uuidv7 } from "../../src/runtime/ids.ts";
+import { Presence } from "../../src/watchbus/presence.ts";
 import { shardWatchBus } from "../../src/watchbus/shard/shard-watch-bus.ts";
 import { watchBusContract } from "../contract/watchbus.ts";
 import { events, shortly, type WatchBusBed, WatchTester } from "../contract/watchbus-bed.ts";
@@ -192,6 +193,36 @@ describe("watching shards", () => {
       expect(numbers).toEqual(Array.from({ length: 300 }, (_, i) => i));
       // What waited for it was about a megabyte, and not the five that were written.
       expect(bytes).toBeLessThan(1_500_000);
+    }));
+
+  it("WA11 presence goes on over the next connection: nobody knows while it is broken, and then all do", () =>
+    withBed(async (bed) => {
+      const [here, there] = [bed.node(), bed.node()];
+      const [mine, theirs] = [new Presence("me"), new Presence("them")];
+      for (const [{ client }, presence] of [
+        [here, mine],
+        [there, theirs],
+      ] as const) {
+        const bus = shardWatchBus({ client, timers: bed.shard.clock });
+        await WatchTester.open(bed, { prefix: "" }, { presence }, bus);
+      }
+      await bed.advance(100);
+      const shown = ({ members }: Presence): unknown[] => [...members.values()].sort();
+      expect(shown(mine)).toEqual(["me", "them"]);
+      const before = mine.me;
+      here.wire.cut();
+      expect([mine.isCurrent, mine.me, shown(mine)]).toEqual([false, undefined, ["me", "them"]]);
+      mine.show("me again");
+      await bed.advance(5);
+      expect(shown(theirs)).toEqual(["them"]);
+      await bed.advance(5_000);
+      for (const presence of [mine, theirs]) expect(shown(presence)).toEqual(["me again", "them"]);
+      expect([mine.isCurrent, mine.members.get(mine.me ?? "")]).toEqual([true, "me again"]);
+      expect(mine.me).not.toBe(before);
+      bed.shard.restart(true);
+      theirs.show("still here");
+      await bed.advance(100);
+      expect(shown(mine)).toEqual(["me again", "still here"]);
     }));
 
   it("a watch ends with an error when its space is gone", () =>

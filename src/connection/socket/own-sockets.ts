@@ -52,6 +52,7 @@ export function ownSockets(options: OwnSocketsOptions): Watching {
         end: () => {
           if (!isOver) finish();
         },
+        show: (data) => hold.show(data),
       };
     },
   };

@@ -219,7 +219,7 @@ export class Session {
       case "gap":
         // With an id it is about a watch.
         if (frame.t === "gap" && frame.id !== undefined) this.#watched({ ...frame, id: frame.id });
-        else this.#pushed(frame);
+        else this.#tell("was pushed", () => this.#events.pushed(frame));
         return;
       case "on":
       case "we":
@@ -248,19 +248,15 @@ export class Session {
     }
   }
 
-  #pushed(frame: Frame<"ev" | "prog" | "gap">): void {
-    try {
-      this.#events.pushed(frame);
-    } catch (error) {
-      this.giveUp("what was pushed could not be taken", error);
-    }
+  #watched(frame: WatchFrame): void {
+    this.#tell("was told to a watch", () => this.#events.watched?.(frame));
   }
 
-  #watched(frame: WatchFrame): void {
+  #tell(what: string, tell: () => void): void {
     try {
-      this.#events.watched?.(frame);
+      tell();
     } catch (error) {
-      this.giveUp("what was told to a watch could not be taken", error);
+      this.giveUp(`what ${what} could not be taken`, error);
     }
   }
 

@@ -4,7 +4,7 @@ import { checkTarget } from "../../../protocol/watch-rules.ts";
 import type { WatchClientFrame } from "../../../protocol/wire/watch-frames.ts";
 import { toBase64 } from "../../../runtime/bytes.ts";
 import type { Clock, Timers } from "../../../runtime/clock.ts";
-import { maxAttachedBytes, maxSubscriptionsPerSession } from "../../../runtime/limits.ts";
+import { maxSubscriptionsPerSession } from "../../../runtime/limits.ts";
 import type { LogPosition } from "../../published-log.ts";
 import { unwrittenEpoch } from "../../read-calls.ts";
 import type { WatchSource } from "../../watch-source.ts";
@@ -15,6 +15,7 @@ import { checkWatch } from "../rights.ts";
 import type { Session } from "../session.ts";
 import { SharedFrame } from "../session-codec.ts";
 import { isBounded } from "../session-limits.ts";
+import { isAttachable } from "./attached-size.ts";
 import { CatchUp } from "./catch-up.ts";
 import { Subscription } from "./subscription.ts";
 import { WatchCounts } from "./watch-counts.ts";
@@ -262,7 +263,7 @@ export class Watches {
 
   /** Without a space there is no database that could take what the attachment does not. */
   #checkRoom(records: readonly object[]): void {
-    if (this.#options.table.isOpen || sizeOf(records) <= maxAttachedBytes) return;
+    if (this.#options.table.isOpen || isAttachable(records)) return;
     throw new WarpError("overloaded", "so much can't be watched before the space's first write");
   }
 
@@ -285,7 +286,7 @@ export class Watches {
     if (!session.isOpen) return;
     this.#counts.note(session, records.length);
     const wasStored = session.watch?.isStored === true;
-    const isStored = sizeOf(records) > maxAttachedBytes;
+    const isStored = !isAttachable(records);
     if (isStored) table.save(session.id, records);
     else if (wasStored) table.drop(session.id);
     const kept = isStored ? { isStored: true as const } : { subscriptions: records };
@@ -299,10 +300,4 @@ export class Watches {
 
 function tooMany(what: string, max: number): WarpError {
   return new WarpError("overloaded", `a ${what} has at most ${max} subscriptions`, { details: { max } });
-}
-
-/** About how many bytes an attachment takes for them: a text has one for each character, or two if any needs them. */
-function sizeOf(records: readonly object[]): number {
-  const text = JSON.stringify(records);
-  return /[^\0-\xff]/.test(text) ? 2 * text.length : text.length;
 }
