@@ -159,7 +159,10 @@ export type {
   SyncBusSupports,
 } from "./syncbus/syncbus.ts";
 export { type MemoryWatchBusOptions, memoryWatchBus } from "./watchbus/memory/memory-watch-bus.ts";
+export { Presence } from "./watchbus/presence.ts";
 export type {
+  PresenceNews,
+  PresenceSeat,
   PublicationOptions,
   Watch,
   WatchBus,

@@ -46,6 +46,7 @@ export function workersSockets(connect: () => Promise<Response>): SocketFactory 
           return;
         }
         near = webSocket;
+        webSocket.binaryType = "arraybuffer";
         webSocket.addEventListener("message", ({ data }) => {
           if (!isOver) events.message(typeof data === "string" ? data : new Uint8Array(data));
         });

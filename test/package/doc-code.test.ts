@@ -33,7 +33,7 @@ const given: Readonly<Record<string, string>> = {
     declare const random: Random;
     declare function mine(): Adapter;`,
   "docs/watchbus.md": `
-    import { standalone } from "warp-edge";
+    import { Presence, standalone } from "warp-edge";
     import { nodeHost } from "warp-edge/node";
     interface User { readonly name: string }
     declare function report(...facts: unknown[]): void;`,
