@@ -8,13 +8,13 @@ import { type FrameCodec, jsonFrames } from "../../src/protocol/wire/frame-codec
 import type { ClientFrame, ServerFrame } from "../../src/protocol/wire/frames.ts";
 import { msgpackCodec } from "../../src/protocol/wire/msgpack/msgpack-codec.ts";
 
-const { SHARDS } = env as unknown as WarpShardEnv;
+const objects = env as unknown as WarpShardEnv;
 
 /** A socket that watches `room` and is told who is there. */
 async function join(space: string, codec: FrameCodec) {
   const caller = { space, shard: 0, subject: "test", invalidates: false, locks: false, isAdmin: false };
   const coded = codec === jsonFrames ? caller : { ...caller, codec: "msgpack" as const };
-  const response = await connectShard(SHARDS, coded);
+  const response = await connectShard(objects, coded);
   const { webSocket } = response;
   if (webSocket === null) throw new Error("no socket");
   expect(response.headers.get("Sec-WebSocket-Protocol")).toBe(codec.protocol);
@@ -50,7 +50,7 @@ const until = (fine: () => boolean) => vi.waitUntil(fine, { timeout: 10_000, int
 describe("WA11 who is there, at a shard's object", () => {
   it("WA8 is known again after hibernations; the end of a socket that wakes the object is a leave", async () => {
     const space = "presence-1";
-    const stub = SHARDS.get(SHARDS.idFromName(shardName(space, 0)));
+    const stub = objects.SHARDS.get(objects.SHARDS.idFromName(shardName(space, 0)));
     await stub.createSpace(space, {});
     const [json, packed] = [await join(space, jsonFrames), await join(space, msgpackCodec)];
     json.say({ t: "here", id: 1, data: "by JSON" });
