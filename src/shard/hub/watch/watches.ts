@@ -6,7 +6,6 @@ import { toBase64 } from "../../../runtime/bytes.ts";
 import type { Clock, Timers } from "../../../runtime/clock.ts";
 import { maxSubscriptionsPerSession } from "../../../runtime/limits.ts";
 import type { LogPosition } from "../../published-log.ts";
-import { unwrittenEpoch } from "../../read-calls.ts";
 import type { WatchSource } from "../../watch-source.ts";
 import type { HubWatching } from "../hub-options.ts";
 import type { SessionRecord } from "../hub-socket.ts";
@@ -15,7 +14,7 @@ import { checkWatch } from "../rights.ts";
 import type { Session } from "../session.ts";
 import { SharedFrame } from "../session-codec.ts";
 import { isBounded } from "../session-limits.ts";
-import { isAttachable } from "./attached-size.ts";
+import { checkStart, isAttachable, tooMany } from "./bounds.ts";
 import { CatchUp } from "./catch-up.ts";
 import { Subscription } from "./subscription.ts";
 import { WatchCounts } from "./watch-counts.ts";
@@ -66,7 +65,7 @@ export class Watches {
     const head = this.#head;
     try {
       this.#check(session, filter, known);
-      this.#checkStart(from, head);
+      checkStart(from, head, this.#options.log.written);
     } catch (error) {
       if (!(error instanceof WarpError)) throw error;
       session.send({ t: "end", id, e: error.toData() });
@@ -267,18 +266,6 @@ export class Watches {
     throw new WarpError("overloaded", "so much can't be watched before the space's first write");
   }
 
-  /** A cursor of another epoch is told of the gap; one that this log has not reached is nobody's. */
-  #checkStart(from: "now" | "snapshot" | LogPosition, head: LogPosition): void {
-    if (typeof from === "string") return;
-    const { written } = this.#options.log;
-    const reached =
-      from.epoch === unwrittenEpoch ? 0 : from.epoch === written.epoch ? written.revision : undefined;
-    if (reached === undefined || from.revision <= reached) return;
-    throw new WarpError("invalid_cursor", "the log has not reached this cursor", {
-      details: { head: head.revision },
-    });
-  }
-
   /** What must outlive the instance: with the socket if there is room, else in the database. */
   #keep(watcher: Watcher): void {
     const { clock, table } = this.#options;
@@ -296,8 +283,4 @@ export class Watches {
       this.#watchers.delete(session);
     }
   }
-}
-
-function tooMany(what: string, max: number): WarpError {
-  return new WarpError("overloaded", `a ${what} has at most ${max} subscriptions`, { details: { max } });
 }
