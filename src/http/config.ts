@@ -1,5 +1,10 @@
 import { type AuthConfig, type AuthEnvironment, readAuthConfig, wrongSetting } from "../auth/config.ts";
-import { parseMaxValueBytes, parseSessionBounds, type SessionEnvironment } from "../protocol/config.ts";
+import {
+  parseMaxValueBytes,
+  parseSessionBounds,
+  parseWhole,
+  type SessionEnvironment,
+} from "../protocol/config.ts";
 import { defaultRotateMs, maxRotateMs, minRotateMs } from "../runtime/limits.ts";
 
 /** Settings of the HTTP edge, validated. */
@@ -39,15 +44,6 @@ function origins(text: string): string[] {
   return list;
 }
 
-function rotateMs(text: string): number {
-  if (text === "") return defaultRotateMs;
-  const ms = /^[0-9]{1,8}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(ms >= minRotateMs && ms <= maxRotateMs)) {
-    throw wrongSetting("WARP_SSE_ROTATE_MS", `must be a whole number, ${minRotateMs} to ${maxRotateMs}`);
-  }
-  return ms;
-}
-
 /**
  * The settings in `environment`.
  *
@@ -66,7 +62,13 @@ export function readHttpConfig(environment: HttpEnvironment, version = "0.0.0"):
     ...readAuthConfig(environment),
     origins: origins(environment.WARP_CORS_ORIGINS ?? ""),
     maxValueBytes: parseMaxValueBytes(environment.WARP_MAX_VALUE_BYTES),
-    rotateMs: rotateMs(environment.WARP_SSE_ROTATE_MS ?? ""),
+    rotateMs: parseWhole(
+      "WARP_SSE_ROTATE_MS",
+      environment.WARP_SSE_ROTATE_MS,
+      defaultRotateMs,
+      minRotateMs,
+      maxRotateMs,
+    ),
     version,
   };
 }

@@ -110,9 +110,8 @@ export function workersUpgrade(
           // It was closed before.
         }
       },
-      get bufferedBytes() {
-        return (ours as { readonly bufferedAmount?: number }).bufferedAmount ?? 0;
-      },
+      // It is not told.
+      bufferedBytes: 0,
     },
     response: new Response(null, {
       status: 101,

@@ -237,8 +237,6 @@ export const keepAliveMs = 15_000;
 export const minRotateMs = 1_000;
 export const defaultRotateMs = 600_000;
 export const maxRotateMs = 86_400_000;
-/** How often it is looked whether a socket has taken in what it was sent, where that is too much to send more. */
-export const slowSocketMs = 100;
 /** How many pages of the log one stretch takes in to bring a watcher up to date; after which time, or so many revisions, one for whom there was nothing is told its position. */
 export const maxCatchUpPages = 8;
 export const watchProgressMs = 15_000;

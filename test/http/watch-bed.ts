@@ -71,9 +71,10 @@ export function textOf({ kind, key, text, json, entries }: Record<string, unknow
 /** The caller's end of a plain socket. */
 export class TestCaller {
   readonly messages: string[] = [];
+  /** Those that it has not sent back. */
+  readonly marks: string[] = [];
   closedWith: { readonly code: number; readonly reason: string } | undefined;
-  /** Bytes that wait; a caller that does not read lets them grow. */
-  bufferedBytes = 0;
+  /** Whether it sends marks back. */
   reads = true;
   readonly protocol: string | undefined;
   readonly #events: Omit<SocketEvents, "opened">;
@@ -88,15 +89,15 @@ export class TestCaller {
     return {
       send(data) {
         if (caller.closedWith !== undefined) return;
-        caller.messages.push(typeof data === "string" ? data : fromUtf8(data));
-        if (!caller.reads) caller.bufferedBytes += data.length;
+        const text = typeof data === "string" ? data : fromUtf8(data);
+        if (!text.startsWith('{"kind":"mark"')) caller.messages.push(text);
+        else if (caller.reads) void Promise.resolve().then(() => caller.say(text));
+        else caller.marks.push(text);
       },
       close(code, reason) {
         caller.closedWith ??= { code, reason };
       },
-      get bufferedBytes() {
-        return caller.bufferedBytes;
-      },
+      bufferedBytes: 0,
     };
   }
 
@@ -108,7 +109,7 @@ export class TestCaller {
     return this.items.map(textOf);
   }
 
-  say(data: string): void {
+  say(data: string | Uint8Array): void {
     this.#events.message(data);
   }
 

@@ -1,11 +1,12 @@
 import { WarpError } from "../../errors.ts";
 import { closeCodes } from "../../protocol/wire/frames.ts";
 import type { Timers } from "../../runtime/clock.ts";
-import { maxSlowMs, slowBytes, slowSocketMs } from "../../runtime/limits.ts";
+import { maxSlowMs } from "../../runtime/limits.ts";
 import type { Watch } from "../../watchbus/watchbus.ts";
 import type { WatchDoor } from "../deployment.ts";
 import { problemFacts } from "../problem.ts";
 import { itemText } from "./item-text.ts";
+import { Marks } from "./marks.ts";
 import { type Told, within } from "./told.ts";
 
 /** The subprotocol of plain sockets, for callers who have to offer one. */
@@ -32,54 +33,61 @@ export interface PlainSocketOptions {
 
 /**
  * A watch over a socket: each message is one JSON object, that of an event of the stream with its `cursor`. The first, and one after each silence, tells the position
- * (rule WA3). It takes no messages.
+ * (rule WA3). What has not been seen to arrive is bounded (rule WA7): the other end sends {@link Marks} back.
  */
 export function plainSocket(options: PlainSocketOptions): Response {
-  const { upgrade, protocol, watch, told, report } = options;
+  const { upgrade, protocol, watch, told, timers, report } = options;
+  const marks = new Marks();
   let isOver = false;
+  let goOn = (): void => {};
   const leave = (): void => {
     isOver = true;
+    goOn();
     watch.end();
     void told.return();
   };
+  const refuse = (code: number, reason: string): void => {
+    leave();
+    socket.close(code, reason);
+  };
   const { socket, response } = upgrade(protocol, {
-    message: () => {
+    message: (data) => {
       if (isOver) return;
-      leave();
-      socket.close(closeCodes.invalidFrame, "invalid_frame: this socket takes no messages");
+      if (marks.returned(data)) goOn();
+      else refuse(closeCodes.invalidFrame, "invalid_frame: this socket takes marks only");
     },
     closed: leave,
   });
-  const run = async (): Promise<void> => {
-    socket.send(positionText(watch));
-    for await (const one of told) {
-      for (const message of textsOf(one, options)) {
-        if (isOver) return;
-        socket.send(message);
-        if (socket.bufferedBytes > slowBytes) await taken();
-      }
-      if (one.kind === "rotate") socket.close(closeCodes.restarting, "connect again");
-      else if (one.kind === "end") {
-        const { code } = one.error;
-        socket.close(closeByCode.get(code) ?? closeCodes.overloaded, code);
+  /** Sends it where that is not too much at once; waits for marks first. One that takes in nothing is closed. */
+  const send = async (message: string): Promise<void> => {
+    while (marks.areTooFew && !isOver) {
+      const isBack = new Promise<true>((resolve) => {
+        goOn = () => resolve(true);
+      });
+      if ((await within(timers, maxSlowMs, isBack)) === undefined) {
+        refuse(closeCodes.slow, "overloaded: marks are not sent back");
       }
     }
+    if (isOver) return;
+    socket.send(message);
+    const mark = marks.sent(message);
+    if (mark !== undefined) socket.send(mark);
   };
-  /** Waits until the other end has taken in most of what was sent; one that takes in nothing is closed. */
-  const taken = async (): Promise<void> => {
-    for (let waitedMs = 0; socket.bufferedBytes > slowBytes && !isOver; waitedMs += slowSocketMs) {
-      if (waitedMs >= maxSlowMs) {
-        leave();
-        socket.close(closeCodes.slow, "overloaded: the socket takes nothing in");
-        return;
+  const run = async (): Promise<void> => {
+    await send(positionText(watch));
+    for await (const one of told) {
+      for (const message of textsOf(one, options)) await send(message);
+      if (isOver) return;
+      if (one.kind === "rotate") refuse(closeCodes.restarting, "connect again");
+      else if (one.kind === "end") {
+        const { code } = one.error;
+        refuse(closeByCode.get(code) ?? closeCodes.overloaded, code);
       }
-      await within(options.timers, slowSocketMs, new Promise<never>(() => {}));
     }
   };
   void run().catch((error: unknown) => {
     report(error);
-    leave();
-    socket.close(closeCodes.overloaded, "internal");
+    refuse(closeCodes.overloaded, "internal");
   });
   return response;
 }
