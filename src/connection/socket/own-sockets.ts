@@ -1,28 +1,12 @@
-import { WarpError } from "../../errors.ts";
-import { jsonFrames } from "../../protocol/wire/frame-codec.ts";
-import type { Clock, Timers } from "../../runtime/clock.ts";
-import { randomHex } from "../../runtime/ids.ts";
-import {
-  connectTimeoutMs,
-  keepAliveMs,
-  reconnectBaseMs,
-  reconnectCapMs,
-  unusedSocketMs,
-} from "../../runtime/limits.ts";
-import type { Random } from "../../runtime/random.ts";
+import type { WarpError } from "../../errors.ts";
 import type { SocketFactory } from "../../runtime/socket.ts";
-import type { ShardWatchListener, Watching } from "../watching.ts";
-import { ShardLink } from "./shard-link.ts";
+import type { Watching } from "../watching.ts";
+import { WatchLink, type WatchLinkOptions } from "./watch-link.ts";
 
 /** What {@link ownSockets} takes. */
-export interface OwnSocketsOptions {
-  readonly space: string;
+export interface OwnSocketsOptions extends Omit<WatchLinkOptions, "sockets" | "failed"> {
   /** Opens sockets to a shard, on behalf of the work that runs now. */
   readonly sockets: (shard: number) => SocketFactory;
-  /** Of the work that runs now: they may end with it. */
-  readonly timers: Timers;
-  readonly clock: Clock;
-  readonly random: Random;
 }
 
 /**
@@ -32,7 +16,6 @@ export interface OwnSocketsOptions {
 export function ownSockets(options: OwnSocketsOptions): Watching {
   return {
     watch(shard, filter, from, listener) {
-      const link = newLink(shard, options);
       let isOver = false;
       const finish = (): void => {
         isOver = true;
@@ -43,9 +26,13 @@ export function ownSockets(options: OwnSocketsOptions): Watching {
         finish();
         listener.failed(error);
       };
-      const told: ShardWatchListener = { ...listener, failed: fail };
-      const hold = link.watches.open(filter, from, told);
-      link.ready().catch((error: unknown) => fail(WarpError.from(error, "unavailable", "no way")));
+      const link: WatchLink = new WatchLink(shard, {
+        ...options,
+        sockets: options.sockets(shard),
+        // Not before whoever watches knows of it.
+        failed: (error) => void Promise.resolve(error).then(fail),
+      });
+      const hold = link.watches.open(filter, from, { ...listener, failed: fail });
       return {
         pause: () => hold.pause(),
         resume: () => hold.resume(),
@@ -56,32 +43,4 @@ export function ownSockets(options: OwnSocketsOptions): Watching {
       };
     },
   };
-}
-
-function newLink(shard: number, { space, sockets, timers, clock, random }: OwnSocketsOptions): ShardLink {
-  let tenures = 0;
-  return new ShardLink(
-    shard,
-    {
-      space,
-      node: `watch-${randomHex(random, 12)}`,
-      zone: undefined,
-      token: () => undefined,
-      urlOf: () => "",
-      codec: jsonFrames,
-      sockets: sockets(shard),
-      timers,
-      clock,
-      elapsed: clock,
-      random,
-      follow: false,
-      backoff: { baseMs: reconnectBaseMs, capMs: reconnectCapMs },
-      connectTimeoutMs,
-      unusedMs: unusedSocketMs,
-      // The end of such a socket is told; a sign of life now and then is for the case that it is not, and for the hub, which needs room for others.
-      minBeatMs: keepAliveMs,
-    },
-    new Set(),
-    () => ++tenures,
-  );
 }

@@ -15,8 +15,8 @@ import type { Socket, SocketFactory } from "../../runtime/socket.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { readClose, type SessionEnd } from "./close.ts";
 import type { WatchFrame } from "./link-watches.ts";
-import type { NodeLease } from "./node-lease.ts";
 import { PendingCalls, type Received } from "./pending-calls.ts";
+import type { SessionLease } from "./session-lease.ts";
 
 type Frame<T extends ServerFrame["t"]> = Extract<ServerFrame, { readonly t: T }>;
 export type Hello = Extract<ClientFrame, { readonly t: "hello" }>;
@@ -45,7 +45,7 @@ export interface SessionParts {
   readonly codec: FrameCodec;
   readonly timers: Timers;
   readonly elapsed: Clock;
-  readonly lease: NodeLease;
+  readonly lease: SessionLease;
   /** How long opening and `welcome` may take together. */
   readonly connectTimeoutMs: number;
   /** Whether it asks for signs of life and renews its lease. Without, a silent end goes unnoticed. */
@@ -104,7 +104,7 @@ export class Session {
     return this.#calls.size;
   }
 
-  get lease(): NodeLease {
+  get lease(): SessionLease {
     return this.#parts.lease;
   }
 

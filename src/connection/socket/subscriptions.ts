@@ -19,9 +19,9 @@ import type { ShardConnection } from "../shard-connection.ts";
 import { Backoff } from "./backoff.ts";
 import type { SessionEnd } from "./close.ts";
 import { deliverInvalidation, deliverPush, deliverWelcome } from "./deliver.ts";
-import { NodeLease } from "./node-lease.ts";
 import { PushCursor } from "./push-cursor.ts";
 import { Session } from "./session.ts";
+import { noLease } from "./session-lease.ts";
 
 /** What {@link subscribed} takes. */
 export interface SubscriptionOptions {
@@ -164,7 +164,6 @@ class Subscriptions implements Pushes {
         release = resolve;
       }),
     );
-    const lease = new NodeLease(clock, () => 0);
     const isCurrent = (): boolean => place.session === session && !this.#closed;
     const session: Session = new Session(
       {
@@ -172,7 +171,7 @@ class Subscriptions implements Pushes {
         codec: jsonFrames,
         timers,
         elapsed: clock,
-        lease,
+        lease: noLease,
         connectTimeoutMs,
         beats: false,
       },
