@@ -33,6 +33,6 @@ export function openDoor(
     bounds: parseSessionBounds(env),
     report: (error) => workersLog.error("a session failed", { error }),
   });
-  const rate = new SocketRate(socketsPerSecond, options.shard.elapsed);
-  return { hub, door: new ShardDoor({ sockets, hub, rate, elsewhere }) };
+  const rate = () => new SocketRate(socketsPerSecond, options.shard.elapsed);
+  return { hub, door: new ShardDoor({ sockets, hub, rate: rate(), unknownRate: rate(), elsewhere }) };
 }

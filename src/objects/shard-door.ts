@@ -10,6 +10,8 @@ export interface ShardDoorOptions {
   readonly sockets: ObjectSockets;
   readonly hub: Hub;
   readonly rate: SocketRate;
+  /** That of sockets without a token: nobody unknown shall keep others out. */
+  readonly unknownRate: SocketRate;
   /** Where a watcher is sent for whom there is no room, given where it was sent before in vain; undefined: nowhere. */
   readonly elsewhere: (full: number | undefined) => number | "full" | undefined;
 }
@@ -28,7 +30,8 @@ export class ShardDoor {
     if (caller === undefined || request.headers.get("Upgrade") !== "websocket") {
       return new Response("this object takes sockets from its Worker only\n", { status: 400 });
     }
-    const { sockets, hub, rate } = this.#options;
+    const { sockets, hub } = this.#options;
+    const rate = caller.isPending === true ? this.#options.unknownRate : this.#options.rate;
     const relay = this.#elsewhere(caller, request.headers.get(relayHeader));
     if (relay !== undefined)
       return new Response(null, { status: 409, headers: { [relayHeader]: `${relay}` } });

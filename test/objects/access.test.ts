@@ -7,7 +7,7 @@ import { shardName } from "../../src/protocol/space.ts";
 import type { Caller } from "../../src/protocol/wire/caller.ts";
 import { decodeServerFrame, encodeFrame } from "../../src/protocol/wire/codec.ts";
 import type { ClientFrame, ServerFrame } from "../../src/protocol/wire/frames.ts";
-import { maxSubscriptionsPerSession } from "../../src/runtime/limits.ts";
+import { maxPendingSessions, maxSubscriptionsPerSession } from "../../src/runtime/limits.ts";
 import worker from "../../src/worker.ts";
 
 const bindings = env as unknown as Parameters<typeof worker.fetch>[1] & WarpShardEnv;
@@ -78,6 +78,23 @@ describe("WA9 tokens at an object", () => {
       { t: "ok", id: 1, r: {} },
       { t: "welcome", subject: "open", shards: 1, leaseMs: 0 },
     ]);
+  });
+
+  it("SE3 the 65th that has brought none is closed where it is: nobody unknown takes room at other objects", async () => {
+    const space = await newSpace();
+    const pages = await Promise.all(
+      Array.from({ length: maxPendingSessions }, () => Page.open(space, pending)),
+    );
+    const late = await Page.open(space, pending);
+    await until(() => late.closedWith !== undefined);
+    expect(late.closedWith).toMatchObject({ code: 4100, reason: expect.stringContaining("tokens") });
+    expect(pages.filter(({ closedWith }) => closedWith !== undefined)).toEqual([]);
+    expect((await Page.join(space)).closedWith).toBeUndefined();
+    pages[0]?.say({ t: "auth", id: 1, token: "whatever" });
+    await until(() => pages[0]?.of("ok").length === 1);
+    const next = await Page.open(space, pending);
+    next.say({ t: "auth", id: 1, token: "whatever" });
+    await until(() => next.of("ok").length === 1);
   });
 
   it("a newer token is looked at by the same, and must be of the same subject", async () => {

@@ -19,8 +19,11 @@ export function fullness(
     for (const session of sessions.idle(watches)) end(session);
     if (sessions.count(watches) >= max) return `there are ${max} ${watches ? "watchers" : "sessions"} here`;
   }
-  if (caller.isPending === true && sessions.pending >= maxPendingSessions) {
-    return `${maxPendingSessions} sockets have not brought their tokens yet`;
-  }
   return undefined;
+}
+
+/** Why another socket without a token is not taken; undefined: it is. It is not sent elsewhere: nobody unknown takes more than this of any object. */
+export function crowding(sessions: Sessions, caller: Caller): string | undefined {
+  if (caller.isPending !== true || sessions.pending < maxPendingSessions) return undefined;
+  return `${maxPendingSessions} sockets have not brought their tokens yet`;
 }

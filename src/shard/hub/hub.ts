@@ -10,7 +10,7 @@ import type { Invalidation, Member, MemberEvents, Members } from "../members.ts"
 import { Calls } from "./calls.ts";
 import { closeCodeOf, closeReason } from "./closing.ts";
 import { Conversation } from "./conversation.ts";
-import { fullness } from "./fullness.ts";
+import { crowding, fullness } from "./fullness.ts";
 import type { HubOptions } from "./hub-options.ts";
 import { type HubSocket, newRecord, readRecord } from "./hub-socket.ts";
 import { Pushes } from "./pushes.ts";
@@ -85,7 +85,10 @@ export class Hub implements Members, DueSource {
   accept(socket: HubSocket, caller: Caller): void {
     this.#wake(socket);
     this.#closeEnded();
-    const full = this.fullness(caller) ?? this.#limits.fullness(this.#sessions.all(), caller);
+    const full =
+      crowding(this.#sessions, caller) ??
+      this.fullness(caller) ??
+      this.#limits.fullness(this.#sessions.all(), caller);
     if (full !== undefined) {
       socket.close(closeCodes.overloaded, `overloaded: ${full}`);
       return;
