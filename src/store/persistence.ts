@@ -2,19 +2,20 @@
 
 import { covers, sameEpochs } from "./places.ts";
 
-/** An entry as it is kept. */
-export interface KeptEntry<T = unknown> {
+/** What is known of a key from the authority; replaced, never changed. Without a value: it is gone, or `unread`. */
+export interface Known<T = unknown> {
   readonly key: string;
-  readonly value?: T;
-  readonly version: number;
-  /** The revision up to which this is known of the key: orders what several tabs write. */
+  /** The revision up to which this is known of the key. */
   readonly at: number;
+  readonly value?: T;
+  /** Of the value. */
+  readonly version: number;
+  /** There is a newer value than this, which was not told. */
+  readonly unread?: true;
+  /** Whose log tells of it. */
   readonly shard?: number;
-  /** `gone`: it was deleted by a write of one's own that the watch has not told yet. `unread`: there is a newer value. */
-  readonly state: "there" | "gone" | "unread";
-  /** The position of a write of one's own that the watch has not told yet: it is ahead of the cursor. */
+  /** The position of what an answer said and the watch has not told yet: this is ahead of the cursor. */
   readonly ack?: string;
-  readonly endsAtMs?: number;
 }
 
 /** What is kept beside the entries. */
@@ -27,11 +28,10 @@ export interface KeptState {
   readonly cursor: string | undefined;
   /** When that was last known to be the newest, ms since 1970. */
   readonly confirmedAtMs: number;
-  readonly endsAtMs?: number;
-  readonly isWhole: boolean;
+  readonly endsAtMs?: number | undefined;
 }
 
-/** As it was found; whoever reads it checks it, since others may have written it. */
+/** As it was found: whoever reads it checks it, since anybody may have written it. */
 export interface Kept {
   readonly state: unknown;
   readonly entries: readonly unknown[];
@@ -40,27 +40,21 @@ export interface Kept {
 /** What has changed, to be kept in one transaction. */
 export interface KeptChange {
   readonly state: KeptState;
-  /** What is kept is up to here at least, else the change is not enough. `whole`: the change is all there is. `begin`: so, whatever is kept. */
-  readonly from: string | undefined | "whole" | "begin";
-  readonly put: readonly KeptEntry[];
+  /** A cursor: what is kept has to be so far at least, or the change is not enough. `whole`: the change is all there is. `begin`: so, whatever is kept, and of whom. */
+  readonly from: string;
+  readonly put: readonly Known[];
   /** Keys with the revision up to which they are known to be gone. */
   readonly drop: readonly (readonly [key: string, at: number])[];
 }
 
-/**
- * `kept`: what is kept now is at least what the change says. `later`: another tab knows more of some shard and less of another; write again with what comes. `whole`: write everything.
- * `foreign`: it belongs to another session.
- */
-export type KeptVerdict = "kept" | "later" | "whole" | "foreign";
+/** `kept`: what is kept now is at least what the change says. `whole`: it is not; write everything the next time. `foreign`: it belongs to another session. */
+export type KeptVerdict = "kept" | "whole" | "foreign";
 
-/** Several tabs share what it keeps. All methods throw or reject with whatever their storage fails with. */
+/** Several tabs share what it keeps. All methods reject with whatever their storage fails with. */
 export interface Persistence {
   /** Everything; undefined: there is nothing. */
   load(): Promise<Kept | undefined>;
-  /**
-   * Judges by {@link judge} and carries out, in one transaction. No entry goes back to an older `at`, except where the change is all there is. Where what is kept is further
-   * than the change, of its entries only those with an `ack` are put.
-   */
+  /** Does what {@link judge} says, in one transaction. No entry goes back to an older `at`, but where a change is all there is. */
   save(change: KeptChange): Promise<KeptVerdict>;
   /** Forgets everything; what other tabs still save of the session before is `foreign`. */
   purge(): Promise<void>;
@@ -68,23 +62,38 @@ export interface Persistence {
   close(): void;
 }
 
-/** What is to be done with a change: `write` it, write only what is `ahead` of the cursor, or nothing. */
-export function judge(
-  kept: KeptState | undefined,
-  { state, from }: KeptChange,
-): "write" | "ahead" | Exclude<KeptVerdict, "kept"> {
+/** What is kept after a purge: nobody's. */
+export const purgedState: KeptState = {
+  format: 1,
+  session: "",
+  prefix: "",
+  cursor: undefined,
+  confirmedAtMs: 0,
+};
+
+/** Judges a change by what is kept. `write`: it is to be carried out, after everything is forgotten where the change is all there is. */
+export function judge(kept: KeptState | undefined, { state, from }: KeptChange): KeptVerdict | "write" {
   if (from === "begin") return "write";
-  if (kept === undefined) return from === "whole" ? "write" : "whole";
-  if (kept.session !== state.session || kept.prefix !== state.prefix) return "foreign";
-  if (from === "whole" && !sameEpochs(kept.cursor, state.cursor)) return "write";
-  if (covers(state.cursor, kept.cursor)) {
-    return from === "whole" || covers(kept.cursor, from) ? "write" : "whole";
-  }
-  if (covers(kept.cursor, state.cursor)) return "ahead";
-  return sameEpochs(kept.cursor, state.cursor) ? "later" : "whole";
+  const { session = state.session, prefix = state.prefix, cursor } = kept ?? {};
+  if (session !== state.session || prefix !== state.prefix) return "foreign";
+  const isFurther = covers(state.cursor, cursor);
+  if (from === "whole" ? isFurther || !sameEpochs(state.cursor, cursor) : isFurther && covers(cursor, from))
+    return "write";
+  // Another tab is further, or further in some shards.
+  return covers(cursor, state.cursor) ? "kept" : "whole";
 }
 
-/** Whether an entry may be put, or a key dropped, over what is kept of it. */
-export function isNewer(kept: unknown, at: number): boolean {
-  return kept === undefined || !((kept as KeptEntry).at > at);
+/** Whether a change is all there is. */
+export function isAll({ from }: KeptChange): boolean {
+  return from === "whole" || from === "begin";
+}
+
+/** Whether a key may be put, or dropped, over what is kept of it. */
+export function isNewer(kept: unknown, { at, unread }: Pick<Known, "at" | "unread">): boolean {
+  const before = kept as Known | undefined;
+  // Another tab may have read what this one has not.
+  return (
+    before === undefined ||
+    (unread === true && before.unread === undefined ? before.at < at : before.at <= at)
+  );
 }

@@ -1,37 +1,35 @@
-/** Cursors of a watch as vectors: a place, `epoch.revision`, for each shard. Undefined: before everything. */
+/** Cursors of a watch as vectors: a place, `epoch.revision`, for each shard, in their order. Undefined: before everything. */
 
-/** A place as its parts. */
-export function placeOf(text: string): { readonly epoch: string; readonly revision: number } {
-  const dot = text.indexOf(".");
-  return { epoch: text.slice(0, dot), revision: Number(text.slice(dot + 1)) };
-}
+const placesOf = (cursor = ""): readonly string[][] => cursor.split("~").map((place) => place.split("."));
 
-function placesOf(cursor: string | undefined): readonly ReturnType<typeof placeOf>[] {
-  return cursor === undefined ? [] : cursor.split("~").map(placeOf);
-}
+const epochsOf = (cursor: string | undefined): string =>
+  placesOf(cursor)
+    .map(([epoch]) => epoch)
+    .join();
 
 /** Whether both are of the same life of the same shards. */
 export function sameEpochs(one: string | undefined, other: string | undefined): boolean {
-  const epochs = (cursor: string | undefined) => placesOf(cursor).map(({ epoch }) => epoch).join();
-  return epochs(one) === epochs(other);
+  return epochsOf(one) === epochsOf(other);
 }
 
 /** Whether `one` lies behind all that `other` lies behind, in every shard. */
 export function covers(one: string | undefined, other: string | undefined): boolean {
-  if (other === undefined) return true;
   const others = placesOf(other);
-  return sameEpochs(one, other) && placesOf(one).every(({ revision }, at) => revision >= (others[at]?.revision ?? 0));
+  return (
+    other === undefined ||
+    (sameEpochs(one, other) &&
+      placesOf(one).every(([, revision], at) => Number(revision) >= Number(others[at]?.[1])))
+  );
 }
 
-/** The shard of a position, as far as a cursor knows its epoch (else -1), and whether the cursor lies behind the position. */
-export function find(cursor: string, position: string): { readonly shard: number; readonly isBehind: boolean } {
-  const { epoch, revision } = placeOf(position);
-  const places = placesOf(cursor);
-  const shard = places.findIndex((place) => place.epoch === epoch);
-  return { shard, isBehind: (places[shard]?.revision ?? -1) >= revision };
+/** The shard of a position, by its epoch; -1: the cursor does not know it. */
+export function shardOf(cursor: string | undefined, position: string): number {
+  const [epoch] = position.split(".");
+  return placesOf(cursor).findIndex(([one]) => one === epoch);
 }
 
-/** The revision of a cursor in a shard. */
-export function revisionIn(cursor: string, shard: number): number {
-  return placesOf(cursor)[shard]?.revision ?? 0;
+/** Whether a cursor lies behind a position. */
+export function isBehind(cursor: string | undefined, position: string): boolean {
+  const place = placesOf(cursor)[shardOf(cursor, position)];
+  return place !== undefined && Number(place[1]) >= Number(position.split(".")[1]);
 }

@@ -4,14 +4,18 @@ import type { WarpError } from "../errors.ts";
 import type { Codec } from "../runtime/codec.ts";
 import type { WatchedItem } from "../watchbus/watched-item.ts";
 
+/** A write that is done. */
+export interface StoreDone {
+  readonly version: number;
+  readonly cursor: string;
+}
+
 /** What the client answers to a write: it is done, or waits in the client's queue under its op id. */
-export type StoreWritten =
-  | { readonly version: number; readonly cursor: string }
-  | { readonly queued: string };
+export type StoreWritten = StoreDone | { readonly queued: string };
 
 /** How a queued write ended. */
 export type StoreSettled = { readonly queued: string } & (
-  | { readonly outcome: "ok"; readonly done: { readonly version: number; readonly cursor: string } }
+  | { readonly outcome: "ok"; readonly done: StoreDone }
   | { readonly outcome: "fail" | "unknown"; readonly error: WarpError }
 );
 
@@ -27,7 +31,7 @@ export interface StoreWriteOptions {
 }
 
 export interface StoreSetOptions extends StoreWriteOptions {
-  /** Life of the value, 1 ms to 10 years: at the authority, and here, too, when nobody can be asked. Default: until deleted. */
+  /** Life of the value at the authority, 1 ms to 10 years. Default: until deleted. */
   readonly expiresInMs?: number;
   readonly tags?: readonly string[];
   readonly lease?: string;
@@ -48,7 +52,7 @@ export interface StoreClient {
   get<T>(
     key: string,
     options: { readonly codec?: Codec<T>; readonly signal?: AbortSignal },
-  ): Promise<{ readonly value: T; readonly version: number; readonly expiresInMs?: number } | undefined>;
+  ): Promise<{ readonly value: T; readonly version: number; readonly cursor: string } | undefined>;
   set(
     key: string,
     value: unknown,

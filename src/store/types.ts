@@ -17,17 +17,17 @@ export interface StoreEntry<T = unknown> {
 
 /**
  * `idle`: not begun, purged or closed. `loading`: nothing is known yet. `live`: what is shown is the state, and changes are told as they happen. `stale`: what is shown was the state once.
- * `ended`: the watch has ended, {@link WarpStore.error} says why; `init` begins again.
+ * `ended`: the watch has ended, `onError` was told why; `init` begins again.
  */
 export type StoreStatus = "idle" | "loading" | "live" | "stale" | "ended";
 
-/** What a store asks of its host. */
+/** What a store asks of its host; a `ClientHost` is one. */
 export interface StoreHost {
   /** Time as it passes, on the scale of the wall clock. */
-  readonly clock: Clock;
+  readonly elapsed: Clock;
   readonly timers: Timers;
-  /** Told when the page is shown and hidden; the answer ends that. Absent: always shown. */
-  readonly onVisibility?: (listener: (isVisible: boolean) => void) => () => void;
+  /** Told when the page is shown, hidden and frozen; the answer ends that. Absent: always shown. */
+  readonly signals?: { listen(listener: (signal: string) => void): () => void };
 }
 
 /** Whose the kept data is. */
@@ -47,7 +47,7 @@ export interface StoreOptions<T = unknown> {
   readonly persistence?: Persistence;
   /** How long entries are shown after they were last known to be true, ms. Default: for as long as the session lasts. */
   readonly ttlMs?: number;
-  /** At least 1. Beyond it, entries that changed longest ago go. Default 10,000. */
+  /** At least 1. Beyond it those that changed longest ago are left out, but for keys that somebody has subscribed to. Default 10,000. */
   readonly maxEntries?: number;
   /** Default: the client's. */
   readonly codec?: Codec<T>;
@@ -65,10 +65,6 @@ export type StoreListener = (keys: readonly string[]) => void;
 /** The keys of a prefix in the memory of a page: kept by the browser, coherent by a watch. */
 export interface WarpStore<T = unknown> {
   readonly status: StoreStatus;
-  /** What ended the watch, or why nothing can be kept at the moment. */
-  readonly error: WarpError | undefined;
-  /** False: there were more than `maxEntries` keys, some are left out. */
-  readonly isWhole: boolean;
   /** The session that has begun. */
   readonly session: string | undefined;
   /** Settles when the store is `live` for the first time; rejects with what ends it before. */

@@ -1,0 +1,107 @@
+import { isWarpError, WarpError } from "../errors.ts";
+import type { StoreClient, StoreDone, StoreSettled, StoreWritten } from "./store-client.ts";
+
+/** A write that is not confirmed yet. */
+export interface Draft<T> {
+  /** Undefined: a delete. */
+  readonly value: T | undefined;
+  readonly send: () => Promise<StoreWritten>;
+  /** Its op id in the client's queue. */
+  queued?: string;
+}
+
+/** Writes of one's own that are shown before they are confirmed. Those of a key are sent one after the other: what was written last is what stays. */
+export interface Drafts<T> {
+  keys(): Iterable<string>;
+  /** The newest of a key. */
+  last(key: string): Draft<T> | undefined;
+  /** Shows it, and sends it in its turn. Throws what it is refused with, after it was taken back. */
+  write(key: string, draft: Draft<T>): Promise<StoreWritten>;
+  /** Forgets all: what was not sent is refused. */
+  end(): void;
+}
+
+/**
+ * `changed`: what is to be shown of a key has. `done`: the authority has carried it out. `refused`: because the key is not what it was taken for; settles when the true value is known,
+ * or can't be. `lost`: a queued one has failed, and nobody waits for it.
+ */
+export function draftsOf<T>(
+  client: StoreClient,
+  changed: (key: string) => void,
+  done: (key: string, draft: Draft<T>, done: StoreDone) => void,
+  refused: (key: string) => Promise<void>,
+  lost: (error: WarpError, key: string) => void,
+): Drafts<T> {
+  const drafts = new Map<string, Draft<T>[]>();
+  const tails = new Map<string, Promise<unknown>>();
+  /** Ends of queued writes that were told before the client had answered that they are queued. */
+  const early = new Map<string, StoreSettled>();
+  let sending = 0;
+
+  const isHere = (key: string, draft: Draft<T>): boolean => drafts.get(key)?.includes(draft) === true;
+  /** Takes it out, with what was done in its place, in one step. */
+  const settle = (key: string, draft: Draft<T>, what?: StoreDone): void => {
+    if (!isHere(key, draft)) return;
+    const left = (drafts.get(key) ?? []).filter((one) => one !== draft);
+    if (left.length > 0) drafts.set(key, left);
+    else drafts.delete(key);
+    if (what !== undefined) done(key, draft, what);
+    changed(key);
+  };
+  const refuse = async (key: string, draft: Draft<T>, error: unknown): Promise<void> => {
+    if (isWarpError(error, "precondition_failed") && isHere(key, draft)) await refused(key);
+    settle(key, draft);
+  };
+  const end = async (key: string, draft: Draft<T>, settled: StoreSettled): Promise<void> => {
+    if (settled.outcome === "ok") return settle(key, draft, settled.done);
+    if (!isHere(key, draft)) return;
+    await refuse(key, draft, settled.error);
+    lost(settled.error, key);
+  };
+  const off = client.queue.settled((settled) => {
+    for (const [key, list] of drafts) {
+      const draft = list.find(({ queued }) => queued === settled.queued);
+      if (draft !== undefined) return void end(key, draft, settled);
+    }
+    if (sending > 0) early.set(settled.queued, settled);
+  });
+  const send = async (key: string, draft: Draft<T>): Promise<StoreWritten> => {
+    if (!isHere(key, draft)) throw new WarpError("aborted", "the session ended before it was sent");
+    sending++;
+    try {
+      const written = await draft.send();
+      if (!("queued" in written)) settle(key, draft, written);
+      else {
+        draft.queued = written.queued;
+        const settled = early.get(written.queued);
+        if (settled !== undefined) void end(key, draft, settled);
+      }
+      return written;
+    } catch (error) {
+      await refuse(key, draft, error);
+      throw error;
+    } finally {
+      if (--sending === 0) early.clear();
+    }
+  };
+  return {
+    keys: () => drafts.keys(),
+    last: (key) => drafts.get(key)?.at(-1),
+    write(key, draft) {
+      drafts.set(key, [...(drafts.get(key) ?? []), draft]);
+      const sent = tails.get(key)?.then(() => send(key, draft)) ?? send(key, draft);
+      const next = (): void => {
+        if (tails.get(key) === tail) tails.delete(key);
+      };
+      // What became of this one is for its own caller.
+      const tail = sent.then(next, next);
+      tails.set(key, tail);
+      changed(key);
+      return sent;
+    },
+    end() {
+      off();
+      drafts.clear();
+    },
+  };
+}

@@ -1,0 +1,148 @@
+import type { WatchedItem } from "../watchbus/watched-item.ts";
+import type { Known } from "./persistence.ts";
+import { isBehind, sameEpochs, shardOf } from "./places.ts";
+
+type Told<T> = Extract<WatchedItem<T>, { readonly kind: "snapshot" }>["entries"][number];
+
+/**
+ * The authority's state as far as it was told: by the watch, and by the answers to writes and reads, which may be ahead of it. An entry never goes back to an older
+ * revision, whichever of them comes last.
+ */
+export interface Entries<T> {
+  /** Those that changed longest ago stand first. What is gone stays for a moment: what is told late is known to be late. */
+  readonly known: Map<string, Known<T>>;
+  /** All that the watch has told up to here is in it. Undefined: it is not the state of any moment. */
+  readonly cursor: string | undefined;
+  /** Takes what was kept. */
+  restore(kept: readonly Known<T>[], cursor: string | undefined): void;
+  /** Takes what the watch tells. False: it is of another life of the storage than what is known; {@link clear}, and let everything be told anew. */
+  take(item: WatchedItem<T>): boolean;
+  /** What an answer said of a key, at a position: its value; undefined: it is gone. */
+  answered(key: string, position: string, value: T | undefined): void;
+  /** The watch has told everything up to here, and what it told was taken. */
+  settle(cursor: string): void;
+  /** Nothing is known. */
+  clear(): void;
+  /** Forgets a key. */
+  drop(key: string): void;
+}
+
+/** `changed` is told of every key of which something else is known; `unread` of those whose value was not told; `lost` where the state follows: what changed is not all that has. */
+export function entriesOf<T>(
+  changed: (key: string) => void,
+  unread: (key: string) => void,
+  lost: () => void,
+): Entries<T> {
+  const known = new Map<string, Known<T>>();
+  /** Shards whose state is being told, with the keys that are in it so far. */
+  const states = new Map<number, Set<string>>();
+  let cursor: string | undefined;
+  /** The last cursor of this life of the storage. */
+  let last: string | undefined;
+  /** Up to here each event was taken. (A cursor alone does not say so: of several changes of a key the watch tells the newest, in its place.) */
+  let settled: string | undefined;
+
+  const put = (entry: Known<T>): void => {
+    known.delete(entry.key);
+    known.set(entry.key, entry);
+    changed(entry.key);
+  };
+  const drop = (key: string): void => {
+    if (known.delete(key)) changed(key);
+  };
+  const tell = ({ key, version, value, omitted, error }: Told<T>, shard: number): void => {
+    states.get(shard)?.add(key);
+    const before = known.get(key);
+    const isSame = before?.at === version && before.ack === undefined;
+    if ((before?.at ?? -1) > version || (isSame && (before.unread === undefined || omitted === true))) return;
+    const base = { key, at: version, shard };
+    if (omitted !== true && error === undefined && value !== undefined)
+      return put({ ...base, version, value });
+    const shown = before?.value === undefined ? {} : { value: before.value };
+    put({ ...base, ...shown, version: before?.version ?? 0, unread: true });
+    unread(key);
+  };
+  /** The state is whole: what is not in it is gone. */
+  const sweep = (whole: string): void => {
+    for (const { key, shard = -1, ack } of known.values()) {
+      // Of what an answer said it has told what came after it, or the answer was of another life.
+      const at = ack === undefined ? shard : shardOf(whole, ack);
+      const isTold = ack === undefined ? states.get(at)?.has(key) : !isBehind(whole, ack);
+      if (ack !== undefined && at < 0 ? true : states.has(at) && isTold !== true) drop(key);
+    }
+    states.clear();
+    settled = whole;
+  };
+
+  return {
+    known,
+    get cursor() {
+      return cursor;
+    },
+    restore(kept, at) {
+      for (const entry of kept) {
+        // Another tab was told what came after it.
+        if (entry.ack !== undefined && isBehind(at, entry.ack)) continue;
+        put(entry);
+        if (entry.unread) unread(entry.key);
+      }
+      cursor = last = settled = at;
+    },
+    take(item) {
+      const { kind } = item;
+      if (kind === "gap") {
+        states.set(item.shard, new Set());
+        lost();
+        if (item.why === "epoch") {
+          last = settled = undefined;
+          for (const { key, shard } of known.values()) if (shard === item.shard) drop(key);
+        }
+      } else if (kind === "set") tell(item, item.shard);
+      else if (kind === "delete" || kind === "expire") {
+        const { key, revision, shard } = item;
+        states.get(shard)?.add(key);
+        if ((known.get(key)?.at ?? -1) <= revision) put({ key, at: revision, version: 0, shard });
+      } else if (kind === "snapshot") {
+        if (item.first) states.set(item.shard, new Set());
+        for (const entry of item.entries) tell(entry, item.shard);
+        if (item.done && item.cursor !== undefined) {
+          if (last !== undefined && !sameEpochs(last, item.cursor)) return false;
+          sweep(item.cursor);
+        }
+      }
+      cursor = item.cursor;
+      last = cursor ?? last;
+      return true;
+    },
+    answered(key, position, value) {
+      const at = Number(position.split(".")[1]);
+      const before = known.get(key);
+      const isAsked = before?.unread === true && before.at === at;
+      // The watch has told of it, or of what came after it.
+      if (!isAsked && ((before?.at ?? -1) >= at || isBehind(settled, position))) return;
+      const shard = before?.shard ?? shardOf(last, position);
+      put({
+        ...{ key, at, version: value === undefined ? 0 : at },
+        ...(value === undefined ? {} : { value }),
+        ...(shard < 0 ? {} : { shard }),
+        ...(isAsked && before.ack === undefined ? {} : { ack: position }),
+      });
+    },
+    settle(at) {
+      cursor = last = settled = at;
+      for (const { key, ack, value, unread } of known.values()) {
+        if (ack === undefined) {
+          if (value === undefined && unread === undefined) known.delete(key);
+          // Who is told of all that happened up to an answer, and not of what it said, was told of its end before.
+        } else if (isBehind(at, ack)) drop(key);
+      }
+    },
+    clear() {
+      for (const key of known.keys()) drop(key);
+      states.clear();
+      lost();
+      cursor = last = settled = undefined;
+    },
+    drop,
+  };
+}

@@ -1,0 +1,323 @@
+import { describe, expect, test } from "vitest";
+import { memoryPersistence } from "../../src/store/memory-persistence.ts";
+import type { KeptState, Persistence } from "../../src/store/persistence.ts";
+import { StoreBed, shown } from "./bed.ts";
+
+/** What a persistence keeps, as `key value`. */
+async function kept(persistence: Persistence): Promise<string[]> {
+  const found = await persistence.load();
+  return (found?.entries ?? []).map((entry) => {
+    const { key, value } = entry as { key: string; value: unknown };
+    return `${key} ${String(value)}`;
+  });
+}
+
+/** A bed with two keys and a page that has kept them for `ada`. */
+async function keptBed() {
+  const bed = new StoreBed();
+  const persistence = memoryPersistence();
+  bed.space.write("card:a", 1);
+  bed.space.write("card:b", 2);
+  const page = await bed.live({ persistence, session: "ada" });
+  await bed.clock.advance(1_000);
+  return { bed, persistence, page };
+}
+
+describe("what is kept outlives the page", () => {
+  test("a reload shows it at once, as stale, and resumes behind it", async () => {
+    const { bed, persistence, page } = await keptBed();
+    await page.store.close();
+    bed.space.write("card:b", 3);
+    const next = bed.page({ persistence });
+    next.client.status = "offline";
+    expect(await next.store.restoreSession()).toBe("ada");
+    expect(next.store.session).toBe("ada");
+    expect(shown(next.store)).toEqual(["card:a 1@1~", "card:b 2@2~"]);
+    next.client.go(true);
+    await bed.clock.settle();
+    expect(shown(next.store)).toEqual(["card:a 1@1", "card:b 3@3"]);
+  });
+
+  test("cursor and entries are kept together: each save is what was the state at its cursor", async () => {
+    const { bed, persistence } = await keptBed();
+    bed.space.write("card:a", undefined);
+    bed.space.write("card:c", 4);
+    await bed.clock.settle();
+    expect(await kept(persistence)).toEqual(["card:a 1", "card:b 2"]);
+    await bed.clock.advance(200);
+    expect(await kept(persistence)).toEqual(["card:b 2", "card:c 4"]);
+    const { cursor } = (await persistence.load())?.state as KeptState;
+    expect(cursor).toBe(`${bed.space.shards[0]?.epoch}.4`);
+  });
+
+  test("how far the watch has come is kept, too, where nothing of the prefix changes", async () => {
+    const { bed, persistence } = await keptBed();
+    for (let n = 0; n < 5; n++) bed.space.write("other", n);
+    await bed.clock.advance(61_000);
+    expect(((await persistence.load())?.state as KeptState).cursor).toMatch(/\.7$/);
+  });
+
+  test("an acknowledged write that the watch has not told is there after a reload, a delete as well", async () => {
+    const { bed, persistence, page } = await keptBed();
+    page.client.isAuto = false;
+    const writes = [page.store.set("card:c", 3), page.store.delete("card:a")];
+    for (const call of page.client.calls.splice(0)) call.run();
+    await Promise.all(writes);
+    await page.store.close();
+    const next = bed.page({ persistence });
+    next.client.isAuto = false;
+    await next.store.restoreSession();
+    expect(shown(next.store)).toEqual(["card:b 2@2~", "card:c 3@3~"]);
+    next.client.pump();
+    await bed.clock.settle();
+    expect(shown(next.store)).toEqual(["card:b 2@2", "card:c 3@3"]);
+  });
+
+  test("without a session nothing is kept; another prefix is not shown", async () => {
+    const { bed, persistence, page } = await keptBed();
+    await page.store.close();
+    const other = bed.page({ persistence, prefix: "other:" });
+    expect(await other.store.restoreSession()).toBeUndefined();
+    expect(other.store.status).toBe("idle");
+    const fresh = memoryPersistence();
+    await bed.live({ persistence: fresh });
+    await bed.clock.advance(1_000);
+    expect(await fresh.load()).toBeUndefined();
+  });
+});
+
+describe("a session", () => {
+  test("another one forgets all before anything is shown, on disk too", async () => {
+    const { bed, persistence, page } = await keptBed();
+    await page.store.close();
+    const next = bed.page({ persistence });
+    next.client.status = "offline";
+    await next.store.init({ session: "grace" });
+    expect(shown(next.store)).toEqual([]);
+    expect(await kept(persistence)).toEqual([]);
+    expect((await persistence.load())?.state).toMatchObject({ session: "grace" });
+  });
+
+  test("the same one goes on, and so does init again", async () => {
+    const { bed, persistence, page } = await keptBed();
+    await page.store.init({ session: "ada" });
+    expect(page.client.watches).toHaveLength(1);
+    await page.store.close();
+    const next = bed.page({ persistence });
+    next.client.status = "offline";
+    await next.store.init({ session: "ada" });
+    expect(shown(next.store)).toEqual(["card:a 1@1~", "card:b 2@2~"]);
+  });
+
+  test("purge forgets in memory and on disk, tells who listens, refuses what was not sent", async () => {
+    const { bed, persistence, page } = await keptBed();
+    const { store, client } = page;
+    client.isAuto = false;
+    const told: string[] = [];
+    store.subscribe(undefined, (keys) => told.push(...keys));
+    const writes = [store.set("card:c", 1), store.set("card:c", 2)];
+    await store.purge();
+    expect(store.status).toBe("idle");
+    expect(shown(store)).toEqual([]);
+    expect([...new Set(told)].sort()).toEqual(["card:a", "card:b", "card:c"]);
+    expect(await kept(persistence)).toEqual([]);
+    client.pump();
+    const ends = await Promise.allSettled(writes);
+    expect(ends.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    expect(bed.space.state("card:c")).toEqual({ "card:c": 1 });
+    expect(await bed.page({ persistence }).store.restoreSession()).toBeUndefined();
+  });
+
+  test("one that is known to be over is purged before anything is shown", async () => {
+    const { bed, persistence, page } = await keptBed();
+    await page.store.init({ session: "ada", endsAtMs: bed.clock.now() + 5_000 });
+    bed.space.write("card:a", 9);
+    await bed.clock.advance(1_000);
+    await page.store.close();
+    await bed.clock.advance(4_000);
+    const next = bed.page({ persistence });
+    const told: unknown[] = [];
+    next.store.subscribe(undefined, (keys) => told.push(keys));
+    expect(await next.store.restoreSession()).toBeUndefined();
+    expect(told).toEqual([]);
+    expect(await kept(persistence)).toEqual([]);
+    await expect(next.store.init({ session: "ada", endsAtMs: bed.clock.now() })).rejects.toMatchObject({
+      code: "invalid_argument",
+    });
+  });
+
+  test("one that ends while the page is open is purged at its end, also offline", async () => {
+    const { bed, persistence, page } = await keptBed();
+    await page.store.init({ session: "ada", endsAtMs: bed.clock.now() + 5_000 });
+    page.client.go(false);
+    await bed.clock.advance(4_999);
+    expect(shown(page.store)).toHaveLength(2);
+    await bed.clock.advance(1);
+    expect(shown(page.store)).toEqual([]);
+    expect(await kept(persistence)).toEqual([]);
+    expect(page.store.status).toBe("idle");
+  });
+
+  test("a lease that ended while nobody could be asked is purged on return", async () => {
+    let isOver: boolean | undefined;
+    const bed = new StoreBed();
+    const persistence = memoryPersistence();
+    bed.space.write("card:a", 1);
+    const checkSession = async () => {
+      if (isOver === undefined) throw new Error("nobody can be asked");
+      return !isOver;
+    };
+    const { store, client } = await bed.live({ persistence, session: "lease-1", checkSession });
+    expect(shown(store)).toHaveLength(1);
+    client.go(false);
+    isOver = true;
+    expect(shown(store)).toHaveLength(1);
+    client.go(true);
+    await bed.clock.settle();
+    expect(shown(store)).toEqual([]);
+    expect(store.status).toBe("idle");
+    expect(await kept(persistence)).toEqual([]);
+  });
+});
+
+describe("time", () => {
+  test("what is kept is not shown beyond ttlMs, nor where nobody can say how old it is", async () => {
+    for (const { byMs, isShown } of [
+      { byMs: 500, isShown: true },
+      { byMs: 60_000, isShown: false },
+      { byMs: -30_000, isShown: false },
+    ]) {
+      const { bed, persistence, page } = await keptBed();
+      await page.store.close();
+      const later = new StoreBed();
+      await later.clock.advance(bed.clock.now() - later.clock.now() + Math.max(byMs, 0));
+      const state = (await persistence.load())?.state as KeptState;
+      const shifted: Persistence = {
+        ...persistence,
+        load: async () => {
+          const found = await persistence.load();
+          const confirmedAtMs = state.confirmedAtMs + Math.max(-byMs, 0);
+          return found && { ...found, state: { ...state, confirmedAtMs } };
+        },
+      };
+      const next = later.page({ persistence: shifted, ttlMs: 10_000 });
+      next.client.status = "offline";
+      expect(await next.store.restoreSession()).toBe("ada");
+      expect(shown(next.store).length > 0, `${byMs}`).toBe(isShown);
+    }
+  });
+});
+
+describe("two tabs", () => {
+  test("a purge in one ends the session of the other when it is looked at again, and stays", async () => {
+    const { bed, persistence, page } = await keptBed();
+    const other = await bed.live({ persistence, session: "ada" });
+    await page.store.purge();
+    other.signal("visible");
+    await bed.clock.settle();
+    expect(other.store.status).toBe("idle");
+    expect(shown(other.store)).toEqual([]);
+    await bed.clock.advance(61_000);
+    expect(await kept(persistence)).toEqual([]);
+  });
+
+  test("another session in one ends that of the other with its next change", async () => {
+    const { bed, persistence, page } = await keptBed();
+    const other = bed.page({ persistence });
+    await other.store.init({ session: "grace" });
+    await bed.clock.settle();
+    bed.space.write("card:a", 5);
+    await bed.clock.advance(1_000);
+    expect(page.store.status).toBe("idle");
+    expect(other.store.status).toBe("live");
+    expect(await kept(persistence)).toEqual(["card:b 2", "card:a 5"]);
+  });
+
+  test("a tab that is behind does not take back what the other has kept", async () => {
+    const { bed, persistence, page } = await keptBed();
+    const behind = await bed.live({ persistence, session: "ada" });
+    behind.client.isAuto = false;
+    bed.space.write("card:a", 5);
+    behind.client.watches[0]?.step(0);
+    bed.space.write("card:a", undefined);
+    bed.space.write("card:c", 6);
+    await bed.clock.advance(1_000);
+    expect(shown(behind.store)).toContain("card:a 5@3");
+    expect(await kept(persistence)).toEqual(["card:b 2", "card:c 6"]);
+    await page.store.close();
+    behind.client.pump();
+    bed.space.write("card:d", 7);
+    behind.client.pump();
+    await bed.clock.advance(1_000);
+    expect(await kept(persistence)).toEqual(["card:b 2", "card:c 6", "card:d 7"]);
+  });
+});
+
+describe("storage that fails", () => {
+  test("memory goes on; it is told once, and what was missed is kept once it works again", async () => {
+    const bed = new StoreBed();
+    const persistence = memoryPersistence();
+    let isFull = false;
+    const { store, errors } = await bed.live({
+      session: "ada",
+      persistence: {
+        ...persistence,
+        async save(change) {
+          if (isFull) throw new Error("QuotaExceededError");
+          return await persistence.save(change);
+        },
+      },
+    });
+    isFull = true;
+    for (let n = 0; n < 3; n++) {
+      bed.space.write(`card:${n}`, n);
+      await bed.clock.advance(1_000);
+    }
+    expect(store.status).toBe("live");
+    expect(shown(store)).toHaveLength(3);
+    expect(errors).toEqual(["storage_unavailable"]);
+    isFull = false;
+    bed.space.write("card:3", 3);
+    await bed.clock.advance(1_000);
+    expect(await kept(persistence)).toHaveLength(4);
+  });
+
+  test("what can't be read or is not a store's is told and forgotten; memory goes on", async () => {
+    const state = {
+      format: 1,
+      session: "ada",
+      prefix: "card:",
+      cursor: "0000000000000001.1",
+      confirmedAtMs: 0,
+    };
+    const strange = [
+      { state: "what", entries: [] },
+      { state: { ...state, format: 7 }, entries: [] },
+      { state, entries: [{ key: "card:a", at: "soon" }] },
+      { state, entries: [{ key: "else", at: 1, version: 1, state: "there" }] },
+      { state, entries: [null] },
+    ];
+    for (const found of strange) {
+      const bed = new StoreBed();
+      bed.space.write("card:a", 1);
+      const persistence = memoryPersistence();
+      let isStrange = true;
+      const { store, errors } = await bed.live({
+        session: "ada",
+        persistence: {
+          ...persistence,
+          load: async () => (isStrange ? found : await persistence.load()),
+          async purge() {
+            isStrange = false;
+            await persistence.purge();
+          },
+        },
+      });
+      expect(errors, JSON.stringify(found)).toEqual(["decode_failed"]);
+      expect(isStrange).toBe(false);
+      await bed.clock.advance(1_000);
+      expect(shown(store)).toEqual(["card:a 1@1"]);
+      expect(await kept(persistence)).toEqual(["card:a 1"]);
+    }
+  });
+});
