@@ -19,9 +19,9 @@ export function memoryPersistence(): Persistence {
       if (verdict !== "write") return verdict;
       kept = change.state;
       if (isAll(change)) entries.clear();
-      for (const [key, at] of change.drop) if (isNewer(entries.get(key), { at })) entries.delete(key);
+      for (const [key, at] of change.drop) if (isNewer(entries.get(key), at)) entries.delete(key);
       for (const entry of change.put)
-        if (isNewer(entries.get(entry.key), entry)) entries.set(entry.key, entry);
+        if (isNewer(entries.get(entry.key), entry.at)) entries.set(entry.key, entry);
       return "kept";
     },
     async purge() {

@@ -89,11 +89,6 @@ export function isAll({ from }: KeptChange): boolean {
 }
 
 /** Whether a key may be put, or dropped, over what is kept of it. */
-export function isNewer(kept: unknown, { at, unread }: Pick<Known, "at" | "unread">): boolean {
-  const before = kept as Known | undefined;
-  // Another tab may have read what this one has not.
-  return (
-    before === undefined ||
-    (unread === true && before.unread === undefined ? before.at < at : before.at <= at)
-  );
+export function isNewer(kept: unknown, at: number): boolean {
+  return !(((kept as Known | undefined)?.at ?? 0) > at);
 }

@@ -79,10 +79,10 @@ export function indexedDbOf(factory: IdbFactory, name: string): Persistence {
           states.put(change.state, "state");
           if (isAll(change)) entries.clear();
           for (const [key, at] of change.drop) {
-            then(entries.get(key), (old) => isNewer(old, { at }) && entries.delete(key));
+            then(entries.get(key), (old) => isNewer(old, at) && entries.delete(key));
           }
           for (const entry of change.put) {
-            then(entries.get(entry.key), (old) => isNewer(old, entry) && entries.put(entry));
+            then(entries.get(entry.key), (old) => isNewer(old, entry.at) && entries.put(entry));
           }
         }),
       );
