@@ -28,7 +28,7 @@ export interface Drafts<T> {
 export function draftsOf<T>(
   client: StoreClient,
   changed: (key: string) => void,
-  done: (key: string, draft: Draft<T>, done: StoreDone) => void,
+  done: (key: string, draft: Draft<T>, done: StoreDone) => unknown,
   refused: (key: string) => Promise<void>,
   lost: (error: WarpError, key: string) => void,
 ): Drafts<T> {

@@ -1,6 +1,6 @@
 import type { WatchedItem } from "../watchbus/watched-item.ts";
 import type { Known } from "./persistence.ts";
-import { isBehind, sameEpochs, shardOf } from "./places.ts";
+import { isBehind, sameEpochs, shardIn } from "./places.ts";
 
 type Told<T> = Extract<WatchedItem<T>, { readonly kind: "snapshot" }>["entries"][number];
 
@@ -55,20 +55,21 @@ export function entriesOf<T>(
     const before = known.get(key);
     const isSame = before?.at === version && before.ack === undefined;
     if ((before?.at ?? -1) > version || (isSame && (before.unread === undefined || omitted === true))) return;
-    const base = { key, at: version, shard };
-    if (omitted !== true && error === undefined && value !== undefined)
-      return put({ ...base, version, value });
+    if (omitted !== true && error === undefined && value !== undefined) {
+      put({ key, at: version, version, value });
+      return;
+    }
     const shown = before?.value === undefined ? {} : { value: before.value };
-    put({ ...base, ...shown, version: before?.version ?? 0, unread: true });
+    put({ key, at: version, ...shown, version: before?.version ?? 0, unread: true });
     unread(key);
   };
   /** The state is whole: what is not in it is gone. */
   const sweep = (whole: string): void => {
-    for (const { key, shard = -1, ack } of known.values()) {
-      // Of what an answer said it has told what came after it, or the answer was of another life.
-      const at = ack === undefined ? shard : shardOf(whole, ack);
-      const isTold = ack === undefined ? states.get(at)?.has(key) : !isBehind(whole, ack);
-      if (ack !== undefined && at < 0 ? true : states.has(at) && isTold !== true) drop(key);
+    for (const { key, ack } of known.values()) {
+      const state = states.get(shardIn(whole, key));
+      // Of what an answer said it has told what came after it; or the answer was of another life.
+      if (state !== undefined && (ack === undefined ? !state.has(key) : isBehind(whole, key, ack) !== false))
+        drop(key);
     }
     states.clear();
     settled = whole;
@@ -82,7 +83,7 @@ export function entriesOf<T>(
     restore(kept, at) {
       for (const entry of kept) {
         // Another tab was told what came after it.
-        if (entry.ack !== undefined && isBehind(at, entry.ack)) continue;
+        if (entry.ack !== undefined && isBehind(at, entry.key, entry.ack)) continue;
         put(entry);
         if (entry.unread) unread(entry.key);
       }
@@ -94,14 +95,15 @@ export function entriesOf<T>(
         states.set(item.shard, new Set());
         lost();
         if (item.why === "epoch") {
+          for (const key of known.keys())
+            if (last === undefined || shardIn(last, key) === item.shard) drop(key);
           last = settled = undefined;
-          for (const { key, shard } of known.values()) if (shard === item.shard) drop(key);
         }
       } else if (kind === "set") tell(item, item.shard);
       else if (kind === "delete" || kind === "expire") {
         const { key, revision, shard } = item;
         states.get(shard)?.add(key);
-        if ((known.get(key)?.at ?? -1) <= revision) put({ key, at: revision, version: 0, shard });
+        if ((known.get(key)?.at ?? -1) <= revision) put({ key, at: revision, version: 0 });
       } else if (kind === "snapshot") {
         if (item.first) states.set(item.shard, new Set());
         for (const entry of item.entries) tell(entry, item.shard);
@@ -119,12 +121,10 @@ export function entriesOf<T>(
       const before = known.get(key);
       const isAsked = before?.unread === true && before.at === at;
       // The watch has told of it, or of what came after it.
-      if (!isAsked && ((before?.at ?? -1) >= at || isBehind(settled, position))) return;
-      const shard = before?.shard ?? shardOf(last, position);
+      if (!isAsked && ((before?.at ?? -1) >= at || isBehind(settled, key, position) === true)) return;
       put({
         ...{ key, at, version: value === undefined ? 0 : at },
         ...(value === undefined ? {} : { value }),
-        ...(shard < 0 ? {} : { shard }),
         ...(isAsked && before.ack === undefined ? {} : { ack: position }),
       });
     },
@@ -134,7 +134,7 @@ export function entriesOf<T>(
         if (ack === undefined) {
           if (value === undefined && unread === undefined) known.delete(key);
           // Who is told of all that happened up to an answer, and not of what it said, was told of its end before.
-        } else if (isBehind(at, ack)) drop(key);
+        } else if (isBehind(at, key, ack) === true) drop(key);
       }
     },
     clear() {

@@ -40,7 +40,8 @@ export function keeperOf<T>(
     const drop: (readonly [string, number])[] = [];
     for (const key of begin ? [] : kept === "whole" ? known.keys() : changed.keys()) {
       const entry = known.get(key);
-      if (entry !== undefined && (entry.value ?? entry.unread ?? entry.ack) !== undefined) put.push(entry);
+      if (entry !== undefined && (entry.value !== undefined || entry.unread || entry.ack !== undefined))
+        put.push(entry);
       else drop.push([key, changed.get(key) ?? 0]);
     }
     changed = new Map();

@@ -12,8 +12,6 @@ export interface Known<T = unknown> {
   readonly version: number;
   /** There is a newer value than this, which was not told. */
   readonly unread?: true;
-  /** Whose log tells of it. */
-  readonly shard?: number;
   /** The position of what an answer said and the watch has not told yet: this is ahead of the cursor. */
   readonly ack?: string;
 }

@@ -1,6 +1,9 @@
-/** Cursors of a watch as vectors: a place, `epoch.revision`, for each shard, in their order. Undefined: before everything. */
+/** Cursors of a watch: a place, `epoch.revision`, for each shard, in their order. Undefined: before everything. */
 
-const placesOf = (cursor = ""): readonly string[][] => cursor.split("~").map((place) => place.split("."));
+import { shardOf } from "../protocol/key.ts";
+
+const placesOf = (cursor = ""): readonly (readonly string[])[] =>
+  cursor.split("~").map((place) => place.split("."));
 
 const epochsOf = (cursor: string | undefined): string =>
   placesOf(cursor)
@@ -14,22 +17,23 @@ export function sameEpochs(one: string | undefined, other: string | undefined): 
 
 /** Whether `one` lies behind all that `other` lies behind, in every shard. */
 export function covers(one: string | undefined, other: string | undefined): boolean {
-  const others = placesOf(other);
+  const places = placesOf(one);
   return (
     other === undefined ||
     (sameEpochs(one, other) &&
-      placesOf(one).every(([, revision], at) => Number(revision) >= Number(others[at]?.[1])))
+      placesOf(other).every(([, revision], at) => Number(places[at]?.[1]) >= Number(revision)))
   );
 }
 
-/** The shard of a position, by its epoch; -1: the cursor does not know it. */
-export function shardOf(cursor: string | undefined, position: string): number {
-  const [epoch] = position.split(".");
-  return placesOf(cursor).findIndex(([one]) => one === epoch);
+/** The shard of a key among those of a cursor. */
+export function shardIn(cursor: string, key: string): number {
+  return shardOf(key, placesOf(cursor).length);
 }
 
-/** Whether a cursor lies behind a position. */
-export function isBehind(cursor: string | undefined, position: string): boolean {
-  const place = placesOf(cursor)[shardOf(cursor, position)];
-  return place !== undefined && Number(place[1]) >= Number(position.split(".")[1]);
+/** Whether a cursor lies behind a position of a key's shard; undefined: it is of another life of it. */
+export function isBehind(cursor: string | undefined, key: string, position: string): boolean | undefined {
+  if (cursor === undefined) return undefined;
+  const [epoch, revision] = placesOf(cursor)[shardIn(cursor, key)] ?? [];
+  const [otherEpoch, other] = position.split(".");
+  return epoch === otherEpoch ? Number(revision) >= Number(other) : undefined;
 }

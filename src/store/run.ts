@@ -74,8 +74,9 @@ export function runOf<T>(
   const drafts = draftsOf<T>(
     client,
     (key) => show(key),
-    (key, { value }, { version, cursor }) =>
-      entries.answered(key, value === undefined ? cursor : `${cursor.split(".")[0]}.${version}`, value),
+    (key, { value }, { revision, cursor }) =>
+      // Where it changed nothing, it is the watch that tells what did.
+      revision > 0 && entries.answered(key, `${cursor.split(".")[0]}.${revision}`, value),
     // Where it can't be read, it is the watch that tells, a moment later.
     (key) => feed.read(key).catch(() => {}),
     failed,
@@ -120,7 +121,10 @@ export function runOf<T>(
     }
     const changed = key === undefined ? [...touched] : [...touched, key];
     touched.clear();
-    if (feed.isLive() === isLive) return views.changed(changed);
+    if (feed.isLive() === isLive) {
+      views.changed(changed);
+      return;
+    }
     isLive = !isLive;
     confirmedAtMs = elapsed.now();
     views.changed();

@@ -7,6 +7,9 @@ import type { WatchedItem } from "../watchbus/watched-item.ts";
 /** A write that is done. */
 export interface StoreDone {
   readonly version: number;
+  /** Of the change in its shard's log; 0: it changed nothing. */
+  readonly revision: number;
+  /** `epoch.revision` of the answer. */
   readonly cursor: string;
 }
 

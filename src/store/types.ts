@@ -55,7 +55,7 @@ export interface StoreOptions<T = unknown> {
   readonly checkSession?: (session: string) => Promise<boolean>;
   /** Told what nobody waits for: a queued write that was refused (with its key), storage that fails, the end of the watch. Default: an uncaught error. */
   readonly onError?: (error: WarpError, key?: string) => void;
-  /** Default: the browser's. */
+  /** Default: what the host's globals give. */
   readonly host?: StoreHost;
 }
 

@@ -16,9 +16,10 @@ const names: Readonly<Record<string, string>> = {
   "./node": "nodeClock",
   "./testing": "testWarp",
   "./client": "createClient",
+  "./store": "createStore",
 };
 /** The entries that Node can load; the others name `cloudflare:workers`. */
-const inNode = [".", "./node", "./testing", "./client"];
+const inNode = [".", "./node", "./testing", "./client", "./store"];
 
 beforeAll(async () => {
   // What `npm run build` does for the library; unchanged sources cost a second.

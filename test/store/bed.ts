@@ -44,7 +44,10 @@ export class StoreBed {
         },
       },
     );
-    return { store, client, errors, signal: (signal) => listeners.forEach((listener) => listener(signal)) };
+    const signal = (given: string): void => {
+      for (const listener of listeners) listener(given);
+    };
+    return { store, client, errors, signal };
   }
 
   /** A page whose store is live. */

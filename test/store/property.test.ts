@@ -185,7 +185,7 @@ class Round {
           witness.pendingDeletes.set(key, (witness.pendingDeletes.get(key) ?? 0) - 1);
         }
         if (!("queued" in written)) {
-          witness.acknowledged(key, Number(written.cursor.split(".")[1]), isDelete);
+          witness.acknowledged(key, written.revision, isDelete);
         }
       },
       () => isDelete && witness.pendingDeletes.set(key, (witness.pendingDeletes.get(key) ?? 0) - 1),

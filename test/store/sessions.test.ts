@@ -12,6 +12,11 @@ async function kept(persistence: Persistence): Promise<string[]> {
   });
 }
 
+async function stateOf(persistence: Persistence): Promise<KeptState> {
+  const found = await persistence.load();
+  return found?.state as KeptState;
+}
+
 /** A bed with two keys and a page that has kept them for `ada`. */
 async function keptBed() {
   const bed = new StoreBed();
@@ -46,15 +51,14 @@ describe("what is kept outlives the page", () => {
     expect(await kept(persistence)).toEqual(["card:a 1", "card:b 2"]);
     await bed.clock.advance(200);
     expect(await kept(persistence)).toEqual(["card:b 2", "card:c 4"]);
-    const { cursor } = (await persistence.load())?.state as KeptState;
-    expect(cursor).toBe(`${bed.space.shards[0]?.epoch}.4`);
+    expect((await stateOf(persistence)).cursor).toBe(`${bed.space.shards[0]?.epoch}.4`);
   });
 
   test("how far the watch has come is kept, too, where nothing of the prefix changes", async () => {
     const { bed, persistence } = await keptBed();
     for (let n = 0; n < 5; n++) bed.space.write("other", n);
     await bed.clock.advance(61_000);
-    expect(((await persistence.load())?.state as KeptState).cursor).toMatch(/\.7$/);
+    expect((await stateOf(persistence)).cursor).toMatch(/\.7$/);
   });
 
   test("an acknowledged write that the watch has not told is there after a reload, a delete as well", async () => {
@@ -84,6 +88,17 @@ describe("what is kept outlives the page", () => {
     await bed.clock.advance(1_000);
     expect(await fresh.load()).toBeUndefined();
   });
+});
+
+test("null is a value, shown and kept", async () => {
+  const bed = new StoreBed();
+  const persistence = memoryPersistence();
+  const { store } = await bed.live({ persistence, session: "ada" });
+  await store.set("card:a", null);
+  bed.space.write("card:b", null);
+  await bed.clock.advance(1_000);
+  expect(shown(store)).toEqual(["card:a null@1", "card:b null@2"]);
+  expect(await kept(persistence)).toEqual(["card:a null", "card:b null"]);
 });
 
 describe("a session", () => {
@@ -191,7 +206,7 @@ describe("time", () => {
       await page.store.close();
       const later = new StoreBed();
       await later.clock.advance(bed.clock.now() - later.clock.now() + Math.max(byMs, 0));
-      const state = (await persistence.load())?.state as KeptState;
+      const state = await stateOf(persistence);
       const shifted: Persistence = {
         ...persistence,
         load: async () => {

@@ -6,7 +6,7 @@ import type {
   StoreWriteOptions,
   StoreWritten,
 } from "../../src/store/store-client.ts";
-import type { StoreSpace } from "./store-space.ts";
+import type { ModelDone, StoreSpace } from "./store-space.ts";
 import { SpaceWatch } from "./store-watch.ts";
 
 /** What waits to be carried out. */
@@ -23,7 +23,7 @@ export class SpaceClient implements StoreClient {
   status: StoreClient["status"] = "online";
   readonly watches: SpaceWatch[] = [];
   readonly calls: Call[] = [];
-  readonly queued: { readonly id: string; readonly run: () => { version: number; cursor: string } }[] = [];
+  readonly queued: { readonly id: string; readonly run: () => ModelDone }[] = [];
   isAuto = true;
   /** Reads that were made. */
   reads: string[] = [];
@@ -122,7 +122,7 @@ export class SpaceClient implements StoreClient {
     }
   }
 
-  #settle(id: string, run: () => { version: number; cursor: string }): void {
+  #settle(id: string, run: () => ModelDone): void {
     let settled: StoreSettled;
     try {
       settled = { queued: id, outcome: "ok", done: run() };
@@ -132,10 +132,7 @@ export class SpaceClient implements StoreClient {
     for (const listener of [...this.#onSettled]) listener(settled);
   }
 
-  async #write(
-    options: StoreWriteOptions,
-    run: () => { version: number; cursor: string },
-  ): Promise<StoreWritten> {
+  async #write(options: StoreWriteOptions, run: () => ModelDone): Promise<StoreWritten> {
     if (this.status === "online" || options.offline === "fail") return await this.#call("unknown", run);
     const id = `op-${++this.#ids}`;
     this.queued.push({ id, run });

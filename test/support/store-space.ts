@@ -22,6 +22,7 @@ export interface ModelShard {
 /** How a write of the model is answered. */
 export interface ModelDone {
   readonly version: number;
+  readonly revision: number;
   readonly cursor: string;
 }
 
@@ -60,14 +61,20 @@ export class StoreSpace {
     if (ifVersion !== version || (ifAbsent && version > 0)) {
       throw new WarpError("precondition_failed", "the key is at another version");
     }
-    if (value !== undefined || present !== undefined) {
+    const isChange = value !== undefined || present !== undefined;
+    if (isChange) {
       const revision = ++shard.revision;
       if (value === undefined) shard.keys.delete(key);
       else shard.keys.set(key, { value, version: revision });
       shard.log.push(value === undefined ? { revision, kind, key } : { revision, kind: "set", key, value });
     }
+    const done = {
+      version: value === undefined ? 0 : shard.revision,
+      revision: isChange ? shard.revision : 0,
+      cursor: `${shard.epoch}.${shard.revision}`,
+    };
     this.changed();
-    return { version: value === undefined ? 0 : shard.revision, cursor: `${shard.epoch}.${shard.revision}` };
+    return done;
   }
 
   /** The log forgets all but what comes. */

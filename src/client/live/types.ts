@@ -102,6 +102,8 @@ export interface Done {
   readonly opId: string;
   /** The key's version after it; 0: absent. */
   readonly version: number;
+  /** Of this change in its shard's log; 0: it changed nothing. */
+  readonly revision: number;
   /** `epoch.revision` of the answer. */
   readonly cursor: string;
   /** Whether the key existed before. */

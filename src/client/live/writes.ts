@@ -67,10 +67,9 @@ export class LiveWrites {
     );
     return verdicts.map((verdict, at): Ended => {
       if (verdict.outcome === "fail") return { error: WarpError.fromData(verdict.error) };
-      const { version, existed, replayed = false } = verdict;
-      return {
-        done: { opId: drafts[at]?.opId ?? "", version, cursor: `${epoch}.${asOf}`, existed, replayed },
-      };
+      const { version, revision, existed, replayed = false } = verdict;
+      const opId = drafts[at]?.opId ?? "";
+      return { done: { opId, version, revision, cursor: `${epoch}.${asOf}`, existed, replayed } };
     });
   }
 }

@@ -1,0 +1,2 @@
+/** The page's own databases. */
+export const browserIndexedDb = (): IDBFactory => indexedDB;

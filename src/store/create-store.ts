@@ -1,0 +1,17 @@
+import { browserHost } from "../platform/browser.ts";
+import { browserIndexedDb } from "../platform/browser-indexed-db.ts";
+import type { IdbFactory } from "./indexed-db/idb.ts";
+import { indexedDbOf } from "./indexed-db/indexed-db.ts";
+import type { Persistence } from "./persistence.ts";
+import { openStore } from "./store.ts";
+import type { StoreOptions, WarpStore } from "./types.ts";
+
+/** A store of the keys that begin with `prefix`. Nothing is shown or watched before `init` or `restoreSession`. Throws `invalid_argument` that names the option. */
+export function createStore<T = unknown>(options: StoreOptions<T>): WarpStore<T> {
+  return openStore(options, options.host ?? browserHost());
+}
+
+/** Keeps a store in the browser, in the database `warp-store:` and `name`: a name of its own for each store. Tabs of an origin share it. */
+export function indexedDbPersistence(name: string, factory: IdbFactory = browserIndexedDb()): Persistence {
+  return indexedDbOf(factory, name);
+}
