@@ -17,19 +17,22 @@ const path = "/v1/app/connect?follow=false";
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let served: Served;
 
-beforeAll(async () => {
-  folder = await temporaryFolder();
-  served = await startServe(folder.path, [], {
-    WARP_SECRET: secret,
-    WARP_CORS_ORIGINS: "https://app.example",
-    WARP_MAX_MESSAGES_PER_SECOND: "100",
+/** Serves the tests of a group; `env` beside what they all want. */
+function serving(env: Record<string, string>): void {
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    served = await startServe(folder.path, [], {
+      WARP_SECRET: secret,
+      WARP_CORS_ORIGINS: "https://app.example",
+      WARP_MAX_MESSAGES_PER_SECOND: "100",
+      ...env,
+    });
   });
-});
-
-afterAll(async () => {
-  await served.stop();
-  await folder[Symbol.asyncDispose]();
-});
+  afterAll(async () => {
+    await served.stop();
+    await folder[Symbol.asyncDispose]();
+  });
+}
 
 async function mint(body: object): Promise<string> {
   const asked = {
@@ -129,7 +132,12 @@ class Page {
 const opId = () => scopeOpId("web", uuidv7({ now: Date.now }, nodeRandom));
 const payload = { bytes: utf8("v"), contentType: "text/plain" };
 
-describe("WA9 a page with a narrow token, over serve", () => {
+describe.each<readonly [string, Record<string, string>]>([
+  ["its shard", {}],
+  ["a relay", { WARP_SHARD_WATCHERS: "0" }],
+])("WA9 a page with a narrow token, over serve, at %s", (_where, env) => {
+  serving(env);
+
   test("is told of nothing but its own prefixes, whatever it asks by whatever call", async () => {
     await admin("PUT", `/keys/${foreign}/a`, JSON.stringify(foreign));
     await admin("PUT", "/keys/mine/a", '"own"');
@@ -363,6 +371,8 @@ describe("WA9 a page with a narrow token, over serve", () => {
 });
 
 describe("WA9 a stream of events, whose page can send no headers", () => {
+  serving({});
+
   /** A stream, and what it has told. */
   async function open(
     query: string,
@@ -400,6 +410,8 @@ describe("WA9 a stream of events, whose page can send no headers", () => {
 });
 
 describe("SE5 the Origin of a page", () => {
+  serving({});
+
   const handshake = {
     Connection: "Upgrade",
     Upgrade: "websocket",
