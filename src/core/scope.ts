@@ -1,11 +1,13 @@
 import type { CallOptions, ListOptions } from "../adapter/adapter.ts";
 import type { RegistrationSettings } from "../protocol/registration.ts";
+import { compareAndSet } from "./compare-and-set.ts";
 import type { Core } from "./core.ts";
 import { checkValue, type Reading } from "./entry.ts";
 import { KeyRing } from "./key-ring.ts";
 import { valuesOf } from "./lookups.ts";
 import type { Policy } from "./policy.ts";
 import type { Publications } from "./publications.ts";
+import { setMany } from "./set-many.ts";
 import type { GetOrSetOptions, Source, Sourcing } from "./sourcing.ts";
 import type {
   CasOptions,
@@ -156,7 +158,7 @@ export class Scope<T> {
     if (!this.#usable()) await this.#prepare(options);
     const key = this.#keys.key(id);
     const checked = await checkValue(value, this.#reading.schema);
-    return await this.#core.transactions.cas(key, expected, checked, this.#reading, options);
+    return await compareAndSet(this.#core, key, expected, checked, this.#reading, options);
   }
 
   /** Stores several values, each with its own verdict; `key` in a verdict is the whole key. */
@@ -166,7 +168,7 @@ export class Scope<T> {
   ): Promise<readonly SetManyResult[]> {
     if (!this.#usable()) await this.#prepare(options);
     const keyed = Array.from(entries, ([id, value]) => [this.#keys.key(id), value] as const);
-    return await this.#core.mutations.setMany(keyed, this.#reading, options);
+    return await setMany(this.#core, keyed, this.#reading, options);
   }
 
   async delete(id: string, options?: DeleteOptions): Promise<MutationResult> {

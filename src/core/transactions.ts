@@ -1,6 +1,5 @@
 import type { OperationResult, TransactionAnswer } from "../adapter/adapter.ts";
 import { isWarpError, WarpError } from "../errors.ts";
-import { checkKey } from "../protocol/key.ts";
 import { formatCursor, formatETag, type Position } from "../protocol/position.ts";
 import { checkTransactionShape, isOfKey, transactionKeys } from "../protocol/transaction-rules.ts";
 import { checkCallLimits } from "../runtime/call-limits.ts";
@@ -8,7 +7,6 @@ import type { Alignment } from "./alignment.ts";
 import { callOptions } from "./call.ts";
 import type { Conditions } from "./conditions.ts";
 import { OpIds } from "./draft.ts";
-import type { Reading } from "./entry.ts";
 import type { Follower } from "./follower.ts";
 import type { Moment } from "./moment.ts";
 import type { Parts } from "./parts.ts";
@@ -24,13 +22,11 @@ import {
   transactionOf,
 } from "./transaction-plan.ts";
 import type {
-  CasOptions,
   CommitOptions,
   TransactionRead,
   TransactionResult,
   TransactionStep,
 } from "./transaction-types.ts";
-import type { MutationResult } from "./types.ts";
 import { tell, withOpId } from "./written.ts";
 
 type OkVerdict = Extract<TransactionAnswer["verdict"], { outcome: "ok" }>;
@@ -106,32 +102,6 @@ export class Transactions {
       cursor: formatCursor(asOf),
       replayed: verdict.replayed === true,
     };
-  }
-
-  /** One key, if its stored bytes are `expected` (undefined: if it is absent); else `precondition_failed`. */
-  async cas<T>(
-    key: string,
-    expected: T | undefined,
-    value: T,
-    { codec }: Reading<T>,
-    options: CasOptions<T> | undefined,
-  ): Promise<MutationResult> {
-    this.#parts.lifetime.check();
-    checkKey(key);
-    const { expiresInMs, tags, guard, lease } = options ?? {};
-    const payload = codec.encode(value);
-    const comparison =
-      expected === undefined ? { key, exists: false } : { key, value: codec.encode(expected).bytes };
-    const wish = { kind: "set", key, payload, expiresInMs, tags, guard, lease, replace: true } as const;
-    changeOf(wish, "");
-    const done = await this.run(
-      { compare: [comparison], success: [{ wish, ifVersion: undefined }], failure: [] },
-      { ...options, orFail: true },
-    );
-    const [step] = done.results;
-    if (step === undefined || step.op === "get") throw new WarpError("internal", "a set was left unanswered");
-    const { op: _op, ...written } = step;
-    return { ...written, opId: done.opId, cursor: done.cursor, replayed: done.replayed };
   }
 
   async #draft(

@@ -12,10 +12,10 @@ import { LockHandles } from "./lock-handles.ts";
 import type { WarpLockOptions } from "./lock-types.ts";
 import { codecOf } from "./readings.ts";
 import type { WarpOptions } from "./types.ts";
-import { WarpNode } from "./warp-node.ts";
+import { WarpValues } from "./warp-values.ts";
 
 /** Locks, elections and leases of a node. */
-export class WarpLocks extends WarpNode {
+export class WarpLocks extends WarpValues {
   /** Locks and elections of the space: who holds what, and forced ends. */
   declare readonly locks: LockDirectory;
   /** Leases of the space. */

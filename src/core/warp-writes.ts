@@ -7,7 +7,6 @@ import type {
   BatchOperation,
   BatchOptions,
   BatchResult,
-  CasOptions,
   DeleteOptions,
   InvalidateResult,
   InvalidateTarget,
@@ -15,8 +14,6 @@ import type {
   MutationOptions,
   MutationResult,
   ResolveOptions,
-  SetManyOptions,
-  SetManyResult,
   WriteOptions,
 } from "./types.ts";
 
@@ -42,27 +39,6 @@ export class WarpWrites extends WarpReads {
    */
   async merge<T = unknown>(key: string, operand: T, options?: MergeOptions<T>): Promise<MutationResult> {
     return await this.#core.mutations.merge(key, operand, readingOf(options), options);
-  }
-
-  /**
-   * Stores a value if the stored bytes are exactly those of `expected` (undefined: if there is none), judged at the authority; else
-   * `precondition_failed`. Of several at once with one expectation exactly one is done (rule TX7).
-   */
-  async cas<T = unknown>(
-    key: string,
-    expected: T | undefined,
-    value: T,
-    options?: CasOptions<T>,
-  ): Promise<MutationResult> {
-    return await this.#core.transactions.cas(key, expected, value, readingOf(options), options);
-  }
-
-  /** Stores up to 1,000 values in one call, each with its own verdict, in order. */
-  async setMany<T = unknown>(
-    entries: Iterable<readonly [key: string, value: T]>,
-    options?: SetManyOptions<T>,
-  ): Promise<readonly SetManyResult[]> {
-    return await this.#core.mutations.setMany(entries, readingOf(options), options);
   }
 
   /** Deletes a key from the storage and from all caches. An absent key is no error: see `existed`. */

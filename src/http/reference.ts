@@ -6,7 +6,7 @@
 import { WarpError } from "../errors.ts";
 
 /** The files. */
-export const referenceFiles = ["openapi.json", "docs-open.html", "docs-token.html"] as const;
+export const referenceFiles = ["openapi.json", "docs-open.html", "docs-token.html", "metrics.json"] as const;
 export type ReferenceFile = (typeof referenceFiles)[number];
 
 /** Where the files come from. Rejects where one is not there. */

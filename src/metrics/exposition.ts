@@ -37,7 +37,8 @@ function head(metricName: string, { type, help, unit }: Metric, format: Format):
   const family =
     format === "openmetrics" && type === "counter" ? metricName.replace(/_total$/, "") : metricName;
   const told = format === "openmetrics" && unit !== undefined ? `# UNIT ${family} ${unit}\n` : "";
-  return `# HELP ${family} ${help}.\n# TYPE ${family} ${type}\n${told}`;
+  const about = help === undefined ? "" : `# HELP ${family} ${help}.\n`;
+  return `${about}# TYPE ${family} ${type}\n${told}`;
 }
 
 function sample(

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Catalog, catalog, type Metric } from "../../src/metrics/catalog.ts";
 import { expose } from "../../src/metrics/exposition.ts";
+import { helps } from "../../src/metrics/helps.ts";
 import { samplesOf } from "./samples.ts";
 
 const small: Catalog = {
@@ -65,7 +66,7 @@ describe("the catalog", () => {
     expect(name).toMatch(/^warp_[a-z]+(_[a-z]+)*$/);
     expect(name.endsWith("_total")).toBe(metric.type === "counter");
     if (metric.unit !== undefined) expect(name.endsWith(`_${metric.unit}`)).toBe(true);
-    expect(metric.help).toMatch(/^[A-Z][^\\\n]*[^.]$/);
+    expect((helps as Readonly<Record<string, string>>)[name]).toMatch(/^[A-Z][^\\\n]*[^.]$/);
     if (metric.type === "histogram") {
       expect(metric.buckets).toEqual([...new Set(metric.buckets)].sort((a, b) => a - b));
     }

@@ -26,7 +26,7 @@ function bed(sql: Sql, options: { maxSpaces?: number } = {}) {
   const errors: unknown[] = [];
   let isolates = 0;
   const isolate = (through: MeterApi = stub) => {
-    const spaces: Spaces = new Spaces({
+    const spaces: Spaces<Warp> = new Spaces({
       maxSpaces: options.maxSpaces ?? 8,
       maxBytes: 1_000_000,
       make: (space) => {

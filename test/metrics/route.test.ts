@@ -56,6 +56,28 @@ describe("GET /metrics", () => {
     expect(await textOf(answer)).toBe(`${format}\n`);
   });
 
+  it("MT2 tells what each is about, from the files of the reference", async () => {
+    const { deployment } = fakeBed();
+    const text = "# TYPE warp_get_total counter\nwarp_get_total 1\n";
+    const open = "# TYPE warp_get counter\nwarp_get_total 1\n";
+    const of = async (changes: Partial<typeof deployment>, format = "text/plain") => {
+      const metrics = { observe: () => {}, scrape: async (f: string) => (f === "text" ? text : open) };
+      const headers = { Authorization: `Bearer ${secret}`, Accept: format };
+      const app = createApp({ ...deployment, metrics, ...changes });
+      return await textOf(await app.request("http://localhost/metrics", { headers }));
+    };
+    const reference = async (file: string) => {
+      expect(file).toBe("metrics.json");
+      return JSON.stringify({ warp_get_total: "Reads of keys" });
+    };
+    expect(await of({ reference })).toBe(`# HELP warp_get_total Reads of keys.\n${text}`);
+    expect(await of({ reference }, "application/openmetrics-text")).toBe(
+      `# HELP warp_get Reads of keys.\n${open}`,
+    );
+    const failing = () => Promise.reject(new WarpError("unsupported", "none"));
+    expect(await of({ reference: failing })).toBe(text);
+  });
+
   it("SE2 is for tokens with the verb metrics or admin that cover all spaces and all keys", async () => {
     const { call, token } = bed();
     const may = async (grant: object) =>

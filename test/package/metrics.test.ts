@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { catalog, type Metric } from "../../src/metrics/catalog.ts";
+import { helps } from "../../src/metrics/helps.ts";
 import { promtool } from "../support/promtool.ts";
 import { read, root } from "./source.ts";
 
@@ -14,7 +15,8 @@ describe("docs/metrics.md", () => {
         .map((label) => `\`${label}\``)
         .join(" ");
     const real = Object.entries<Metric>(catalog).map(
-      ([name, { type, labels, help }]) => `| \`${name}\` | ${type} | ${names(labels)} | ${help} |`,
+      ([name, { type, labels }]) =>
+        `| \`${name}\` | ${type} | ${names(labels)} | ${helps[name as keyof typeof helps]} |`,
     );
     expect(told).toEqual(real);
   });

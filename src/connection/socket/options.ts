@@ -42,8 +42,6 @@ export interface ResolvedSocketOptions
   readonly zone: string | undefined;
   readonly token: () => string | undefined | Promise<string>;
   readonly backoff: Required<BackoffOptions>;
-  /** The least time between two beats. */
-  readonly minBeatMs: number;
   /** The address of a shard's socket. */
   readonly urlOf: (shard: number) => string;
 }
@@ -73,7 +71,6 @@ export function resolveSocketOptions(options: SocketConnectionOptions): Resolved
     unusedMs,
     backoff: { baseMs, capMs },
     connectTimeoutMs: timeoutMs,
-    minBeatMs: 0,
     token: typeof token === "function" ? token : () => token,
     urlOf: (shard) => `${base}/v1/${encodeURIComponent(space)}/connect?shard=${shard}`,
   };

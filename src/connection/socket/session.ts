@@ -1,21 +1,14 @@
 import { isErrorCode, WarpError } from "../../errors.ts";
 import type { PushedInvalidation } from "../../protocol/pushes.ts";
 import type { FrameCodec } from "../../protocol/wire/frame-codec.ts";
-import {
-  beatFrame,
-  type ClientFrame,
-  closeCodes,
-  type ServerFrame,
-  type WireMethod,
-} from "../../protocol/wire/frames.ts";
-import { isLarger } from "../../protocol/wire/json.ts";
+import { beatFrame, type ClientFrame, closeCodes, type ServerFrame } from "../../protocol/wire/frames.ts";
 import type { WatchClientFrame } from "../../protocol/wire/watch-frames.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import type { Socket, SocketFactory } from "../../runtime/socket.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { readClose, type SessionEnd } from "./close.ts";
 import type { WatchFrame } from "./link-watches.ts";
-import { PendingCalls, type Received } from "./pending-calls.ts";
+import type { SessionCalls } from "./pending-calls.ts";
 import type { SessionLease } from "./session-lease.ts";
 
 type Frame<T extends ServerFrame["t"]> = Extract<ServerFrame, { readonly t: T }>;
@@ -46,6 +39,8 @@ export interface SessionParts {
   readonly timers: Timers;
   readonly elapsed: Clock;
   readonly lease: SessionLease;
+  /** Absent: it makes none. */
+  readonly calls?: SessionCalls;
   /** How long opening and `welcome` may take together. */
   readonly connectTimeoutMs: number;
   /** Whether it asks for signs of life and renews its lease. Without, a silent end goes unnoticed. */
@@ -61,7 +56,6 @@ const maxUnanswered = 2;
 export class Session {
   readonly #parts: SessionParts;
   readonly #events: SessionEvents;
-  readonly #calls = new PendingCalls();
   readonly #acknowledgements: Acknowledgements;
   #socket: Socket | undefined;
   #welcome: Frame<"welcome"> | undefined;
@@ -99,35 +93,19 @@ export class Session {
     return this.#welcome !== undefined && !this.#isOver;
   }
 
-  /** Calls without an answer. */
-  get calls(): number {
-    return this.#calls.size;
-  }
-
   get lease(): SessionLease {
     return this.#parts.lease;
   }
 
-  /**
-   * Sends a call; `received` sees its answer in the turn of its arrival. Throws `frame_too_large`, `unavailable` where it is not open: nothing was sent
-   * then.
-   */
-  call(method: WireMethod, args: readonly unknown[], received: Received): Promise<object> {
+  /** Sends what is made of the number of a call, and of how many bytes it may have. Throws `unavailable` where it is not open. */
+  ask(make: (id: number, maxBytes: number) => string | Uint8Array): void {
     const welcome = this.#welcome;
     if (welcome === undefined || this.#isOver) {
       throw new WarpError("unavailable", "there is no connection to the shard");
     }
-    const id = this.#nextId++;
-    const data = this.#parts.codec.encode({ t: "call", id, m: method, a: args });
-    const max = welcome.maxFrameBytes;
-    if (isLarger(data, max)) {
-      throw new WarpError("frame_too_large", `a call to a shard has at most ${max} bytes as it is sent`, {
-        details: { max },
-      });
-    }
-    const answer = this.#calls.add(id, received);
+    const data = make(this.#nextId, welcome.maxFrameBytes);
+    this.#nextId++;
     this.#socket?.send(data);
-    return answer;
   }
 
   /** Sends a frame about a watch, where it is open. */
@@ -177,7 +155,7 @@ export class Session {
     try {
       this.#events.ended(end);
     } finally {
-      this.#calls.end(end.error);
+      this.#parts.calls?.end(end.error);
     }
   }
 
@@ -209,10 +187,10 @@ export class Session {
         this.#events.welcomed(frame);
         return;
       case "ok":
-        this.#calls.answered(frame.id, frame.r);
+        this.#parts.calls?.answered(frame.id, frame.r);
         return;
       case "err":
-        this.#calls.failed(frame.id, WarpError.fromData(frame.e));
+        this.#parts.calls?.failed(frame.id, WarpError.fromData(frame.e));
         return;
       case "ev":
       case "prog":

@@ -5,13 +5,13 @@ import { authProtocol } from "../../protocol/wire/subprotocols.ts";
 import { patientMs, refusedHoldMs, retireMs } from "../../runtime/limits.ts";
 import { fraction } from "../../runtime/random.ts";
 import { Backoff } from "./backoff.ts";
+import { CallingSession } from "./calling-session.ts";
 import { isForGood, notSent, type SessionEnd } from "./close.ts";
 import { deliverInvalidation, deliverLoss, deliverPush, deliverWelcome } from "./deliver.ts";
 import { LinkWatches } from "./link-watches.ts";
 import { NodeLease } from "./node-lease.ts";
 import type { ResolvedSocketOptions } from "./options.ts";
 import { PushCursor } from "./push-cursor.ts";
-import { Session } from "./session.ts";
 
 /** Where a link stands: what it waits for, or why it does not. */
 type State =
@@ -38,10 +38,10 @@ export class ShardLink {
     readonly reject: (error: WarpError) => void;
   }>();
   #state: State = { name: "unused" };
-  #session: Session | undefined;
+  #session: CallingSession | undefined;
   #usedAtMs: number;
   /** One that was told to go and still waits for answers. */
-  #retiring: Session | undefined;
+  #retiring: CallingSession | undefined;
   #cancelTimer: () => void = () => {};
   #cancelRetirement: () => void = () => {};
 
@@ -150,7 +150,7 @@ export class ShardLink {
     } else this.#open(session, token);
   }
 
-  #open(session: Session, token: string | undefined): void {
+  #open(session: CallingSession, token: string | undefined): void {
     if (this.#session !== session) return;
     const { urlOf, node, zone, follow, codec } = this.#options;
     const cursor = this.#cursor.position;
@@ -168,11 +168,11 @@ export class ShardLink {
     );
   }
 
-  #newSession(): Session {
-    const { sockets, codec, timers, elapsed, connectTimeoutMs, minBeatMs } = this.#options;
+  #newSession(): CallingSession {
+    const { sockets, codec, timers, elapsed, connectTimeoutMs } = this.#options;
     const lease = new NodeLease(elapsed, this.#nextTenure);
-    const session: Session = new Session(
-      { sockets, codec, timers, elapsed, lease, connectTimeoutMs, beats: true, minBeatMs },
+    const session: CallingSession = new CallingSession(
+      { sockets, codec, timers, elapsed, lease, connectTimeoutMs, beats: true },
       {
         welcomed: (frame) => {
           deliverWelcome(this.#listeners, this.#shard, this.#cursor, frame);
@@ -197,7 +197,7 @@ export class ShardLink {
   }
 
   /** It has lived: what failed before is past. And a session that nobody uses goes. */
-  #beat(session: Session): void {
+  #beat(session: CallingSession): void {
     this.#backoff.reset();
     const unusedMs = this.#options.elapsed.now() - this.#usedAtMs;
     if (unusedMs < this.#options.unusedMs || session.calls > 0 || this.watches.areWanted) return;
@@ -206,7 +206,7 @@ export class ShardLink {
     session.leave("nobody uses it");
   }
 
-  #ended(session: Session, end: SessionEnd): void {
+  #ended(session: CallingSession, end: SessionEnd): void {
     if (this.#session !== session) return;
     this.#session = undefined;
     for (const listener of this.#listeners) listener.lost(this.#shard);
@@ -232,7 +232,7 @@ export class ShardLink {
   }
 
   /** The shard wants to be left: at a moment of this node's own. Calls under way may still get their answers; new ones go elsewhere. */
-  #retire(session: Session, withinMs: number): void {
+  #retire(session: CallingSession, withinMs: number): void {
     const { timers, random } = this.#options;
     this.#cancelRetirement = timers.after(fraction(random) * withinMs, () => {
       if (this.#session !== session) return;

@@ -1,3 +1,4 @@
+import { helps } from "../../metrics/helps.ts";
 import { openApiOf } from "../openapi/document.ts";
 import { nonceMark, originMark, type ReferenceFile } from "../reference.ts";
 import type { Route } from "../route.ts";
@@ -14,5 +15,6 @@ export function renderReference(
     "openapi.json": `${JSON.stringify(api)}\n`,
     "docs-open.html": page(false),
     "docs-token.html": page(true),
+    "metrics.json": `${JSON.stringify(helps)}\n`,
   };
 }

@@ -29,6 +29,23 @@ function formatOf(accept: string | null): Format {
   return wanted >= (quality(accept, "text/plain") ?? 0) ? "openmetrics" : "text";
 }
 
+/** What the metrics count, from the reference; a deployment without one has no words about them. */
+async function helpsOf({ deployment }: Call): Promise<Readonly<Record<string, string>>> {
+  try {
+    return JSON.parse((await deployment.reference?.("metrics.json")) ?? "{}") as Record<string, string>;
+  } catch {
+    return {};
+  }
+}
+
+/** Figures with what each is about. OpenMetrics names counters without their ending. */
+function withHelp(text: string, helps: Readonly<Record<string, string>>): string {
+  return text.replace(/^# TYPE (\S+)/gm, (line, family: string) => {
+    const help = helps[family] ?? helps[`${family}_total`];
+    return help === undefined ? line : `# HELP ${family} ${help}.\n${line}`;
+  });
+}
+
 async function scrape(call: Call): Promise<Response> {
   const { grant } = call;
   requireVerb(grant, "metrics");
@@ -38,7 +55,7 @@ async function scrape(call: Call): Promise<Response> {
   const { metrics } = call.deployment;
   if (metrics === undefined) throw new WarpError("unsupported", "this deployment keeps no metrics");
   const format = formatOf(call.request.headers.get("Accept"));
-  return new Response(await metrics.scrape(format), {
+  return new Response(withHelp(await metrics.scrape(format), await helpsOf(call)), {
     headers: { "Content-Type": contentTypes[format], "Cache-Control": "no-store" },
   });
 }

@@ -1,0 +1,38 @@
+import type { catalog } from "./catalog.ts";
+
+/** What each metric counts: a sentence without its full stop. A file beside the Worker has them, for no isolate has to carry them. */
+export const helps: Readonly<Record<keyof typeof catalog, string>> = {
+  warp_get_total: "Reads of keys",
+  warp_set_total: "Values written",
+  warp_invalidate_total: "Invalidations that callers asked for",
+  warp_core_hits_total: "Reads answered from L1",
+  warp_core_misses_total: "Reads that L1 could not answer",
+  warp_core_evictions_total: "Invalidations applied to L1, by a call at the node or by the log",
+  warp_cache_hits_total: "Look-ups in the cache that found a copy, fresh enough or not",
+  warp_cache_misses_total: "Look-ups in the cache that found none",
+  warp_cache_evictions_total: "Copies dropped to keep the cache within its bounds",
+  warp_adaptive_ttl_adjustments_total: "Times that demand changed the TTL of a key",
+  warp_adaptive_hot_keys: "Keys that are hot by their sliding window",
+  warp_delete_total: "Deletes of keys",
+  warp_core_bypasses_total: "Reads of strong keys, which go to the authority",
+  warp_core_stale_total: "Reads answered with a stale copy, neither hits nor misses",
+  warp_core_refreshes_total: "Refreshes begun behind an answer",
+  warp_core_loads_total: "Keys asked of the storage behind L1",
+  warp_core_coalesced_loads_total: "Reads that shared another read's load",
+  warp_core_refused_fills_total: "Answers kept out of L1 because the key had changed meanwhile",
+  warp_core_catch_ups_total: "Exchanges with a shard's log",
+  warp_core_drops_total: "Times that a node dropped all its copies of a shard",
+  warp_core_errors_total: "Failures of a node's background work",
+  warp_cache_rejections_total: "Copies refused because one alone exceeds the cache",
+  warp_cache_errors_total: "Failures of a cache that were answered as a miss, or as nothing done",
+  warp_cache_entries: "Copies in L1",
+  warp_cache_bytes: "Bytes that the copies in L1 are charged with",
+  warp_requests_total: "HTTP requests",
+  warp_request_duration_seconds:
+    "Time from an HTTP request to the head of its answer, waiting only: a Worker's clock stands still while it computes",
+  warp_shard_commits_total: "Commits of shards",
+  warp_shard_works_total: "Calls that were committed; several share a commit",
+  warp_shard_log_entries_total: "Entries written to the logs of shards",
+  warp_reporters: "Isolates and shard objects that were heard of lately",
+  warp_metrics_abandoned_total: "Reports given up because they could not be delivered for half a day",
+};
