@@ -22,6 +22,8 @@ export interface ConversationOptions {
   readonly authenticate: Authenticate | undefined;
   /** Why there is no room for another session of a caller; undefined: there is. */
   readonly fullness: (caller: Caller) => string | undefined;
+  /** Told when a message was one that the hub has asked for. */
+  readonly asked: (session: Session) => void;
   /** Told when a session has another caller. */
   readonly rightsChanged: (session: Session) => void;
   readonly leases: LeaseGrants;
@@ -133,7 +135,9 @@ export class Conversation {
 
   /** What waited for this session to take in what it had may go on. */
   #seen(session: Session, { n }: Frame<"seen">): void {
-    if (session.seen(n)) this.#options.pushes.slow.taken(session);
+    if (!session.seen(n)) return;
+    this.#options.asked(session);
+    this.#options.pushes.slow.taken(session);
   }
 
   /** The first token of a session that was opened without one. What else it says meanwhile waits. */

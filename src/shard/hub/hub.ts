@@ -58,6 +58,7 @@ export class Hub implements Members, DueSource {
       pushes: this.#pushes,
       authenticate: options.authenticate,
       fullness: (caller) => this.#limits.fullness(this.#sessions.all(), caller),
+      asked: (session) => this.#limits.asked(session),
       rightsChanged: (session) => this.#rightsChanged(session),
       leases: shard.serve(this),
       events: () => this.#events,

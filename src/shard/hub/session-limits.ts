@@ -34,8 +34,17 @@ export class SessionLimits {
   heard(session: Session): boolean {
     if (!isBounded(session.caller)) return true;
     const nowMs = this.#elapsed.now();
-    session.paceMs = Math.max(session.paceMs, nowMs) + 1_000 / this.#bounds.messagesPerSecond;
+    session.paceMs = Math.max(session.paceMs, nowMs) + this.#costMs;
     session.aheadMs = Math.max(0, session.paceMs - nowMs - messageBurstMs);
     return session.aheadMs <= messageBurstMs;
+  }
+
+  /** The message was asked for: it does not count. Who takes in much has many marks to answer. */
+  asked(session: Session): void {
+    session.paceMs -= this.#costMs;
+  }
+
+  get #costMs(): number {
+    return 1_000 / this.#bounds.messagesPerSecond;
   }
 }

@@ -131,6 +131,19 @@ describe("SE3 messages of one session", () => {
       expect(socket.closedWith).toMatchObject({ code: 4100, reason: expect.stringContaining("overloaded") });
     }));
 
+  test("that answer marks are not counted: who takes in much is not closed for it", () =>
+    withBed(async (bed) => {
+      const who = await bed.watcher(browser);
+      await bed.watch(who, 1, { target: { prefix: "" } });
+      for (let at = 0; at < 130; at++) await bed.publish({ key: "a" }, "x".repeat(60_000), false);
+      // As many answers that nobody has asked for are counted.
+      for (let n = 0; n < 60; n++) await bed.say(who.socket, { t: "seen", n: 1 });
+      expect(who.socket.of("mark").length).toBeGreaterThan(120);
+      expect(who.socket.closedWith).toBeUndefined();
+      for (let n = 0; n < 60; n++) await bed.say(who.socket, { t: "seen", n: 1 });
+      expect(who.socket.closedWith).toMatchObject({ code: 4100 });
+    }));
+
   test("of a node, or an administrator, are not bounded", () =>
     withBed(async (bed) => {
       for (const caller of [{}, { ...browser, isAdmin: true }]) {
