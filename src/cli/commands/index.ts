@@ -16,6 +16,7 @@ import { lock } from "./lock.ts";
 import { locksForce, locksList, locksShow } from "./locks.ts";
 import { merge } from "./merge.ts";
 import { metrics } from "./metrics.ts";
+import { publish } from "./publish.ts";
 import { register } from "./register.ts";
 import { registrations } from "./registrations.ts";
 import { resolve } from "./resolve.ts";
@@ -25,11 +26,13 @@ import { spaceCreate, spaceDelete, spaceShow } from "./space.ts";
 import { tokenMint } from "./token-mint.ts";
 import { txn } from "./txn.ts";
 import { unregister } from "./unregister.ts";
+import { watch } from "./watch.ts";
 
 /** All commands, in the order in which help lists them. */
 export const commands: readonly Command[] = [
   ...[get, set, merge, del, list, invalidate, txn, resolve],
   ...[history, restore, importCommand, exportCommand],
+  ...[watch, publish],
   ...[lock, locksList, locksShow, locksForce, elect, leader],
   ...[leaseGrant, leaseAttach, leaseDetach, leaseKeepalive, leaseRevoke, leaseShow, leaseList, leaseKeys],
   ...[register, unregister, registrations],
