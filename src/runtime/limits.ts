@@ -206,6 +206,8 @@ export const checkMs = 4_000;
 /** How long before its end a token is renewed (at half of its life, if that is later), and after which time a failed renewal is tried again. */
 export const renewBeforeMs = 60_000;
 export const renewRetryMs = 4_000;
+/** How long a tab that carries others may leave one without an answer: then another takes its place. */
+export const tabSilenceMs = 6_000;
 /** Changes that wait for a connection: how many, and bytes of their keys and values. */
 export const defaultQueueOperations = 1_000;
 export const defaultQueueBytes = 1_048_576;

@@ -17,9 +17,10 @@ const names: Readonly<Record<string, string>> = {
   "./testing": "testWarp",
   "./client": "createClient",
   "./store": "createStore",
+  "./client/tabs": "tabSharing",
 };
 /** The entries that Node can load; the others name `cloudflare:workers`. */
-const inNode = [".", "./node", "./testing", "./client", "./store"];
+const inNode = [".", "./node", "./testing", "./client", "./client/tabs", "./store"];
 
 beforeAll(async () => {
   // What `npm run build` does for the library; unchanged sources cost a second.

@@ -8,7 +8,7 @@ import type { Caller } from "../../src/protocol/wire/caller.ts";
 import { encodeFrame } from "../../src/protocol/wire/codec.ts";
 import { closeCodes, type ServerFrame } from "../../src/protocol/wire/frames.ts";
 import { readOffer } from "../../src/protocol/wire/subprotocols.ts";
-import { utf8 } from "../../src/runtime/bytes.ts";
+import { fromBase64Url, fromUtf8, toBase64Url, utf8 } from "../../src/runtime/bytes.ts";
 import type { ClientHost, Signal, Signals } from "../../src/runtime/client-host.ts";
 import type { ShardOptions } from "../../src/shard/shard.ts";
 import { NodeBed } from "./node-bed.ts";
@@ -33,8 +33,13 @@ export class TestSignals implements Signals {
   }
 }
 
-/** What a token of the bed stands for: `subject;prefix,prefix;endsAtMs`, the latter two optional. */
+/** What a token of the bed stands for: `subject;prefix,prefix;endsAtMs`, the latter two optional; or claims, see {@link tokenOf}. */
 export function tokenCaller(token: string | undefined): Partial<Caller> {
+  const [, claims] = (token ?? "").split(".");
+  if (claims !== undefined) {
+    const { sub, prefixes, exp } = JSON.parse(fromUtf8(fromBase64Url(claims) ?? new Uint8Array())) as Claims;
+    return { subject: sub, follows: false, prefixes, expiresAtMs: exp * 1_000 };
+  }
   const [subject = "client", prefixes = "", ends = ""] = (token ?? "").split(";");
   return {
     subject: subject === "" ? "client" : subject,
@@ -42,6 +47,17 @@ export function tokenCaller(token: string | undefined): Partial<Caller> {
     ...(prefixes === "" ? {} : { prefixes: prefixes.split(",") }),
     ...(ends === "" ? {} : { expiresAtMs: Number(ends) }),
   };
+}
+
+interface Claims {
+  readonly sub: string;
+  readonly prefixes: readonly string[];
+  readonly exp: number;
+}
+
+/** A token in the form of real ones. */
+export function tokenOf(claims: Claims): string {
+  return `e30.${toBase64Url(utf8(JSON.stringify(claims)))}.signed`;
 }
 
 export interface ClientBedOptions {
