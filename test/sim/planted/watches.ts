@@ -95,8 +95,8 @@ const hubMutants: readonly Mutant[] = [
   {
     name: "table emptied on wake",
     file: "src/shard/hub/hub.ts",
-    find: "prune((id) => this.#sessions.get(id) !== undefined)",
-    replace: "prune(() => false)",
+    find: "(id) => id === ending || this.#sessions.get(id) !== undefined",
+    replace: "() => false",
     what: "an instance that wakes removes what the sessions watch that are open",
     also: smallAttachments,
   },
