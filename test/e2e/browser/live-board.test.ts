@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Bed, card, hasChromium, isLive, picture, toldOf } from "./bed.ts";
+
+const sleep = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+describe.skipIf(!hasChromium)("the live board in a browser", () => {
+  let bed: Bed;
+  beforeAll(async () => {
+    bed = await Bed.open();
+  });
+  afterAll(() => bed?.[Symbol.asyncDispose]());
+
+  test("a write made elsewhere shows within a second", async () => {
+    const { page, complaints } = await bed.page();
+    const begun = performance.now();
+    await bed.put("card:soon", "made by curl");
+    await card(page, "card:soon").waitFor({ timeout: 1_000 });
+    console.log(`a write shows after ${Math.round(performance.now() - begun)} ms, its call included`);
+    expect(await card(page, "card:soon").locator("textarea").inputValue()).toBe("made by curl");
+    await bed.put("card:doing", "in the making", "doing");
+    await bed.put("card:done", "made", "done");
+    await card(page, "card:done").waitFor();
+    await picture(page, "live");
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  test("offline for 10 s during 1,000 writes, then online: no event is lost, none is told twice, their order is kept", async () => {
+    const { page, complaints } = await bed.page();
+    await bed.put("card:w:0", "before");
+    await expect.poll(async () => (await toldOf(page, "card:w:")).length).toBe(1);
+    await page.context().setOffline(true);
+    bed.wire.cut();
+    await page.locator("#status[data-status=offline]").waitFor();
+    const begun = performance.now();
+    const versions: number[] = [];
+    for (let i = 1; i <= 1_000; i++) {
+      versions.push(await bed.put(`card:w:${i % 25}`, `write ${i}`));
+      // Spread over the whole time that the page is away.
+      await sleep(Math.max(0, i * 10 - (performance.now() - begun)));
+    }
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(9_900);
+    expect(await toldOf(page, "card:w:")).toHaveLength(1);
+    await picture(page, "offline");
+    bed.wire.heal();
+    await page.context().setOffline(false);
+    const back = performance.now();
+    await expect
+      .poll(async () => (await toldOf(page, "card:w:")).length, { timeout: 15_000 })
+      .toBeGreaterThan(1_000);
+    console.log(
+      `1,000 missed events are told ${Math.round(performance.now() - back)} ms after the network is back`,
+    );
+    await isLive(page);
+    await sleep(300);
+    const told = (await toldOf(page, "card:w:")).slice(1);
+    expect(told.map(({ version }) => version)).toEqual(versions);
+    expect(told.map(({ text }) => text)).toEqual(versions.map((_, at) => `write ${at + 1}`));
+    expect(await page.evaluate("board.activity.gaps")).toBe(0);
+    // The store holds the last of each.
+    expect(await card(page, "card:w:0").locator("textarea").inputValue()).toBe("write 1000");
+    await picture(page, "back-online");
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  test("two tabs hold one socket; when the one that has it closes, the other takes over without loss", async () => {
+    const { page: first, complaints } = await bed.page();
+    const before = bed.wire.standing;
+    const { page: second, complaints: others } = await bed.page(first.context());
+    expect(bed.wire.standing, "the second tab opened a socket").toBe(before);
+    await bed.put("card:both", "for both tabs");
+    await Promise.all([card(first, "card:both").waitFor(), card(second, "card:both").waitFor()]);
+    const numbers: number[] = [];
+    let closed: Promise<void> | undefined;
+    for (let i = 1; i <= 200; i++) {
+      if (i === 60) closed = first.close();
+      numbers.push(await bed.put("card:handed", `write ${i}`));
+    }
+    await closed;
+    await expect
+      .poll(async () => (await toldOf(second, "card:handed")).length, { timeout: 15_000 })
+      .toBeGreaterThanOrEqual(200);
+    expect((await toldOf(second, "card:handed")).map(({ version }) => version)).toEqual(numbers);
+    await expect.poll(() => bed.wire.standing).toBe(before);
+    expect(await second.evaluate("board.activity.gaps")).toBe(0);
+    expect([...complaints, ...others]).toEqual([]);
+    await second.context().close();
+  });
+
+  test("WA3 a reload resumes from the kept cursor: only what was missed is sent", async () => {
+    const { page, complaints } = await bed.page();
+    await bed.put("card:r", "before");
+    await expect.poll(async () => (await toldOf(page, "card:r")).length).toBe(1);
+    // What is kept is written behind the answer.
+    await sleep(1_500);
+    await page.goto("about:blank");
+    await bed.put("card:r", "missed 1");
+    await bed.put("card:r", "missed 2");
+    const frames: string[] = [];
+    page.on("websocket", (socket) =>
+      socket.on("framereceived", ({ payload }) => frames.push(String(payload))),
+    );
+    await page.goto(bed.board.url);
+    await isLive(page);
+    await expect.poll(async () => (await toldOf(page, "card:r")).length).toBe(3);
+    expect((await toldOf(page, "card:r")).map(({ text }) => text)).toEqual([
+      "before",
+      "missed 1",
+      "missed 2",
+    ]);
+    expect(await card(page, "card:r").locator("textarea").inputValue()).toBe("missed 2");
+    const sent = frames.join("\n");
+    expect(frames.length).toBeGreaterThan(0);
+    expect(sent).not.toContain("card:first");
+    expect(sent).not.toMatch(/"t":"snap"/);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  test("an edit shows at once, and is taken back with a word when it is refused", async () => {
+    const { page, complaints } = await bed.page();
+    await bed.put("card:edit", "as it was");
+    const text = card(page, "card:edit").locator("textarea");
+    await text.waitFor();
+    await text.fill("mine");
+    await text.press("Enter");
+    await expect.poll(() => bed.stored("card:edit")).toMatchObject({ text: "mine" });
+    // Away, both change it: the other's change stands, this page's is refused once it is sent.
+    await page.context().setOffline(true);
+    bed.wire.cut();
+    await page.locator("#status[data-status=offline]").waitFor();
+    await text.fill("mine again");
+    await text.press("Enter");
+    await page.locator(".card.pending").waitFor();
+    await bed.put("card:edit", "theirs");
+    await picture(page, "pending");
+    bed.wire.heal();
+    await page.context().setOffline(false);
+    await page.locator("#notice", { hasText: "Somebody else changed this card first" }).waitFor();
+    await expect.poll(() => text.inputValue()).toBe("theirs");
+    expect(await bed.stored("card:edit")).toMatchObject({ text: "theirs" });
+    await picture(page, "taken-back");
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+});
