@@ -188,6 +188,8 @@ export const maxSilentRevisions = 1_000;
 /** Bytes after which a session is asked whether it has them; bytes of pushes on their way from which on further ones wait. */
 export const markBytes = 65_536;
 export const slowBytes = 262_144;
+export const maxUnreadBytes = 32 * 1_048_576;
+export const minSlowBytes = 32_768;
 /** How long pushes may wait for a session that takes in nothing. */
 export const maxSlowMs = 10_000;
 /** Sockets of nodes: how long one may take to be usable, bounds of the waits before the next attempt (full jitter). */
@@ -232,7 +234,7 @@ export const maxWaitingPublications = 1_000;
 /** Watches: largest publication, in bytes; subscriptions of one session; bytes of values after which a frame of events ends. */
 export const maxPublishBytes = 65_536;
 export const maxSubscriptionsPerSession = 256;
-export const maxWatchFrameBytes = 262_144;
+export const maxWatchFrameBytes = 65_536;
 /** Watches over HTTP: most events in one answer of a long poll; the silence after which a stream says that it is there; range and default of its life. */
 export const maxChangesEvents = 1_000;
 export const keepAliveMs = 15_000;

@@ -45,7 +45,7 @@ export interface WatchSource {
   page(after: number, upTo: number): EntryPage | "later" | undefined;
   payload(head: EntryHead): Payload | undefined;
   /**
-   * A page of what is there under `target` after the key `after`, in order of keys, at `from` or a later place of the log; with values it ends at 256 KiB
+   * A page of what is there under `target` after the key `after`, in order of keys, at `from` or a later place of the log; with values it ends at 64 KiB
    * of them.
    */
   state(

@@ -25,4 +25,23 @@ describe("what is on its way to a session", () => {
     expect(outflow.seen(2)).toBe(false);
     expect(outflow.pushedBytes).toBe(70_000);
   });
+
+  test("with many sessions each has a smaller share, and whoever is beyond it can always be asked", () => {
+    let sessions = 1;
+    const outflow = new Outflow(() => sessions);
+    expect(outflow.sent(60_000, true)).toBeUndefined();
+    expect(outflow.isFull).toBe(false);
+    sessions = 1_000;
+    expect(outflow.isFull).toBe(true);
+    expect(outflow.mark()).toBe(1);
+    expect(outflow.mark()).toBeUndefined();
+    expect(outflow.seen(1)).toBe(true);
+    expect(outflow.isFull).toBe(false);
+    expect(outflow.sent(10_000, true)).toBeUndefined();
+    expect(outflow.sent(10_000, true)).toBe(2);
+    sessions = 100_000;
+    expect(outflow.isFull).toBe(false);
+    expect(outflow.sent(13_000, true)).toBeUndefined();
+    expect(outflow.isFull).toBe(true);
+  });
 });

@@ -14,7 +14,7 @@ import { crowding, fullness } from "./fullness.ts";
 import type { HubOptions } from "./hub-options.ts";
 import { type HubSocket, newRecord, readRecord } from "./hub-socket.ts";
 import { Pushes } from "./pushes.ts";
-import { Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import { SessionLimits } from "./session-limits.ts";
 import { Sessions } from "./sessions.ts";
 
@@ -97,9 +97,8 @@ export class Hub implements Members, DueSource {
     const { clock, random } = this.#options;
     const openedAtMs = clock.now();
     const record = newRecord(randomHex(random, 12), caller, openedAtMs);
-    const session = new Session(socket, record, openedAtMs);
+    const session = this.#sessions.open(socket, record);
     session.keep({}, openedAtMs);
-    this.#sessions.add(session);
     this.#awaitHello(session, helloTimeoutMs);
     if (caller.expiresAtMs !== undefined) this.#arm();
   }

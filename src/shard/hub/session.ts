@@ -1,5 +1,5 @@
 import type { ServerFrame } from "../../protocol/wire/frames.ts";
-import { maxFrameBytes, slowBytes } from "../../runtime/limits.ts";
+import { maxFrameBytes } from "../../runtime/limits.ts";
 import type { LogPosition } from "../published-log.ts";
 import type { HubSocket, Introduction, SessionRecord, WatchRecord } from "./hub-socket.ts";
 import { Outflow } from "./outflow.ts";
@@ -34,11 +34,13 @@ export class Session {
   greeting: Promise<void> | undefined;
   /** How its frames are written, from its opening to its end. */
   readonly codec: SessionCodec;
-  readonly #outflow = new Outflow();
+  readonly #outflow: Outflow;
   #keptAtMs: number;
   #keptWatchAtMs: number;
 
-  constructor(socket: HubSocket, record: SessionRecord, nowMs: number) {
+  /** `sessions`: how many there are beside it, and itself. */
+  constructor(socket: HubSocket, record: SessionRecord, nowMs: number, sessions: () => number) {
+    this.#outflow = new Outflow(sessions);
     this.id = record.session;
     this.socket = socket;
     this.#record = record;
@@ -117,8 +119,16 @@ export class Session {
 
   #transmit(data: string | Uint8Array, isPush: boolean): void {
     this.socket.send(data);
-    const mark = this.#outflow.sent(data.length, isPush);
-    if (mark !== undefined) this.socket.send(this.codec.encode({ t: "mark", n: mark }));
+    this.#mark(this.#outflow.sent(data.length, isPush));
+  }
+
+  /** Its pushes wait: what it says to this lets them go on. */
+  ask(): void {
+    this.#mark(this.#outflow.mark());
+  }
+
+  #mark(n: number | undefined): void {
+    if (n !== undefined) this.socket.send(this.codec.encode({ t: "mark", n }));
   }
 
   /** A mark has come back; gives whether it says anything. */
@@ -128,7 +138,7 @@ export class Session {
 
   /** Whether further pushes shall wait. Large answers don't make their reader slow. */
   get isSlow(): boolean {
-    return this.#outflow.pushedBytes > slowBytes;
+    return this.#outflow.isFull;
   }
 
   /** Whether it leaves so many answers unread that it gets no further ones. */

@@ -1,7 +1,7 @@
 import { isWatcher } from "../../protocol/wire/caller.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { sessionIdleMs } from "../../runtime/limits.ts";
-import { type HubSocket, readRecord } from "./hub-socket.ts";
+import { type HubSocket, readRecord, type SessionRecord } from "./hub-socket.ts";
 import { Session } from "./session.ts";
 
 /** The open sockets of a shard, by session and by socket; those from before a wake-up are found when they are first needed. */
@@ -16,7 +16,7 @@ export class Sessions {
     this.#clock = clock;
   }
 
-  add(session: Session): void {
+  #add(session: Session): void {
     this.#byId.set(session.id, session);
     this.#bySocket.set(session.socket, session);
     if (session.caller.expiresAtMs !== undefined) this.#ending.add(session);
@@ -40,8 +40,13 @@ export class Sessions {
   adopt(socket: HubSocket): Session | undefined {
     const record = readRecord(socket.attachment);
     if (record === undefined) return undefined;
-    const session = new Session(socket, record, this.#clock.now());
-    this.add(session);
+    return this.open(socket, record);
+  }
+
+  /** The session of a socket. */
+  open(socket: HubSocket, record: SessionRecord): Session {
+    const session = new Session(socket, record, this.#clock.now(), () => this.size);
+    this.#add(session);
     return session;
   }
 

@@ -25,6 +25,7 @@ export class SlowSessions {
   /** Its pushes wait from now on. */
   add(session: Session): void {
     session.slowSinceMs = this.#options.elapsed.now();
+    session.ask();
     this.#slow.add(session);
     this.#closeLater(maxSlowMs);
   }

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { host } from "#host";
+import { defaultSessionBounds } from "../../../../src/protocol/config.ts";
+import type { HubOptions } from "../../../../src/shard/hub/hub-options.ts";
 import type { ShardOptions } from "../../../../src/shard/shard.ts";
 import { WatchBed } from "../../../support/watch-bed.ts";
 
@@ -57,4 +59,52 @@ test("one session that can't be served is closed, and the others are told", () =
     expect(other.told).toEqual(["1 set a 1"]);
     expect(one.socket.closedWith).toMatchObject({ code: 4100 });
     expect(bed.reported).toMatchObject([{ message: "a broken socket" }]);
+  }));
+
+/** A hub whose sessions may send 20 messages a second. */
+class QuietBed extends WatchBed {
+  override hubOptions(): HubOptions {
+    return { ...super.hubOptions(), bounds: { ...defaultSessionBounds, messagesPerSecond: 20 } };
+  }
+}
+
+test("SE3 marks that a watcher answers don't count as messages of its own, however much it is sent at once", () =>
+  host.withSql(async (sql) => {
+    const bed = new QuietBed(sql);
+    await bed.bed.create();
+    const who = await bed.watcher({ follows: false });
+    await bed.watch(who, 1, { target: { prefix: "" } });
+    for (let at = 0; at < 300; at++) await bed.publish({ key: "a" }, "x".repeat(60_000), false);
+    expect(who.socket.closedWith).toBeUndefined();
+    expect(who.client.messages).toHaveLength(300);
+    // Answers to what was never asked do.
+    for (let at = 0; at < 300; at++) await bed.say(who.socket, { t: "seen", n: 1_000_000 + at });
+    expect(who.socket.closedWith).toMatchObject({ code: 4100 });
+  }));
+
+test("WA7 the more sessions there are, the less may be on its way to each that takes nothing in", () =>
+  withBed(async (bed) => {
+    const crowd = await Promise.all(Array.from({ length: 190 }, () => bed.watcher()));
+    for (const who of crowd) await bed.watch(who, 1, { target: { prefix: "" } });
+    const [quick, ...deaf] = crowd;
+    for (const { socket } of deaf) socket.reads = false;
+    for (let at = 0; at < 60; at++) {
+      await bed.bed.set("a", "x".repeat(15_000));
+      await bed.publish({ key: "a" }, "x".repeat(15_000), false);
+      await bed.clock.advance(20);
+    }
+    const bytes = crowd.map(({ socket }) => socket.sent.reduce((sum, text) => sum + text.length, 0));
+    const sum = bytes.slice(1).reduce((all, one) => all + one);
+    expect(sum).toBeLessThan(42 * 1_048_576);
+    expect(Math.max(...bytes.slice(1))).toBeLessThan(300_000);
+    expect(quick?.client.watches.get(1)?.told).toHaveLength(60);
+    expect(quick?.client.messages).toHaveLength(60);
+    // Whoever takes in what came goes on.
+    const [one] = deaf;
+    if (one === undefined) return;
+    one.socket.reads = true;
+    one.socket.catchUp();
+    await bed.clock.advance(20);
+    expect(one.client.watches.get(1)?.told).toHaveLength(60);
+    expect(one.client.messages.length + one.client.missed).toBe(60);
   }));
