@@ -12,6 +12,8 @@ import { Spaces } from "./spaces.ts";
 export interface EdgeEnv {
   /** The Durable Object namespace of `WarpShard`. */
   readonly SHARDS: EdgeOptions["namespace"];
+  /** The Durable Object namespace of `WarpRelay`: takes watches that a shard has no room for. Without it they are refused then. */
+  readonly RELAYS?: NonNullable<EdgeOptions["relays"]>;
   /** Workers KV: the second tier of keys whose policy has `kvTtlMs`. Without it they have none. */
   readonly CACHE?: NonNullable<EdgeOptions["kv"]>;
   /** Static registrations: a JSON object from pattern to options. */
@@ -38,8 +40,11 @@ export function edgeSpaces<W extends WarpNode>(
   const nodes = new WeakMap<W, EdgeNode<W>>();
   return new Spaces({
     make: (space) => {
-      const kv = env.CACHE === undefined ? {} : { kv: env.CACHE };
-      const options = { namespace: env.SHARDS, space, statics, policy, subscribe, onError, ...kv };
+      const options = {
+        ...{ namespace: env.SHARDS, space, statics, policy, subscribe, onError },
+        ...(env.CACHE === undefined ? {} : { kv: env.CACHE }),
+        ...(env.RELAYS === undefined ? {} : { relays: env.RELAYS }),
+      };
       const node = edgeNode(options, make);
       nodes.set(node.warp, node);
       made?.(node.warp);

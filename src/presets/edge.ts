@@ -3,10 +3,13 @@ import { kvCache } from "../cache/kv/kv-cache.ts";
 import type { KvNamespace } from "../cache/kv/namespace.ts";
 import { memoryCache } from "../cache/memory/memory-cache.ts";
 import type { EvictionPolicyName } from "../cache/memory/policies.ts";
+import { openSocket, type SocketNamespace } from "../connection/rpc/open-socket.ts";
 import { rpcConnection, type ShardNamespace } from "../connection/rpc/rpc-connection.ts";
 import type { ShardConnection } from "../connection/shard-connection.ts";
+import { ownSockets } from "../connection/socket/own-sockets.ts";
 import { type SubscribedConnection, subscribed } from "../connection/socket/subscriptions.ts";
 import { SpaceClient } from "../connection/space-client.ts";
+import type { Watching } from "../connection/watching.ts";
 import type { WarpOptions } from "../core/types.ts";
 import type { WarpNode } from "../core/warp-node.ts";
 import { shardLeases } from "../lease/shard/shard-leases.ts";
@@ -19,8 +22,7 @@ import {
   workersTimers,
 } from "../platform/workers.ts";
 import type { StoredRegistration } from "../protocol/registration.ts";
-import { shardName } from "../protocol/space.ts";
-import { callerHeader, formatCaller } from "../protocol/wire/caller.ts";
+import type { Caller } from "../protocol/wire/caller.ts";
 import type { Background } from "../runtime/background.ts";
 import { randomHex } from "../runtime/ids.ts";
 import { maxKvTtlMs } from "../runtime/limits.ts";
@@ -28,17 +30,14 @@ import { shardWatchBus } from "../watchbus/shard/shard-watch-bus.ts";
 
 /** The Durable Object namespace of `WarpShard`: its stubs answer calls, and open sockets. */
 export interface EdgeNamespace<Id = unknown> extends ShardNamespace<Id> {
-  get(id: Id): ReturnType<ShardNamespace<Id>["get"]> & ShardDoor;
-}
-
-/** What of a stub opens a socket. */
-interface ShardDoor {
-  fetch(url: string, init: { readonly headers: Record<string, string> }): Promise<Response>;
+  get(id: Id): ReturnType<ShardNamespace<Id>["get"]> & ReturnType<SocketNamespace<Response>["get"]>;
 }
 
 /** Options of {@link edgeNode}. */
 export interface EdgeOptions {
   readonly namespace: EdgeNamespace;
+  /** That of `WarpRelay`. Default none: shards take watchers as long as they have room. */
+  readonly relays?: SocketNamespace<Response>;
   readonly space: string;
   /** Workers KV as the second tier of keys whose policy has `kvTtlMs`. Default none. */
   readonly kv?: KvNamespace;
@@ -73,13 +72,13 @@ export function edgeNode<W extends WarpNode>(
   const background = workersBackground(onError);
   const calls = rpcConnection({ namespace, space, lanes: { background, clock: workersClock } });
   const pushed = options.subscribe === false ? undefined : withSubscriptions(calls, options, background);
-  const connection = pushed ?? calls;
+  const connection = { ...(pushed ?? calls), watching: watchingOf(options) };
   const client = new SpaceClient({ connection, timers: workersTimers });
   const warp = make({
     adapter: shardAdapter(client),
     locks: shardLocks({ client }),
     leases: shardLeases(client),
-    // Here it publishes only: what is watched wants a connection that outlives a request.
+    // Each watch has sockets of its own, which end with the request that has opened them.
     watches: shardWatchBus({ client, timers: workersTimers }),
     // Timers end with the request that set them.
     renewLeases: false,
@@ -101,23 +100,36 @@ export function edgeNode<W extends WarpNode>(
 
 function withSubscriptions(
   connection: ShardConnection,
-  { namespace, space, onError }: EdgeOptions,
+  options: EdgeOptions,
   background: Background,
 ): SubscribedConnection {
   return subscribed(connection, {
     node: `isolate-${randomHex(workersRandom, 12)}`,
-    sockets: (shard) =>
-      workersSockets(async () => {
-        // Nobody's rights are in it: it is told what changes, and asks nothing.
-        const caller = { space, shard, subject: "isolate", invalidates: false, locks: false, isAdmin: false };
-        const headers = { Upgrade: "websocket", [callerHeader]: formatCaller(caller) };
-        const stub = namespace.get(namespace.idFromName(shardName(space, shard)));
-        return await stub.fetch("https://shard/connect", { headers });
-      }),
+    // Nobody's rights are in it: it is told what changes, and asks nothing.
+    sockets: (shard) => socketsOf(options, { ...isolate, shard }),
     background,
     clock: workersClock,
     timers: workersTimers,
     random: workersRandom,
-    onError,
+    onError: options.onError,
   });
+}
+
+function watchingOf(options: EdgeOptions): Watching {
+  return ownSockets({
+    // It is the application's own code that watches.
+    sockets: (shard) => socketsOf(options, { ...isolate, shard, follows: false, isAdmin: true }),
+    timers: workersTimers,
+    clock: workersClock,
+    random: workersRandom,
+  });
+}
+
+const isolate = { subject: "isolate", invalidates: false, locks: false, isAdmin: false } as const;
+
+function socketsOf(
+  { namespace, relays, space }: EdgeOptions,
+  caller: Omit<Caller, "space">,
+): ReturnType<typeof workersSockets> {
+  return workersSockets(() => openSocket(namespace, relays, { space, ...caller }));
 }
