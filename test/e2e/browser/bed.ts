@@ -32,16 +32,16 @@ export interface Told {
 
 /** A deployment, a board about it, a wire between the two that can be cut, and a browser. */
 export class Bed implements AsyncDisposable {
-  readonly served: Served;
+  served: Served;
   readonly board: Board;
   readonly wire: Wire;
   readonly browser: Browser;
-  readonly #folder: AsyncDisposable;
+  readonly #folder: Awaited<ReturnType<typeof temporaryFolder>>;
   readonly #secret: string | undefined;
 
   private constructor(
     parts: Pick<Bed, "served" | "board" | "wire" | "browser">,
-    folder: AsyncDisposable,
+    folder: Awaited<ReturnType<typeof temporaryFolder>>,
     secret?: string,
   ) {
     this.served = parts.served;
@@ -103,6 +103,14 @@ export class Bed implements AsyncDisposable {
       headers: this.#authorization(),
     });
     return response.status === 404 ? undefined : await response.json();
+  }
+
+  /** Kills the runtime with -9, and starts it again on the same folder. */
+  async restart(): Promise<void> {
+    await this.served.kill();
+    this.wire.cut();
+    this.served = await startServe(this.#folder.path);
+    this.wire.heal(this.served.url);
   }
 
   #authorization(): Record<string, string> {

@@ -1,3 +1,4 @@
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Bed, card, hasChromium, isLive, picture, toldOf } from "./bed.ts";
 
@@ -25,7 +26,7 @@ describe.skipIf(!hasChromium)("the live board in a browser", () => {
     await page.context().close();
   });
 
-  test("offline for 10 s during 1,000 writes, then online: no event is lost, none is told twice, their order is kept", async () => {
+  test("WA2 WA12 offline for 10 s during 1,000 writes, then online: no event is lost, none is told twice, their order is kept", async () => {
     const { page, complaints } = await bed.page();
     await bed.put("card:w:0", "before");
     await expect.poll(async () => (await toldOf(page, "card:w:")).length).toBe(1);
@@ -64,29 +65,56 @@ describe.skipIf(!hasChromium)("the live board in a browser", () => {
     await page.context().close();
   });
 
-  test("two tabs hold one socket; when the one that has it closes, the other takes over without loss", async () => {
-    const { page: first, complaints } = await bed.page();
-    const before = bed.wire.standing;
-    const { page: second, complaints: others } = await bed.page(first.context());
-    expect(bed.wire.standing, "the second tab opened a socket").toBe(before);
-    await bed.put("card:both", "for both tabs");
-    await Promise.all([card(first, "card:both").waitFor(), card(second, "card:both").waitFor()]);
-    const numbers: number[] = [];
-    let closed: Promise<void> | undefined;
-    for (let i = 1; i <= 200; i++) {
-      if (i === 60) closed = first.close();
-      numbers.push(await bed.put("card:handed", `write ${i}`));
-    }
-    await closed;
-    await expect
-      .poll(async () => (await toldOf(second, "card:handed")).length, { timeout: 15_000 })
-      .toBeGreaterThanOrEqual(200);
-    expect((await toldOf(second, "card:handed")).map(({ version }) => version)).toEqual(numbers);
-    await expect.poll(() => bed.wire.standing).toBe(before);
-    expect(await second.evaluate("board.activity.gaps")).toBe(0);
-    expect([...complaints, ...others]).toEqual([]);
-    await second.context().close();
-  });
+  test.each([
+    ["is closed", (page: Page) => page.close()],
+    // The browser lets go of what the tab held; no word comes from it.
+    [
+      "crashes",
+      (page: Page) =>
+        page.goto("chrome://crash").then(
+          () => undefined,
+          () => undefined,
+        ),
+    ],
+  ])(
+    "WA12 two tabs hold one socket; when the one that has it %s, the other takes over without loss",
+    async (_, end) => {
+      const { page: first, complaints } = await bed.page();
+      const before = bed.wire.standing;
+      const { page: second, complaints: others } = await bed.page(first.context());
+      expect(bed.wire.standing, "the second tab opened a socket").toBe(before);
+      const both = `card:both:${Date.now().toString(36)}`;
+      await bed.put(both, "for both tabs");
+      await Promise.all([card(first, both).waitFor(), card(second, both).waitFor()]);
+      const handed = `card:handed:${Date.now().toString(36)}`;
+      const numbers: number[] = [];
+      let closedAt = 0;
+      let handedAfterMs = 0;
+      let closed: Promise<void> | undefined;
+      for (let i = 1; i <= 200; i++) {
+        if (i === 60) {
+          closedAt = performance.now();
+          closed = end(first);
+        }
+        numbers.push(await bed.put(handed, `write ${i}`));
+        if (closedAt > 0 && handedAfterMs === 0) {
+          const { length } = await toldOf(second, handed);
+          if (length >= 61) handedAfterMs = performance.now() - closedAt;
+        }
+      }
+      await expect
+        .poll(async () => (await toldOf(second, handed)).length, { timeout: 15_000 })
+        .toBeGreaterThanOrEqual(200);
+      if (handedAfterMs === 0) handedAfterMs = performance.now() - closedAt;
+      console.log(`the other tab is told on ${Math.round(handedAfterMs)} ms after the first is gone`);
+      expect((await toldOf(second, handed)).map(({ version }) => version)).toEqual(numbers);
+      await expect.poll(() => bed.wire.standing).toBe(before);
+      expect(await second.evaluate("board.activity.gaps")).toBe(0);
+      expect([...complaints, ...others]).toEqual([]);
+      await closed;
+      await second.context().close();
+    },
+  );
 
   test("WA3 a reload resumes from the kept cursor: only what was missed is sent", async () => {
     const { page, complaints } = await bed.page();
@@ -114,6 +142,28 @@ describe.skipIf(!hasChromium)("the live board in a browser", () => {
     expect(frames.length).toBeGreaterThan(0);
     expect(sent).not.toContain("card:first");
     expect(sent).not.toMatch(/"t":"snap"/);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  test("WA2 a socket that breaks without a word, and a runtime that is killed, cost no event", async () => {
+    const { page, complaints } = await bed.page();
+    const key = "card:kept";
+    const versions: number[] = [];
+    const told = async () => (await toldOf(page, key)).map(({ version }) => version);
+    versions.push(await bed.put(key, "before"));
+    await expect.poll(told).toEqual(versions);
+    // The browser still thinks that it is online.
+    bed.wire.drop();
+    for (let i = 0; i < 20; i++) versions.push(await bed.put(key, `dropped ${i}`));
+    await expect.poll(told, { timeout: 10_000 }).toEqual(versions);
+    const text = card(page, key).locator("textarea");
+    await bed.restart();
+    for (let i = 0; i < 20; i++) versions.push(await bed.put(key, `restarted ${i}`));
+    await expect.poll(told, { timeout: 30_000 }).toEqual(versions);
+    expect(await text.inputValue()).toBe("restarted 19");
+    expect(await page.evaluate("board.activity.gaps")).toBe(0);
+    await isLive(page);
     expect(complaints).toEqual([]);
     await page.context().close();
   });

@@ -11,7 +11,7 @@ describe.skipIf(!hasChromium)("the live board with narrow tokens", () => {
   });
   afterAll(() => bed?.[Symbol.asyncDispose]());
 
-  test("a token that ends is renewed without a new socket", async () => {
+  test("WA9 a token that ends is renewed without a new socket", async () => {
     const { page, complaints } = await bed.page();
     const { opened } = bed.wire;
     const { tokens } = bed.board;
@@ -28,7 +28,7 @@ describe.skipIf(!hasChromium)("the live board with narrow tokens", () => {
     await page.context().close();
   });
 
-  test("a page with a narrow token sees only its prefix", async () => {
+  test("WA9 a page with a narrow token sees only its prefix", async () => {
     const context = await bed.browser.newContext();
     const page = await context.newPage();
     const frames: string[] = [];

@@ -6,7 +6,7 @@ import { connect, createServer, type Socket } from "node:net";
  */
 export class Wire {
   readonly #server = createServer((socket) => this.#accept(socket));
-  readonly #target: URL;
+  #target: URL;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   readonly #webSockets = new Set<Socket>();
   #isCut = false;
@@ -47,7 +47,9 @@ export class Wire {
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
   }
 
-  heal(): void {
+  /** Lets new connections through, to another place if told so. */
+  heal(target = this.#target.href): void {
+    this.#target = new URL(target);
     this.#isCut = false;
   }
 
