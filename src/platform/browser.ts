@@ -5,7 +5,6 @@ import type { Clock, Timers } from "../runtime/clock.ts";
 import { elapsedClock } from "../runtime/elapsed.ts";
 import type { Random } from "../runtime/random.ts";
 import type { SocketFactory } from "../runtime/socket.ts";
-import { whyRefused } from "./why-refused.ts";
 
 const clock: Clock = { now: () => Date.now() };
 
@@ -31,7 +30,7 @@ const sockets: SocketFactory = {
       events.message(typeof data === "string" ? data : new Uint8Array(data));
     socket.onclose = ({ code, reason }) => {
       if (wasOpen) events.closed(code, reason);
-      else void whyRefused(url, protocols).then((found) => events.closed(found.code, found.reason));
+      else void why(url, protocols).then(({ code: of, reason: text }) => events.closed(of, text));
     };
     return {
       send(data) {
@@ -44,6 +43,16 @@ const sockets: SocketFactory = {
     };
   },
 };
+
+/** Loaded when it is needed, which is never where all goes well. */
+async function why(url: string, protocols: readonly string[]) {
+  try {
+    const { whyRefused } = await import("./why-refused.ts");
+    return await whyRefused(url, protocols);
+  } catch {
+    return { code: 1006, reason: "" };
+  }
+}
 
 const signals: Signals = {
   get isOffline() {

@@ -7,7 +7,6 @@ import { defaultTimeoutMs } from "../../runtime/limits.ts";
 import type { SocketFactory } from "../../runtime/socket.ts";
 import { LiveCalls } from "./calls.ts";
 import { bytesIn, plainFrames } from "./frames.ts";
-import { LiveHttp } from "./http.ts";
 import { LiveLinks } from "./links.ts";
 import { LiveQueue } from "./queue.ts";
 import type { HttpAnswers, HttpParameters, HttpRoute } from "./routes.ts";
@@ -33,12 +32,11 @@ import { type Change, LiveWrites } from "./writes.ts";
 export class LiveClient implements WarpClient {
   readonly space: string;
   readonly queue: LiveQueue;
-  readonly #options: ClientOptions;
+  readonly #options: ClientOptions & { readonly host: ClientHost };
   readonly #sockets: SocketFactory & { close?(): void };
   readonly #links: LiveLinks;
   readonly #calls: LiveCalls;
   readonly #writes: LiveWrites;
-  readonly #http: LiveHttp;
   readonly #watches = new Set<{ close(): void }>();
 
   constructor(options: ClientOptions & { readonly host: ClientHost }) {
@@ -59,7 +57,6 @@ export class LiveClient implements WarpClient {
     this.#calls = new LiveCalls(space, this.#links, host.timers, timeoutMs);
     this.#writes = new LiveWrites(this.#calls, this.#links);
     this.queue = new LiveQueue(this.#links, this.#calls, this.#writes, options.queue);
-    this.#http = new LiveHttp(host, this.#links.token, url, space, timeoutMs);
     // Whoever shows a status wants to know it without a first call.
     this.#links
       .at(0)
@@ -147,7 +144,9 @@ export class LiveClient implements WarpClient {
   }
 
   async http<R extends HttpRoute>(route: R, parameters?: HttpParameters<R>): Promise<HttpAnswers<R>> {
-    return (await this.#http.call(route, parameters)) as HttpAnswers<R>;
+    // Loaded with the first call: who only watches, reads and writes does without.
+    const { httpCall } = await import("./http.ts");
+    return (await httpCall(this.#options, this.#links.token, route, parameters)) as HttpAnswers<R>;
   }
 
   async close(): Promise<void> {

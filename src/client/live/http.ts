@@ -1,8 +1,10 @@
-import { type ErrorData, WarpError } from "../../errors.ts";
+import { type ErrorCode, type ErrorData, WarpError } from "../../errors.ts";
 import { fromUtf8, utf8 } from "../../runtime/bytes.ts";
 import type { ClientHost } from "../../runtime/client-host.ts";
-import type { Fetch } from "../../runtime/fetch.ts";
+import type { WebRequest } from "../../runtime/fetch.ts";
+import { defaultTimeoutMs } from "../../runtime/limits.ts";
 import type { TokenSource } from "./token-source.ts";
+import type { ClientOptions } from "./types.ts";
 
 /** Any HTTP call, as the types of `routes.ts` describe them. */
 export interface AnyParameters {
@@ -22,109 +24,95 @@ export interface AnyAnswer {
   readonly body: unknown;
 }
 
-/** HTTP calls with one deployment. Never repeats one by itself. */
-export class LiveHttp {
-  readonly #host: ClientHost;
-  readonly #token: TokenSource;
-  readonly #base: string;
-  readonly #space: string;
-  readonly #timeoutMs: number;
-
-  constructor(host: ClientHost, token: TokenSource, url: string, space: string, timeoutMs: number) {
-    this.#host = host;
-    this.#token = token;
-    this.#base = url.replace(/\/+$/, "");
-    this.#space = space;
-    this.#timeoutMs = timeoutMs;
-  }
-
-  /** `METHOD /path/{parameter}`. Throws the WarpError that a problem stands for. */
-  async call(route: string, parameters: AnyParameters = {}): Promise<AnyAnswer> {
-    const { signal, opId, timeoutMs = this.#timeoutMs } = parameters;
-    const [method = "GET", path = ""] = route.split(" ");
-    const changes = method !== "GET";
-    const fault = (
-      code: "aborted" | "unavailable" | "deadline_exceeded",
-      cause: unknown,
-      isSent: boolean,
-    ): WarpError =>
-      new WarpError(code, "the call has no answer", {
-        cause,
-        outcome: changes && isSent ? "unknown" : "fail",
-        ...(opId === undefined ? {} : { details: { opId } }),
-      });
-    if (signal?.aborted === true) throw fault("aborted", signal.reason, false);
-    const controller = new AbortController();
-    const onAbort = (): void => controller.abort();
-    let isLate = false;
-    const cancel = this.#host.timers.after(
-      timeoutMs,
-      () => {
-        isLate = true;
-        controller.abort();
-      },
-      { awaited: true },
-    );
-    signal?.addEventListener("abort", onAbort, { once: true });
-    let isSent = false;
-    try {
-      const request = await this.#request(method, parameters, controller.signal, timeoutMs);
-      isSent = true;
-      const response = await this.#host.fetch(this.#base + this.#path(path, parameters), request);
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      const type = response.headers.get("content-type") ?? "";
-      const body = bodyOf(bytes, type);
-      if (response.status >= 400) throw problem(response.status, body, changes);
-      return { status: response.status, header: (name) => response.headers.get(name), body };
-    } catch (error) {
-      if (error instanceof WarpError) throw error;
-      throw fault(signal?.aborted ? "aborted" : isLate ? "deadline_exceeded" : "unavailable", error, isSent);
-    } finally {
-      cancel();
-      signal?.removeEventListener("abort", onAbort);
-    }
-  }
-
-  async #request(
-    method: string,
-    { body, headers, opId }: AnyParameters,
-    signal: AbortSignal,
-    timeoutMs: number,
-  ): Promise<Parameters<Fetch>[1]> {
-    const token = await this.#token.ask();
-    const isBytes = body instanceof Uint8Array;
-    return {
-      method,
-      signal,
-      redirect: "manual",
-      headers: {
-        "Warp-Timeout-Ms": String(Math.max(100, Math.ceil(timeoutMs))),
-        ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
-        ...(opId === undefined ? {} : { "Warp-Op-Id": opId }),
-        ...(body === undefined || isBytes ? {} : { "Content-Type": "application/json" }),
-        ...headers,
-      },
-      ...(body === undefined
-        ? {}
-        : { body: isBytes ? (body as Uint8Array<ArrayBuffer>) : utf8(JSON.stringify(body)) }),
-    };
-  }
-
-  #path(path: string, { path: names = {}, query = {} }: AnyParameters): string {
-    const filled = path.replace(/\{(\w+)\+?\}/g, (_, name: string) => {
-      const value = names[name] ?? (name === "space" ? this.#space : "");
-      // A URL drops these, however they are written.
-      if (/^\.{0,2}$/.test(value))
-        throw new WarpError("unsupported", `no URL can carry "${value}" as ${name}`, {
-          details: { field: name },
-        });
-      return encodeURIComponent(value);
+/** `METHOD /path/{parameter}`; never repeated. Throws the WarpError that a problem stands for. */
+export async function httpCall(
+  { host, url, space, timeoutMs: usualMs = defaultTimeoutMs }: ClientOptions & { readonly host: ClientHost },
+  token: TokenSource,
+  route: string,
+  parameters: AnyParameters = {},
+): Promise<AnyAnswer> {
+  const { signal, opId, timeoutMs = usualMs } = parameters;
+  const [method = "GET", path = ""] = route.split(" ");
+  const changes = method !== "GET";
+  let isSent = false;
+  const fault = (code: ErrorCode, cause: unknown): WarpError =>
+    new WarpError(code, "the call has no answer", {
+      cause,
+      outcome: changes && isSent ? "unknown" : "fail",
+      ...(opId === undefined ? {} : { details: { opId } }),
     });
-    const parts = Object.entries(query).flatMap(([name, value]) =>
-      value === undefined ? [] : [`${name}=${encodeURIComponent(String(value))}`],
-    );
-    return parts.length === 0 ? filled : `${filled}?${parts.join("&")}`;
+  if (signal?.aborted === true) throw fault("aborted", signal.reason);
+  const controller = new AbortController();
+  const onAbort = (): void => controller.abort();
+  let isLate = false;
+  const late = (): void => {
+    isLate = true;
+    controller.abort();
+  };
+  const cancel = host.timers.after(timeoutMs, late, { awaited: true });
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    const target = url.replace(/\/+$/, "") + pathOf(path, { space, ...parameters.path }, parameters.query);
+    const request = requestOf(method, parameters, await token.ask(), timeoutMs, controller.signal);
+    isSent = true;
+    const response = await host.fetch(target, request);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const body = bodyOf(bytes, response.headers.get("content-type") ?? "");
+    if (response.status >= 400) throw problem(response.status, body, changes);
+    return { status: response.status, header: (name) => response.headers.get(name), body };
+  } catch (error) {
+    if (error instanceof WarpError) throw error;
+    throw fault(signal?.aborted ? "aborted" : isLate ? "deadline_exceeded" : "unavailable", error);
+  } finally {
+    cancel();
+    signal?.removeEventListener("abort", onAbort);
   }
+}
+
+function requestOf(
+  method: string,
+  { body, headers, opId }: AnyParameters,
+  token: string | undefined,
+  timeoutMs: number,
+  signal: AbortSignal,
+): WebRequest {
+  const isBytes = body instanceof Uint8Array;
+  return {
+    method,
+    signal,
+    redirect: "manual",
+    headers: {
+      "Warp-Timeout-Ms": String(Math.max(100, Math.ceil(timeoutMs))),
+      ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+      ...(opId === undefined ? {} : { "Warp-Op-Id": opId }),
+      ...(body === undefined || isBytes ? {} : { "Content-Type": "application/json" }),
+      ...headers,
+    },
+    ...(body === undefined
+      ? {}
+      : { body: isBytes ? (body as Uint8Array<ArrayBuffer>) : utf8(JSON.stringify(body)) }),
+  };
+}
+
+function pathOf(
+  path: string,
+  names: Readonly<Record<string, string>>,
+  query: AnyParameters["query"] = {},
+): string {
+  const filled = path.replace(/\{(\w+)\+?\}/g, (_, name: string) => {
+    const value = names[name] ?? "";
+    // A URL drops these, however they are written.
+    if (/^\.{0,2}$/.test(value)) {
+      throw new WarpError("unsupported", `no URL can carry "${value}" as ${name}`, {
+        details: { field: name },
+      });
+    }
+    return encodeURIComponent(value);
+  });
+  const parts = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${encodeURIComponent(String(value))}`],
+  );
+  return parts.length === 0 ? filled : `${filled}?${parts.join("&")}`;
 }
 
 /** JSON parsed, a list of the lines of NDJSON, other text as text, all else as bytes. */
