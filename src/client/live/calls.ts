@@ -90,27 +90,23 @@ export class LiveCalls {
     if (!(timeoutMs >= 1 && timeoutMs <= maxTimeoutMs))
       throw new WarpError("invalid_argument", `timeoutMs is a number from 1 to ${maxTimeoutMs}`);
     const progress: Progress = { isSent: false, isGivenUp: false };
-    let release = (): void => {};
-    const givenUp = new Promise<never>((_, reject) => {
+    return await new Promise((resolve, reject) => {
       const giveUp = (code: "aborted" | "deadline_exceeded", cause?: unknown): void => {
+        end();
         progress.isGivenUp = true;
         const outcome = progress.isSent ? "unknown" : "fail";
         reject(new WarpError(code, "the caller waits no longer", { outcome, cause }));
       };
-      const onAbort = (): void => giveUp("aborted", signal?.reason);
-      if (signal?.aborted) onAbort();
-      signal?.addEventListener("abort", onAbort);
       const cancel = this.#timers.after(timeoutMs, () => giveUp("deadline_exceeded"), { awaited: true });
-      release = () => {
+      const onAbort = (): void => giveUp("aborted", signal?.reason);
+      const end = (): void => {
         cancel();
         signal?.removeEventListener("abort", onAbort);
       };
+      signal?.addEventListener("abort", onAbort);
+      if (signal?.aborted) onAbort();
+      else work(progress).then(resolve, reject).finally(end);
     });
-    try {
-      return await Promise.race([givenUp, work(progress)]);
-    } finally {
-      release();
-    }
   }
 
   async #meet(makes: boolean): Promise<SpaceSettings> {

@@ -21,14 +21,11 @@ export function endOf(code: number, reason: string): SessionEnd {
   };
 }
 
+export function unavailable(why: string, cause?: unknown): WarpError {
+  return new WarpError("unavailable", why, { outcome: "unknown", cause });
+}
+
 /** What a caller gets who has sent nothing. */
-export function unsent(
-  { code, message }: Pick<WarpError, "code" | "message">,
-  retryAfterMs?: number,
-): WarpError {
-  return new WarpError(
-    code,
-    message,
-    retryAfterMs === undefined ? {} : { retryAfterMs: Math.ceil(retryAfterMs) },
-  );
+export function unsent({ code, message }: WarpError, retryAfterMs = 0): WarpError {
+  return new WarpError(code, message, { retryAfterMs: Math.ceil(retryAfterMs) });
 }

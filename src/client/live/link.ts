@@ -18,7 +18,7 @@ import {
 } from "../../runtime/limits.ts";
 import { fraction } from "../../runtime/random.ts";
 import type { Socket, SocketFactory } from "../../runtime/socket.ts";
-import { endOf, type SessionEnd, unsent } from "./close.ts";
+import { endOf, type SessionEnd, unavailable, unsent } from "./close.ts";
 import type { TokenSource } from "./token-source.ts";
 
 export type Welcome = Extract<ServerFrame, { readonly t: "welcome" }>;
@@ -80,20 +80,19 @@ export class LiveLink {
   readonly #parts: LinkParts;
   readonly #backoff: Backoff;
   readonly #subscribers = new Map<number, Subscriber>();
-  readonly #waiters: {
-    readonly resolve: (session: Session) => void;
-    readonly reject: (error: WarpError) => void;
-  }[] = [];
+  #waiters: { readonly resolve: (session: Session) => void; readonly reject: (error: WarpError) => void }[] =
+    [];
   /** Open, or to be. */
   #session: Session | undefined;
-  #refused: { readonly error: WarpError; readonly untilMs: number } | undefined;
-  /** When the next attempt is made; undefined: none is waited for. */
-  #dueAtMs: number | undefined;
-  #cancelAttempt: () => void = () => {};
-  #isFailing = false;
-  #isClosed = false;
+  /** Why the last attempt came to nothing. */
+  #error: WarpError | undefined;
+  /** Defined while the next attempt is waited for. */
+  #cancelAttempt: (() => void) | undefined;
+  /** No attempt before. */
+  #dueAtMs = 0;
   #usedAtMs = 0;
   #nextId = 1;
+  #isClosed = false;
 
   constructor(shard: number, parts: LinkParts) {
     this.#shard = shard;
@@ -104,30 +103,28 @@ export class LiveLink {
   /** `idle`: nobody needs it. `failing`: the last attempt came to nothing. */
   get standing(): "idle" | "open" | "connecting" | "failing" {
     if (this.#session?.welcome) return "open";
-    if (this.#isFailing) return "failing";
-    return this.#session || this.#dueAtMs !== undefined ? "connecting" : "idle";
+    if (this.#error) return "failing";
+    return this.#session || this.#cancelAttempt ? "connecting" : "idle";
   }
 
   /** A session that calls can be made on. Rejects where there is none in sight: nothing was sent then. */
   async ready(): Promise<Session> {
-    const nowMs = this.#now;
-    this.#usedAtMs = nowMs;
+    const waitMs = this.#dueAtMs - this.#now;
+    this.#use();
     if (this.#isClosed) throw closed();
     if (this.#session?.welcome) return this.#session;
-    if (this.#parts.isResting()) throw new WarpError("unavailable", "there is no network");
-    const { error, untilMs = 0 } = this.#refused ?? {};
-    if (error && nowMs < untilMs) throw unsent(error, untilMs - nowMs);
-    const waitMs = (this.#dueAtMs ?? nowMs) - nowMs;
-    if (waitMs > patientMs)
-      throw unsent({ code: "unavailable", message: "the shard can't be reached" }, waitMs);
-    if (!this.#session && this.#dueAtMs === undefined) this.#connect();
+    if (this.#parts.isResting()) throw unsent(unavailable("there is no network"));
+    if (!this.#session) {
+      if (waitMs > patientMs) throw unsent(this.#error ?? unavailable("the connection broke"), waitMs);
+      if (!this.#cancelAttempt) this.#connect();
+    }
     return await new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
   }
 
   /** Sends a frame that is answered. Rejects with `unavailable`, outcome `unknown`, where the session ends before. */
   ask(session: Session, frame: ClientFrame & { readonly t: "call" | "auth" }): Promise<object> {
     return new Promise((resolve, reject) => {
-      if (session.isOver) throw new WarpError("unavailable", "the connection broke", { outcome: "unknown" });
+      if (session.isOver) throw unavailable("the connection broke");
       const id = this.#nextId++;
       const data = this.#parts.frames.encode({ ...frame, id });
       const max = session.welcome?.maxFrameBytes ?? 0;
@@ -140,11 +137,11 @@ export class LiveLink {
   subscribe(subscriber: Subscriber): void {
     subscriber.id = this.#nextId++;
     this.#subscribers.set(subscriber.id, subscriber);
-    if (this.#session?.welcome) this.#open(this.#session, subscriber);
+    if (this.#session?.welcome) this.#open(subscriber);
     else
       this.ready().catch((error: WarpError) => {
-        // Else there will be a session for it.
-        if (this.#isClosed || this.#refused) this.#fail(error);
+        const isExpected = this.#session || this.#cancelAttempt || this.#parts.isResting();
+        if (this.#isClosed || !isExpected) this.#fail(error);
       });
   }
 
@@ -161,7 +158,7 @@ export class LiveLink {
       this.#beat(session, checkMs);
     } else if (!session && (this.#isWanted || this.#shard === 0)) {
       // By the first shard it shows whether the deployment can be reached.
-      this.#usedAtMs = this.#now;
+      this.#use();
       this.#backoff.reset();
       this.#attemptIn(this.#backoff.next());
     }
@@ -169,8 +166,8 @@ export class LiveLink {
 
   /** There is no network, or nothing will run from now on. */
   rest(): void {
-    this.#cancelAttempt();
-    this.#dueAtMs = undefined;
+    this.#cancelAttempt?.();
+    this.#cancelAttempt = undefined;
     this.#giveUp(this.#session, "there is no network");
   }
 
@@ -186,14 +183,15 @@ export class LiveLink {
   }
 
   get #isWanted(): boolean {
-    return (
-      this.#subscribers.size > 0 || this.#waiters.length > 0 || this.#now - this.#usedAtMs < unusedSocketMs
-    );
+    return this.#subscribers.size + this.#waiters.length > 0 || this.#now - this.#usedAtMs < unusedSocketMs;
+  }
+
+  #use(): void {
+    this.#usedAtMs = this.#now;
   }
 
   #connect(): void {
     const { host, sockets, frames, token, url, node, changed } = this.#parts;
-    this.#dueAtMs = this.#refused = undefined;
     const session: Session = {
       calls: new Map(),
       unanswered: 0,
@@ -237,118 +235,123 @@ export class LiveLink {
     } else if (frame.t === "mark") this.#send(session, { t: "seen", n: frame.n });
     else if (frame.t === "go") this.#retire(session, frame.withinMs);
     else if (this.#session === session) {
-      const about = frame as WatchFrame;
-      const id = "id" in about ? about.id : undefined;
-      const named = id === undefined ? [...this.#subscribers.values()] : [this.#subscribers.get(id)];
-      for (const subscriber of named) {
-        if (about.t !== "end") subscriber?.take(about);
-        else if (subscriber && this.#subscribers.delete(subscriber.id))
-          subscriber.failed(WarpError.fromData(about.e));
-      }
+      // What has no number is for all of them.
+      const { id } = frame as { readonly id?: number };
+      for (const subscriber of this.#subscribers.values())
+        if (id === undefined || id === subscriber.id) {
+          if (frame.t === "end") {
+            this.#subscribers.delete(id as number);
+            subscriber.failed(WarpError.fromData(frame.e));
+          } else subscriber.take(frame as WatchFrame);
+        }
     }
   }
 
   #welcomed(session: Session, frame: Welcome): void {
-    const { host, token, welcomed, changed } = this.#parts;
+    const { token, welcomed, changed } = this.#parts;
     session.welcome = frame;
     session.cancelTimer();
-    session.cancelTimer = host.timers.after(beatMs, () => this.#beat(session, beatMs));
-    this.#isFailing = false;
+    this.#beatIn(session, beatMs);
+    this.#error = undefined;
     welcomed(frame);
     token.keep(session, frame.expiresAtMs, (newer) => this.ask(session, { t: "auth", id: 0, token: newer }));
-    for (const subscriber of this.#subscribers.values()) this.#open(session, subscriber);
-    for (const { resolve } of this.#waiters.splice(0)) resolve(session);
+    for (const subscriber of this.#subscribers.values()) this.#open(subscriber);
+    for (const { resolve } of this.#waiters) resolve(session);
+    this.#waiters = [];
     changed();
   }
 
-  #open(session: Session, subscriber: Subscriber): void {
-    this.#send(session, subscriber.frame);
+  #open(subscriber: Subscriber): void {
+    this.#send(this.#session, subscriber.frame);
     subscriber.opened();
   }
 
-  #send(session: Session, frame: ClientFrame): void {
-    session.socket?.send(this.#parts.frames.encode(frame));
+  #send(session: Session | undefined, frame: ClientFrame): void {
+    session?.socket?.send(this.#parts.frames.encode(frame));
   }
 
   /** A beat is answered by the platform: a shard with nothing to do sleeps on. */
   #beat(session: Session, withinMs: number): void {
     session.cancelTimer();
     if (session.unanswered >= maxUnanswered) this.#giveUp(session, "it gives no sign of life");
-    else if (!this.#isWanted && session.calls.size === 0)
-      this.#end(session, { error: closed(), next: "unused" });
+    else if (!this.#isWanted && !session.calls.size) this.#end(session, { error: closed(), next: "unused" });
     else {
       this.#backoff.reset();
       session.unanswered++;
       session.socket?.send(beatFrame);
-      session.cancelTimer = this.#parts.host.timers.after(withinMs, () => this.#beat(session, beatMs));
+      this.#beatIn(session, withinMs);
     }
+  }
+
+  #beatIn(session: Session, withinMs: number): void {
+    session.cancelTimer = this.#parts.host.timers.after(withinMs, () => this.#beat(session, beatMs));
   }
 
   #giveUp(session: Session | undefined, why: string, cause?: unknown): void {
-    if (session) {
-      const error = new WarpError("unavailable", `the connection was given up: ${why}`, {
-        outcome: "unknown",
-        cause,
-      });
-      this.#end(session, { error, next: "later" });
-    }
+    if (session)
+      this.#end(session, { error: unavailable(`the connection was given up: ${why}`, cause), next: "later" });
   }
 
-  #end(session: Session, { error, next }: SessionEnd): void {
+  #end(session: Session, end: SessionEnd): void {
     if (session.isOver) return;
     session.isOver = true;
     session.cancelTimer();
     session.socket?.close(1000, "");
-    if (this.#session === session) this.#lost(session, error, next);
-    for (const { reject } of session.calls.values()) reject(error);
+    if (this.#session === session) this.#lost(session, end);
+    for (const { reject } of session.calls.values()) reject(end.error);
   }
 
-  #lost(session: Session, error: WarpError, next: SessionEnd["next"]): void {
+  #lost({ welcome }: Session, { error, next }: SessionEnd): void {
     const { host, token, isResting, isHidden, changed } = this.#parts;
     this.#session = undefined;
-    this.#isFailing = !session.welcome;
-    if (session.welcome) for (const subscriber of this.#subscribers.values()) subscriber.cut();
-    const isRenewable = error.code === "token_expired" && token.isRenewed(session.welcome !== undefined);
-    if (!isRenewable && next === "refused") {
-      this.#isFailing = true;
-      this.#refused = { error, untilMs: this.#now + refusedHoldMs };
-      this.#fail(error);
-    } else {
-      // The space is gone; it may be made anew at any time, and whoever asks next will see.
-      if (error.code === "space_not_found") this.#fail(error);
-      if (!this.#isClosed && !isResting() && (next !== "unused" || this.#subscribers.size > 0)) {
-        // While nobody looks there is no hurry, and others may need the room.
-        const isAtOnce = isRenewable || next === "now";
-        this.#attemptIn(isHidden() ? fraction(host.random) * reconnectCapMs : this.#backoff.next(isAtOnce));
-      }
+    if (welcome) this.#cut();
+    else this.#error = error;
+    const isRenewable = error.code === "token_expired" && token.isRenewed(!!welcome);
+    const isRefused = next === "refused" && !isRenewable;
+    // The space that is gone may be made anew at any time: whoever asks next will see.
+    if (isRefused || error.code === "space_not_found") this.#fail(error);
+    if (isRefused) {
+      this.#error = error;
+      this.#dueAtMs = this.#now + refusedHoldMs;
+    } else if (!this.#isClosed && !isResting() && (next !== "unused" || this.#subscribers.size > 0)) {
+      // While nobody looks there is no hurry, and others may need the room.
+      this.#attemptIn(
+        isHidden()
+          ? fraction(host.random) * reconnectCapMs
+          : this.#backoff.next(isRenewable || next === "now"),
+      );
     }
     if (!isRenewable) this.#settle(unsent(error));
     changed();
   }
 
   #attemptIn(waitMs: number): void {
-    this.#cancelAttempt();
+    this.#cancelAttempt?.();
     this.#dueAtMs = this.#now + waitMs;
     this.#cancelAttempt = this.#parts.host.timers.after(waitMs, () => {
-      this.#dueAtMs = undefined;
+      this.#cancelAttempt = undefined;
       if (this.#isWanted) this.#connect();
       else this.#parts.changed();
     });
   }
 
-  /** The shard wants to be left: at a moment of this client's own. Calls under way may still get their answers. */
+  /** The shard wants to be left: at a moment of this client's own, when no call is under way. */
   #retire(session: Session, withinMs: number): void {
     const { timers, random } = this.#parts.host;
-    timers.after(fraction(random) * withinMs, () => {
-      if (this.#session !== session) return;
-      for (const subscriber of this.#subscribers.values()) subscriber.cut();
-      this.#connect();
-      timers.after(session.calls.size > 0 ? retireMs : 0, () => this.#giveUp(session, "it was to be left"));
-    });
+    const leave = (): void => {
+      if (session.calls.size) timers.after(retireMs, leave);
+      else this.#end(session, endOf(4200, ""));
+    };
+    timers.after(fraction(random) * withinMs, leave);
+  }
+
+  #cut(): void {
+    for (const subscriber of this.#subscribers.values()) subscriber.cut();
   }
 
   #settle(error: WarpError): void {
-    for (const { reject } of this.#waiters.splice(0)) reject(error);
+    for (const { reject } of this.#waiters) reject(error);
+    this.#waiters = [];
   }
 
   #fail(error: WarpError): void {
