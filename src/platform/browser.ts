@@ -2,7 +2,6 @@
 
 import type { ClientHost, Signal, Signals } from "../runtime/client-host.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
-import { elapsedClock } from "../runtime/elapsed.ts";
 import type { Random } from "../runtime/random.ts";
 import type { SocketFactory } from "../runtime/socket.ts";
 
@@ -86,7 +85,7 @@ const signals: Signals = {
 export function browserHost(): ClientHost {
   return {
     clock,
-    elapsed: elapsedClock(clock, { now: () => performance.now() }),
+    elapsed: { now: () => performance.now() },
     timers,
     random,
     sockets,

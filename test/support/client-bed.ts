@@ -1,5 +1,8 @@
 import { host } from "#host";
 import { LiveClient } from "../../src/client/live/client.ts";
+// Loaded on demand elsewhere, which takes time that is no test's to move.
+import "../../src/client/live/http.ts";
+import "../../src/client/live/watch.ts";
 import type { ClientOptions } from "../../src/client/live/types.ts";
 import { WarpError } from "../../src/errors.ts";
 import { shardOf } from "../../src/protocol/key.ts";

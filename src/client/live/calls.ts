@@ -4,7 +4,7 @@ import type { SpaceSettings } from "../../protocol/space.ts";
 import type { WireMethod } from "../../protocol/wire/frames.ts";
 import type { Timers } from "../../runtime/clock.ts";
 import { maxTimeoutMs } from "../../runtime/limits.ts";
-import type { Welcome } from "./link.ts";
+import type { Welcome } from "./link-types.ts";
 import type { LiveLinks } from "./links.ts";
 import type { ClientCallOptions } from "./types.ts";
 

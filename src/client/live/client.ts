@@ -25,7 +25,7 @@ import type {
   Written,
 } from "./types.ts";
 import { decoded, encoded, plainValues } from "./values.ts";
-import { LiveWatch } from "./watch.ts";
+import { WatchHandle } from "./watch-handle.ts";
 import { type Change, LiveWrites } from "./writes.ts";
 
 /** The one implementation of {@link WarpClient}. */
@@ -37,7 +37,6 @@ export class LiveClient implements WarpClient {
   readonly #links: LiveLinks;
   readonly #calls: LiveCalls;
   readonly #writes: LiveWrites;
-  readonly #watches = new Set<{ close(): void }>();
 
   constructor(options: ClientOptions & { readonly host: ClientHost }) {
     const { host, url, space, share, frames = plainFrames, timeoutMs = defaultTimeoutMs } = options;
@@ -109,20 +108,10 @@ export class LiveClient implements WarpClient {
   }
 
   watch<T>(target: WatchTarget, options: ClientWatchOptions<T> = {}): ClientWatch<T> {
-    const { onEvent, onError = report } = options;
-    const watch: LiveWatch<T> = new LiveWatch<T>(
-      {
-        calls: this.#calls,
-        links: this.#links,
-        codec: this.#codec(options),
-        ended: () => this.#watches.delete(watch),
-      },
-      target,
-      options,
+    const works = import("./watch.ts").then(({ openWatch }) =>
+      openWatch<T>({ calls: this.#calls, links: this.#links, codec: this.#codec(options) }, target, options),
     );
-    this.#watches.add(watch);
-    if (onEvent !== undefined) void watch.tell(onEvent, onError);
-    return watch;
+    return new WatchHandle<T>(works);
   }
 
   async publish(target: WatchTarget, value: unknown, options: ClientPublishOptions = {}): Promise<void> {
@@ -150,7 +139,6 @@ export class LiveClient implements WarpClient {
   }
 
   async close(): Promise<void> {
-    for (const watch of [...this.#watches]) watch.close();
     this.#links.close();
     this.queue.close();
     this.#sockets.close?.();
@@ -171,9 +159,4 @@ function parts({ expiresInMs, tags, lease }: ClientWriteOptions) {
     ...(tags === undefined ? {} : { tags }),
     ...(lease === undefined ? {} : { lease }),
   };
-}
-
-/** Nobody takes it: it is told as an uncaught error is. */
-function report(error: unknown): void {
-  void Promise.reject(error);
 }

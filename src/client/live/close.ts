@@ -29,3 +29,7 @@ export function unavailable(why: string, cause?: unknown): WarpError {
 export function unsent({ code, message }: WarpError, retryAfterMs = 0): WarpError {
   return new WarpError(code, message, { retryAfterMs: Math.ceil(retryAfterMs) });
 }
+
+export function closed(): WarpError {
+  return new WarpError("warp_closed", "this client is closed");
+}

@@ -1,10 +1,7 @@
 import { Backoff } from "../../connection/socket/backoff.ts";
 import { WarpError } from "../../errors.ts";
-import type { FrameCodec } from "../../protocol/wire/frame-codec.ts";
 import { beatFrame, type ClientFrame, type ServerFrame, wireVersion } from "../../protocol/wire/frames.ts";
 import { authProtocol } from "../../protocol/wire/subprotocols.ts";
-import type { WatchServerFrame } from "../../protocol/wire/watch-frames.ts";
-import type { ClientHost } from "../../runtime/client-host.ts";
 import {
   beatMs,
   checkMs,
@@ -17,59 +14,8 @@ import {
   unusedSocketMs,
 } from "../../runtime/limits.ts";
 import { fraction } from "../../runtime/random.ts";
-import type { Socket, SocketFactory } from "../../runtime/socket.ts";
-import { endOf, type SessionEnd, unavailable, unsent } from "./close.ts";
-import type { TokenSource } from "./token-source.ts";
-
-export type Welcome = Extract<ServerFrame, { readonly t: "welcome" }>;
-/** Frames about watches. */
-export type WatchFrame = WatchServerFrame | Extract<ServerFrame, { readonly t: "gap" }>;
-
-/** What the links of a client share. */
-export interface LinkParts {
-  readonly host: ClientHost;
-  readonly sockets: SocketFactory;
-  readonly frames: FrameCodec;
-  readonly token: TokenSource;
-  /** The name of this client for its life. */
-  readonly node: string;
-  readonly url: (shard: number) => string;
-  /** Whether there is no network, or nothing will run. */
-  readonly isResting: () => boolean;
-  /** Whether nobody looks. */
-  readonly isHidden: () => boolean;
-  readonly welcomed: (frame: Welcome) => void;
-  /** How it stands may have changed. */
-  readonly changed: () => void;
-}
-
-/** One subscription, over however many sessions. */
-export interface Subscriber {
-  /** Its number, another one each time it is taken up. */
-  id: number;
-  /** What opens it at a session. */
-  readonly frame: ClientFrame;
-  opened(): void;
-  /** A frame with its number, or one that is for all that are live. */
-  take(frame: WatchFrame): void;
-  /** Its session has ended. */
-  cut(): void;
-  failed(error: WarpError): void;
-}
-
-/** One socket, from its opening to its end. */
-export interface Session {
-  readonly calls: Map<
-    number,
-    { readonly resolve: (reply: object) => void; readonly reject: (error: WarpError) => void }
-  >;
-  socket?: Socket;
-  welcome?: Welcome;
-  isOver?: true;
-  /** Beats without any sign of life since. */
-  unanswered: number;
-  cancelTimer: () => void;
-}
+import { closed, endOf, type SessionEnd, unavailable, unsent } from "./close.ts";
+import type { LinkParts, Session, Subscriber, WatchFrame, Welcome } from "./link-types.ts";
 
 /** Beats without any sign of life after which a socket is given up. */
 const maxUnanswered = 2;
@@ -110,7 +56,7 @@ export class LiveLink {
   /** A session that calls can be made on. Rejects where there is none in sight: nothing was sent then. */
   async ready(): Promise<Session> {
     const waitMs = this.#dueAtMs - this.#now;
-    this.#use();
+    this.#usedAtMs = this.#now;
     if (this.#isClosed) throw closed();
     if (this.#session?.welcome) return this.#session;
     if (this.#parts.isResting()) throw unsent(unavailable("there is no network"));
@@ -158,7 +104,7 @@ export class LiveLink {
       this.#beat(session, checkMs);
     } else if (!session && (this.#isWanted || this.#shard === 0)) {
       // By the first shard it shows whether the deployment can be reached.
-      this.#use();
+      this.#usedAtMs = this.#now;
       this.#backoff.reset();
       this.#attemptIn(this.#backoff.next());
     }
@@ -173,9 +119,9 @@ export class LiveLink {
 
   close(): void {
     this.#isClosed = true;
+    this.#fail(closed());
     this.rest();
     this.#settle(closed());
-    this.#fail(closed());
   }
 
   get #now(): number {
@@ -184,10 +130,6 @@ export class LiveLink {
 
   get #isWanted(): boolean {
     return this.#subscribers.size + this.#waiters.length > 0 || this.#now - this.#usedAtMs < unusedSocketMs;
-  }
-
-  #use(): void {
-    this.#usedAtMs = this.#now;
   }
 
   #connect(): void {
@@ -304,7 +246,7 @@ export class LiveLink {
   #lost({ welcome }: Session, { error, next }: SessionEnd): void {
     const { host, token, isResting, isHidden, changed } = this.#parts;
     this.#session = undefined;
-    if (welcome) this.#cut();
+    if (welcome) for (const subscriber of this.#subscribers.values()) subscriber.cut();
     else this.#error = error;
     const isRenewable = error.code === "token_expired" && token.isRenewed(!!welcome);
     const isRefused = next === "refused" && !isRenewable;
@@ -345,10 +287,6 @@ export class LiveLink {
     timers.after(fraction(random) * withinMs, leave);
   }
 
-  #cut(): void {
-    for (const subscriber of this.#subscribers.values()) subscriber.cut();
-  }
-
   #settle(error: WarpError): void {
     for (const { reject } of this.#waiters) reject(error);
     this.#waiters = [];
@@ -359,8 +297,4 @@ export class LiveLink {
     this.#subscribers.clear();
     for (const subscriber of all) subscriber.failed(error);
   }
-}
-
-function closed(): WarpError {
-  return new WarpError("warp_closed", "this client is closed");
 }

@@ -1,6 +1,7 @@
 import type { ClientHost, Signal } from "../../runtime/client-host.ts";
 import { uuidv7 } from "../../runtime/ids.ts";
-import { type LinkParts, LiveLink } from "./link.ts";
+import { LiveLink } from "./link.ts";
+import type { LinkParts } from "./link-types.ts";
 import { Listeners } from "./listeners.ts";
 import { TokenSource } from "./token-source.ts";
 import type { ClientOptions, ClientStatus } from "./types.ts";

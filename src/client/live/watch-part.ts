@@ -3,7 +3,7 @@ import type { WatchFilter, WatchKind } from "../../protocol/watch.ts";
 import { wants } from "../../protocol/watch-match.ts";
 import type { ClientFrame } from "../../protocol/wire/frames.ts";
 import type { WatchStart, WireEvent, WireState } from "../../protocol/wire/watch-frames.ts";
-import type { Subscriber, WatchFrame } from "./link.ts";
+import type { Subscriber, WatchFrame } from "./link-types.ts";
 
 /** A place in a shard's log. */
 export interface Place {

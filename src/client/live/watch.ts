@@ -16,14 +16,30 @@ export interface LiveWatchParts {
   readonly calls: LiveCalls;
   readonly links: LiveLinks;
   readonly codec: Codec<unknown>;
-  readonly ended: () => void;
+}
+
+/** Begins a watch; with `onEvent` it is read by that. */
+export function openWatch<T>(
+  parts: LiveWatchParts,
+  target: WatchTarget,
+  options: ClientWatchOptions<T>,
+): ClientWatch<T> {
+  const { onEvent, onError = report } = options;
+  const watch = new LiveWatch<T>(parts, target, options);
+  if (onEvent !== undefined) void watch.tell(onEvent, onError);
+  return watch;
+}
+
+/** Nobody takes it: it is told as an uncaught error is. */
+function report(error: unknown): void {
+  void Promise.reject(error);
 }
 
 /** About what an entry takes beside its value. */
 const entryBytes = 100;
 
 /** One watch, over however many shards and connections. */
-export class LiveWatch<T> implements ClientWatch<T> {
+class LiveWatch<T> implements ClientWatch<T> {
   readonly ready: Promise<void>;
   readonly #with: LiveWatchParts;
   readonly #filter: WatchFilter;
@@ -72,7 +88,6 @@ export class LiveWatch<T> implements ClientWatch<T> {
     if (this.#isOver) return;
     this.#signal?.removeEventListener("abort", this.#close);
     for (const part of this.#parts) this.#with.links.at(part.shard).unsubscribe(part);
-    this.#with.ended();
     this.#stand("ended");
     this.#wake();
     this.#refuse(new WarpError("aborted", "the watch was closed before it had begun"));

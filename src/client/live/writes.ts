@@ -3,7 +3,7 @@ import { shardOf } from "../../protocol/key.ts";
 import type { Mutation } from "../../protocol/operation.ts";
 import { type MutateReply, scopeOpId } from "../../protocol/shard-api.ts";
 import type { LiveCalls } from "./calls.ts";
-import type { Welcome } from "./link.ts";
+import type { Welcome } from "./link-types.ts";
 import type { LiveLinks } from "./links.ts";
 import type { ClientCallOptions, ClientMutationOptions, Done, Queued, Written } from "./types.ts";
 

@@ -141,7 +141,7 @@ export class SharedSocket {
   /** The time in it is to be that of now: what a line takes for the shard's clock. */
   #greet(line: SharedLine, { frame, atMs }: Welcomed): void {
     const { nowMs } = frame;
-    const told = nowMs === undefined ? frame : { ...frame, nowMs: nowMs + this.#host.elapsed.now() - atMs };
+    const told = nowMs === undefined ? frame : { ...frame, nowMs: nowMs + this.#host.clock.now() - atMs };
     line.receive(JSON.stringify(told));
   }
 
@@ -149,7 +149,7 @@ export class SharedSocket {
     if (this.#isOver) return;
     const frame = JSON.parse(data) as ServerFrame;
     if (frame.t === "welcome") {
-      const welcome = { frame, atMs: this.#host.elapsed.now() };
+      const welcome = { frame, atMs: this.#host.clock.now() };
       this.#welcome = welcome;
       for (const line of this.#greeting) this.#greet(line, welcome);
       this.#greeting.clear();

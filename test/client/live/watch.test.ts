@@ -251,8 +251,8 @@ describe("watches", () => {
       expect(errors).toMatchObject([{ message: "mine" }]);
       expect(failing.status).toBe("live");
       await client.close();
-      expect(failing.status).toBe("ended");
       await bed.clock.advance(20);
+      expect(failing.status).toBe("ended");
       expect([wire.lines, errors.length]).toEqual([0, 1]);
       expect(bed.clock.timers).toBe(0);
     });
