@@ -1,15 +1,19 @@
+import { LiveClient } from "../../src/client/live/client.ts";
+import type { WatchedItem } from "../../src/client/live/types.ts";
 import { SpaceClient } from "../../src/connection/space-client.ts";
 import type { Payload } from "../../src/protocol/payload.ts";
 import { scopeOpId } from "../../src/protocol/shard-api.ts";
 import type { WatchKind, WatchTarget } from "../../src/protocol/watch.ts";
 import { fromUtf8, utf8 } from "../../src/runtime/bytes.ts";
+import { type Codec, payloadCodec } from "../../src/runtime/codec.ts";
 import { uuidv7 } from "../../src/runtime/ids.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
 import { shardWatchBus } from "../../src/watchbus/shard/shard-watch-bus.ts";
-import type { Watch, WatchBus, WatchItem } from "../../src/watchbus/watchbus.ts";
+import type { Watch, WatchBus, WatchItem, WatchOptions } from "../../src/watchbus/watchbus.ts";
 import { directConnection } from "../support/direct-connection.ts";
 import { NodeBed } from "../support/node-bed.ts";
 import { type Seeded, seeded } from "../support/seeded.ts";
+import { VirtualWire } from "../support/virtual-wire.ts";
 
 /** An entry of the log as it was written. */
 interface Written {
@@ -95,6 +99,10 @@ class Application {
       if (told !== due) throw new Error(`told ${told}, next is ${due}`);
       this.#told++;
       this.events++;
+      const isLast = this.#concerning[this.#told]?.revision !== revision;
+      if (isLast && Number(item.cursor?.split(".")[1]) < revision) {
+        throw new Error(`the cursor of ${told} is ${item.cursor}`);
+      }
     }
     if (kind === "set") this.state.set(key, value);
     else if (kind === "delete") this.state.delete(key);
@@ -128,7 +136,7 @@ function textOf(payload: Payload | undefined): string | undefined {
 
 /** An application with the watch that it has now, read an item at a time. */
 class Reader {
-  readonly #bus: WatchBus;
+  readonly #bus: Pick<WatchBus, "watch">;
   readonly #bed: NodeBed;
   readonly app: Application;
   #watch: Watch | undefined;
@@ -137,7 +145,7 @@ class Reader {
   #waiting: WatchItem[] = [];
   failure: unknown;
 
-  constructor(bus: WatchBus, bed: NodeBed, app: Application) {
+  constructor(bus: Pick<WatchBus, "watch">, bed: NodeBed, app: Application) {
     this.#bus = bus;
     this.#bed = bed;
     this.app = app;
@@ -182,10 +190,68 @@ class Reader {
   }
 }
 
+/** How applications watch. */
+export type Way = (bed: NodeBed, delayMs: number) => { bus: Pick<WatchBus, "watch">; wire: VirtualWire };
+
+/** As a node does. */
+export const byNode: Way = (bed, delayMs) => {
+  const { client, wire } = bed.node({ delayMs });
+  return { bus: shardWatchBus({ client, timers: bed.clock }), wire };
+};
+
+/** As `warp-edge/client` does. */
+export const byClient: Way = (bed, delayMs) => {
+  const { clock } = bed;
+  const wire = new VirtualWire(clock, (end) => bed.accept(end, { follows: false }), delayMs);
+  const client = new LiveClient({
+    url: "http://warp.test",
+    space: "test",
+    codec: payloadCodec as Codec<unknown>,
+    host: {
+      clock,
+      elapsed: clock,
+      timers: clock,
+      random: seeded(7),
+      sockets: wire,
+      fetch: async () => new Response(),
+    },
+  });
+  const watch = async (target: WatchTarget, { from = "now" }: WatchOptions = {}): Promise<Watch> => {
+    const live = client.watch<Payload>(target, { from });
+    await live.ready;
+    let taken = live.cursor;
+    return {
+      // What was handed over counts as taken once more is asked for, as with the bus.
+      get cursor() {
+        return taken;
+      },
+      end: () => live.close(),
+      async *[Symbol.asyncIterator]() {
+        for await (const item of live) {
+          yield [toItem(item)];
+          taken = item.cursor;
+        }
+      },
+    };
+  };
+  return { bus: { watch }, wire };
+};
+
+function toItem(item: WatchedItem<Payload>): WatchItem {
+  const told =
+    item.kind === "snapshot" ? { ...item, entries: item.entries.map(withPayload) } : withPayload(item);
+  return told as unknown as WatchItem;
+}
+
+function withPayload({ value, ...rest }: object & { readonly value?: Payload | undefined }): object {
+  return value === undefined ? rest : { ...rest, payload: value };
+}
+
 /** One run: a shard whose instances end, a wire that is cut, a log that is trimmed, and two applications. Throws what was wrong; gives how much happened. */
 export async function resumeRun(
   sql: Sql,
   seed: number,
+  way: Way = byNode,
 ): Promise<{ readonly gaps: number; readonly events: number }> {
   const random = seeded(seed);
   const bed = new NodeBed(
@@ -210,8 +276,7 @@ export async function resumeRun(
   const opId = () => scopeOpId("bed", uuidv7(clock, random));
   const payloadOf = (text: string) => ({ bytes: utf8(text), contentType: "text/plain" });
   let count = 0;
-  const { client, wire } = bed.node({ delayMs: 1 + random.below(2) * 8 });
-  const bus = shardWatchBus({ client, timers: clock });
+  const { bus, wire } = way(bed, 1 + random.below(2) * 8);
   const publisher = shardWatchBus({ client: writer, timers: clock });
   const targets: readonly WatchTarget[] = [{ prefix: "k" }, { key: "k1" }, { prefix: "" }];
   const readers = targets.map((target) => new Reader(bus, bed, new Application(target, written)));

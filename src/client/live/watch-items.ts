@@ -48,7 +48,9 @@ export function* itemsOf<T>(
     for (const [at, event] of events.entries()) {
       const [of, kind, key, version, type, value] = event;
       // Before its revision but for the last of it: whoever resumes there is told all of it.
-      if (events[at + 1]?.[0] !== of) revision = Math.max(revision, of);
+      // A publication that is not in the log has the revision that it comes after, and is no part of it.
+      const [next, nextKind = ""] = events[at + 1] ?? [];
+      if (next !== of || nextKind.startsWith("publish")) revision = Math.max(revision, of);
       const cursor = place && cursorOf(parts, part, { epoch: place.epoch, revision });
       const item = { kind, key, version, revision: of, shard, cursor };
       const isEnd = kind === "delete" || kind === "expire";

@@ -44,6 +44,8 @@ export class WatchPart implements Subscriber {
   /** How far it has been told; undefined: nowhere, or the state is being told. */
   #told: Place | undefined;
   #hasBegun = false;
+  /** No session has taken it up since it was cut or paused. */
+  #isAway = false;
 
   constructor(shard: number, filter: WatchFilter, start: WatchStart, events: PartEvents) {
     this.shard = shard;
@@ -70,7 +72,7 @@ export class WatchPart implements Subscriber {
   }
 
   cut(): void {
-    this.missed();
+    this.#isAway = true;
     this.#stand("cut");
   }
 
@@ -79,13 +81,14 @@ export class WatchPart implements Subscriber {
   }
 
   /** Publications that the log does not keep may have passed it by. */
-  missed(): void {
+  #missed(): void {
     if (this.#hasBegun && this.#filter.ops?.includes("publish") !== false)
       this.#events.told({ kind: "missed", part: this, place: this.#told });
   }
 
-  /** It is left alone for a while, or taken up again. */
+  /** It is left alone for a while. */
   paused(): void {
+    this.#isAway = true;
     this.#stand("behind");
   }
 
@@ -116,11 +119,14 @@ export class WatchPart implements Subscriber {
         this.#events.told({ kind: "gap", part: this, place: undefined, why: frame.why });
         return;
       case "missed":
-        this.missed();
+        this.#missed();
     }
   }
 
   #on({ epoch, revision, live }: Extract<WatchFrame, { t: "on" }>): void {
+    // Said only now: until here more of them may have passed it by.
+    if (this.#isAway) this.#missed();
+    this.#isAway = false;
     // What comes before it is live moves its place by itself.
     if (!live && this.#start === "snapshot" && !this.#told) return;
     this.#moved({ epoch, revision });
@@ -141,7 +147,8 @@ export class WatchPart implements Subscriber {
   }
 
   #messages({ es }: Extract<WatchFrame, { t: "msg" }>): void {
-    if (this.standing !== "live") return;
+    // Also while it catches up: from where it has begun nothing is left out in silence.
+    if (!this.#hasBegun) return;
     const revision = this.#told?.revision ?? 0;
     const events = es
       .filter(([kind, key]) => this.#wants(kind, key))

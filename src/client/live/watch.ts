@@ -210,11 +210,7 @@ class LiveWatch<T> implements ClientWatch<T> {
     const told = this.#queue.shift();
     this.#bytes = told && this.#queue.length > 0 ? this.#bytes - bytesOf(told) : 0;
     if (this.#bytes <= watchResumeBytes) {
-      for (const part of this.#paused) {
-        // What the log does not keep has gone by.
-        part.missed();
-        this.#with.links.at(part.shard).subscribe(part);
-      }
+      for (const part of this.#paused) this.#with.links.at(part.shard).subscribe(part);
       this.#paused.clear();
     }
     return told;

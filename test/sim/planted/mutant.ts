@@ -9,8 +9,8 @@ export interface Edit {
   readonly replace: string;
 }
 
-/** Where bugs of watches are looked for: at the hub of a shard, with applications that speak its protocol, or over a node's own watches. */
-export const watchWorlds = ["hub", "node"] as const;
+/** Where bugs of watches are looked for: at the hub of a shard, with applications that speak its protocol, over a node's own watches, or over a client's. */
+export const watchWorlds = ["hub", "node", "client"] as const;
 export type WatchWorld = (typeof watchWorlds)[number];
 
 /** A bug to plant. */

@@ -147,8 +147,7 @@ const hubMutants: readonly Mutant[] = [
     name: "frame ends in a transaction",
     file: filterSet,
     find: "if (length > page.maxBytes && revision !== last) return { to: revision - 1, texts };",
-    replace:
-      "if (length > page.maxBytes) return { to: revision === last ? revision : revision - 1, texts };",
+    replace: "if (length > page.maxBytes) return { to: revision === last ? revision : revision - 1, texts };",
     what: "a frame that is large enough leaves out the rest of a transaction",
   },
   {
@@ -243,8 +242,62 @@ const nodeMutants: readonly Mutant[] = [
   },
 ];
 
+const part = "src/client/live/watch-part.ts";
+
+/** The same of a client, which has its own. */
+const clientMutants: readonly Mutant[] = [
+  {
+    name: "client: double after wake",
+    file: part,
+    find: "revision > from && this.#wants(kind, key)",
+    replace: "this.#wants(kind, key)",
+    what: "entries that a shard tells again after a wake-up are told to the application again",
+  },
+  {
+    name: "client: live through a cut",
+    file: part,
+    find: '    this.#isAway = true;\n    this.#stand("behind");',
+    replace: "    this.#isAway = true;",
+    what: "a watch takes entries for all as its own before it was brought up to date",
+    also: [
+      ...smallQueue,
+      { file: part, find: '  opened(): void {\n    this.#stand("behind");', replace: "  opened(): void {" },
+    ],
+  },
+  {
+    name: "client: state resumed in its middle",
+    file: part,
+    find: "        this.#told = place;\n",
+    replace: "        this.#told = place ?? { epoch: frame.epoch, revision: frame.to };\n",
+    what: "a snapshot that is cut goes on in the log, though half of it was not told",
+  },
+  {
+    name: "client: passing left out in silence",
+    file: part,
+    find: "if (this.#isAway) this.#missed();",
+    replace: "",
+    what: "a watch does not say that publications may have passed by while it was cut",
+  },
+  {
+    name: "client: transaction resumed in its middle",
+    file: "src/client/live/watch-items.ts",
+    find: 'if (next !== of || nextKind.startsWith("publish")) revision',
+    replace: "revision",
+    what: "each part of a transaction has the cursor behind all of them",
+  },
+  {
+    name: "client: pause forgets where it was",
+    file: "src/client/live/watch.ts",
+    find: "this.#bytes > maxWatchQueueBytes && part.isResumable && !",
+    replace: "this.#bytes > maxWatchQueueBytes && !",
+    what: "a watch pauses in the middle of its snapshot",
+    also: smallQueue,
+  },
+];
+
 /** Bugs of watches, found in worlds of their own. */
 export const watchMutants: readonly Mutant[] = [
   ...hubMutants.map((mutant) => ({ ...mutant, world: "hub" as const })),
   ...nodeMutants.map((mutant) => ({ ...mutant, world: "node" as const })),
+  ...clientMutants.map((mutant) => ({ ...mutant, world: "client" as const })),
 ];

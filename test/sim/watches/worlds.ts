@@ -1,12 +1,13 @@
 import { nodeSql } from "../../../src/platform/node.ts";
 import type { Sql } from "../../../src/runtime/sql.ts";
 import { ResumeWorld } from "../../shard/hub/watch/resume-world.ts";
-import { resumeRun } from "../../watchbus/resume-world.ts";
+import { byClient, byNode, resumeRun } from "../../watchbus/resume-world.ts";
 import type { WatchWorld } from "../planted/mutant.ts";
 
 const worlds: Readonly<Record<WatchWorld, (sql: Sql, seed: number) => Promise<unknown>>> = {
   hub: (sql, seed) => new ResumeWorld(sql, seed).run(200),
-  node: resumeRun,
+  node: (sql, seed) => resumeRun(sql, seed, byNode),
+  client: (sql, seed) => resumeRun(sql, seed, byClient),
 };
 
 /** Lets applications watch in a world of its own; gives what was wrong with what they were told. */
