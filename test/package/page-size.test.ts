@@ -62,11 +62,4 @@ describe("what a page loads", () => {
     expect(all).toBeLessThanOrEqual(12_800);
     expect(tabs).toBeLessThanOrEqual(16_384);
   });
-
-  test("the store has at most 4 KiB more", async () => {
-    const core = await sizeOf(["client/index.ts"], [onDemand]);
-    const store = await sizeOf(["client/index.ts", "store/index.ts"], [onDemand]);
-    console.log(`store: ${kib(store - core)} more`);
-    expect(store - core).toBeLessThanOrEqual(4_096);
-  });
 });
