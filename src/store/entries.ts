@@ -1,3 +1,4 @@
+import { WarpError } from "../errors.ts";
 import type { WatchedItem } from "../watchbus/watched-item.ts";
 import type { Known } from "./persistence.ts";
 import { isBehind, sameEpochs, shardIn } from "./places.ts";
@@ -15,8 +16,8 @@ export interface Entries<T> {
   readonly cursor: string | undefined;
   /** Takes what was kept. */
   restore(kept: readonly Known<T>[], cursor: string | undefined): void;
-  /** Takes what the watch tells. False: it is of another life of the storage than what is known; {@link clear}, and let everything be told anew. */
-  take(item: WatchedItem<T>): boolean;
+  /** Takes what the watch tells. Throws `invalid_cursor` where it is of another life of the storage than what is known: {@link clear}, and let everything be told anew. */
+  take(item: WatchedItem<T>): void;
   /** What an answer said of a key, at a position: its value; undefined: it is gone. */
   answered(key: string, position: string, value: T | undefined): void;
   /** The watch has told everything up to here, and what it told was taken. */
@@ -31,7 +32,7 @@ export interface Entries<T> {
 export function entriesOf<T>(
   changed: (key: string) => void,
   unread: (key: string) => void,
-  lost: () => void,
+  lost: () => unknown,
 ): Entries<T> {
   const known = new Map<string, Known<T>>();
   /** Shards whose state is being told, with the keys that are in it so far. */
@@ -108,13 +109,14 @@ export function entriesOf<T>(
         if (item.first) states.set(item.shard, new Set());
         for (const entry of item.entries) tell(entry, item.shard);
         if (item.done && item.cursor !== undefined) {
-          if (last !== undefined && !sameEpochs(last, item.cursor)) return false;
+          if (last !== undefined && !sameEpochs(last, item.cursor)) {
+            throw new WarpError("invalid_cursor", "the state is of another epoch");
+          }
           sweep(item.cursor);
         }
       }
       cursor = item.cursor;
       last = cursor ?? last;
-      return true;
     },
     answered(key, position, value) {
       const at = Number(position.split(".")[1]);

@@ -1,6 +1,7 @@
-import { isWarpError, WarpError } from "../errors.ts";
+import { isWarpError, type WarpError } from "../errors.ts";
 import type { Codec } from "../runtime/codec.ts";
 import type { Entries } from "./entries.ts";
+import { failure } from "./failure.ts";
 import type { StoreClient, StoreWatch } from "./store-client.ts";
 
 /** Keeps entries coherent: by the watch of their prefix, and by reads of values that it leaves out. */
@@ -22,7 +23,7 @@ export interface Feed {
 export function feedOf<T>(
   client: StoreClient,
   prefix: string,
-  codec: { readonly codec?: Codec<T> },
+  codec: { readonly codec: Codec<T> } | undefined,
   entries: Entries<T>,
   moved: () => void,
   ended: (error?: WarpError) => void,
@@ -54,63 +55,51 @@ export function feedOf<T>(
           unread.add(key);
           break;
         }
-        failed(WarpError.from(error, "internal", String(error)), key);
+        failed(failure(error), key);
       }
     }
     isReading = false;
   };
-  /** Takes what is told until the watch ends. False: it has to be told anew. */
-  const takeAll = async (): Promise<boolean> => {
+  const take = async (): Promise<void> => {
     const { cursor } = entries;
-    const now = client.watch<T>(
+    const own = client.watch<T>(
       { prefix },
       {
         ...codec,
-        from: cursor === undefined ? "snapshot" : { cursor },
+        from: cursor ? { cursor } : "snapshot",
         mode: "latest",
         ops: ["set", "delete", "expire"],
         signal,
       },
     );
-    watch = now;
-    const off = now.onStatus(() => {
+    watch = own;
+    const off = own.onStatus(() => {
       moved();
       void readAll();
     });
     try {
-      for await (const item of now) {
+      for await (const item of own) {
         if (signal.aborted) break;
-        if (!entries.take(item)) return false;
+        entries.take(item);
         moved();
       }
-      return true;
     } finally {
       off();
     }
   };
-  const follow = async (): Promise<void> => {
-    for (let isAgain = false; ; isAgain = true) {
-      const isWhole = await takeAll().catch((error) => {
-        // The cursor may be of what is no longer there: another deployment, another number of shards.
-        if (isAgain || !isWarpError(error, "invalid_cursor")) throw error;
-        return false;
-      });
-      if (isWhole || signal.aborted) return;
+  const follow = (): Promise<void> =>
+    take().catch((error) => {
+      // The cursor may be of what is no longer there: another deployment, another number of shards.
+      if (!isWarpError(error, "invalid_cursor")) throw error;
       entries.clear();
       moved();
-    }
-  };
-  const finish = (error?: WarpError): void => {
-    watch = undefined;
-    if (signal.aborted) return;
-    moved();
-    ended(error);
-  };
+      return take();
+    });
   return {
-    isLive: () => watch?.status === "live" && entries.cursor !== undefined,
+    isLive: () => watch?.status === "live" && !!entries.cursor,
     settle() {
       void readAll();
-      if (watch?.cursor !== undefined && entries.cursor !== undefined) entries.settle(watch.cursor);
+      if (watch?.cursor && entries.cursor) entries.settle(watch.cursor);
     },
     read,
     unread(key) {
@@ -119,8 +108,8 @@ export function feedOf<T>(
     },
     start: () =>
       void follow().then(
-        () => finish(),
-        (error) => finish(WarpError.from(error, "internal", String(error))),
+        () => ended(),
+        (error) => ended(failure(error)),
       ),
     end: () => unwanted.abort(),
   };

@@ -1,6 +1,7 @@
 import { WarpError } from "../errors.ts";
 import type { Entries } from "./entries.ts";
-import type { KeptState, Known, Persistence } from "./persistence.ts";
+import { failure } from "./failure.ts";
+import { type KeptState, type Known, type Persistence, purgedState } from "./persistence.ts";
 
 /** Keeps entries and cursor together. */
 export interface Keeper {
@@ -8,7 +9,7 @@ export interface Keeper {
   /** More has changed than was told. */
   lost(): void;
   /** Keeps what has changed. `begin`: forgets what is kept, of whomever it is; from now on it belongs to this session. */
-  save(begin?: "begin"): Promise<void>;
+  save(begin?: boolean): Promise<void>;
 }
 
 /** What was kept, checked. */
@@ -26,41 +27,42 @@ export function keeperOf<T>(
   failed: (error?: WarpError) => void,
   foreign: () => void,
 ): Keeper {
-  let kept = from ?? "whole";
+  /** Undefined: all that there is is to be kept. */
+  let kept = from;
   /** Keys, with the revision up to which something else is known of them. */
   let changed = new Map<string, number>();
   let saving = Promise.resolve();
 
-  const save = async (begin?: "begin"): Promise<void> => {
+  const save = async (begin?: boolean): Promise<void> => {
     const { known } = entries;
-    const cursor = begin === undefined ? entries.cursor : undefined;
+    const cursor = begin ? undefined : entries.cursor;
     // Else it is not the state of any moment.
-    if (cursor === undefined && begin === undefined) return;
+    if (!cursor && !begin) return;
     const put: Known<T>[] = [];
     const drop: (readonly [string, number])[] = [];
-    for (const key of begin ? [] : kept === "whole" ? known.keys() : changed.keys()) {
+    for (const key of begin ? [] : (kept ? changed : known).keys()) {
       const entry = known.get(key);
-      if (entry !== undefined && (entry.value !== undefined || entry.unread || entry.ack !== undefined))
-        put.push(entry);
+      if (entry && (entry.value !== undefined || entry.unread || entry.ack)) put.push(entry);
       else drop.push([key, changed.get(key) ?? 0]);
     }
+    const from = begin ? undefined : kept;
+    const change = { state: { ...state(), cursor }, from, isBeginning: !!begin, put, drop };
     changed = new Map();
+    kept = cursor;
     try {
-      const change = { state: { ...state(), cursor }, from: begin ?? kept, put, drop };
-      kept = cursor ?? "whole";
       const verdict = await persistence.save(change);
-      if (verdict !== "kept") kept = "whole";
-      failed();
+      if (verdict !== "kept") kept = undefined;
       if (verdict === "foreign") foreign();
+      failed();
     } catch (error) {
-      kept = "whole";
-      failed(WarpError.from(error, "storage_unavailable", String(error)));
+      kept = undefined;
+      failed(failure(error, "storage_unavailable"));
     }
   };
   return {
     changed: (key) => changed.set(key, entries.known.get(key)?.at ?? Number.MAX_VALUE),
     lost() {
-      kept = "whole";
+      kept = undefined;
     },
     save(begin) {
       saving = saving.then(() => save(begin));
@@ -71,14 +73,10 @@ export function keeperOf<T>(
 
 /** What is kept, if a store of this prefix has kept it. Undefined: nothing, or what was purged. Throws `decode_failed` for anything else. */
 export async function load<T>(persistence: Persistence, prefix: string): Promise<Restored<T> | undefined> {
-  const kept = (await persistence.load()) as Restored<T> | undefined;
-  if (kept === undefined) return undefined;
+  const kept = (await persistence.load()) as Restored<T>;
   const { state, entries } = kept;
-  const isEntry = (entry: Known | null): boolean =>
-    typeof entry?.key === "string" && entry.key.startsWith(prefix) && entry.at >= -1;
-  if (state?.format === 1) {
-    if (!state.session || state.prefix !== prefix) return undefined;
-    if (state.confirmedAtMs >= 0 && entries.every(isEntry)) return kept;
-  }
-  throw new WarpError("decode_failed", "what is kept is not a store's");
+  if ((state ?? purgedState).session === "") return undefined;
+  const isEntry = (entry: Known | null): boolean => !!entry?.key?.startsWith?.(prefix) && entry.at >= 0;
+  if (state.format === 1 && state.prefix === prefix && entries.every(isEntry)) return kept;
+  throw new WarpError("decode_failed", "what is kept is not this store's");
 }

@@ -1,5 +1,4 @@
 import {
-  isAll,
   isNewer,
   judge,
   type KeptState,
@@ -13,12 +12,12 @@ export function memoryPersistence(): Persistence {
   let kept: KeptState | undefined;
   const entries = new Map<string, Known>();
   return {
-    load: async () => kept && { state: kept, entries: [...entries.values()] },
+    load: async () => ({ state: kept, entries: [...entries.values()] }),
     async save(change) {
       const verdict = judge(kept, change);
       if (verdict !== "write") return verdict;
       kept = change.state;
-      if (isAll(change)) entries.clear();
+      if (change.from === undefined) entries.clear();
       for (const [key, at] of change.drop) if (isNewer(entries.get(key), at)) entries.delete(key);
       for (const entry of change.put)
         if (isNewer(entries.get(entry.key), entry.at)) entries.set(entry.key, entry);

@@ -31,6 +31,7 @@ export interface KeptState {
 
 /** As it was found: whoever reads it checks it, since anybody may have written it. */
 export interface Kept {
+  /** Undefined: there is nothing. */
   readonly state: unknown;
   readonly entries: readonly unknown[];
 }
@@ -38,8 +39,10 @@ export interface Kept {
 /** What has changed, to be kept in one transaction. */
 export interface KeptChange {
   readonly state: KeptState;
-  /** A cursor: what is kept has to be so far at least, or the change is not enough. `whole`: the change is all there is. `begin`: so, whatever is kept, and of whom. */
-  readonly from: string;
+  /** What is kept has to be so far at least, or the change is not enough. Undefined: the change is all there is. */
+  readonly from: string | undefined;
+  /** All there is, whatever is kept, and of whom. */
+  readonly isBeginning?: boolean;
   readonly put: readonly Known[];
   /** Keys with the revision up to which they are known to be gone. */
   readonly drop: readonly (readonly [key: string, at: number])[];
@@ -50,8 +53,8 @@ export type KeptVerdict = "kept" | "whole" | "foreign";
 
 /** Several tabs share what it keeps. All methods reject with whatever their storage fails with. */
 export interface Persistence {
-  /** Everything; undefined: there is nothing. */
-  load(): Promise<Kept | undefined>;
+  /** Everything. */
+  load(): Promise<Kept>;
   /** Does what {@link judge} says, in one transaction. No entry goes back to an older `at`, but where a change is all there is. */
   save(change: KeptChange): Promise<KeptVerdict>;
   /** Forgets everything; what other tabs still save of the session before is `foreign`. */
@@ -69,21 +72,18 @@ export const purgedState: KeptState = {
   confirmedAtMs: 0,
 };
 
-/** Judges a change by what is kept. `write`: it is to be carried out, after everything is forgotten where the change is all there is. */
-export function judge(kept: KeptState | undefined, { state, from }: KeptChange): KeptVerdict | "write" {
-  if (from === "begin") return "write";
-  const { session = state.session, prefix = state.prefix, cursor } = kept ?? {};
-  if (session !== state.session || prefix !== state.prefix) return "foreign";
+/** Judges a change by what is kept. `write`: it is to be carried out; where it is all there is, after everything is forgotten. */
+export function judge(
+  kept: KeptState | undefined,
+  { state, from, isBeginning }: KeptChange,
+): KeptVerdict | "write" {
+  const { session = state.session, cursor } = kept ?? {};
+  if (isBeginning) return "write";
+  if (session !== state.session) return "foreign";
   const isFurther = covers(state.cursor, cursor);
-  if (from === "whole" ? isFurther || !sameEpochs(state.cursor, cursor) : isFurther && covers(cursor, from))
-    return "write";
+  if (from === undefined ? isFurther || !sameEpochs(state.cursor, cursor) : isFurther && covers(cursor, from)) return "write";
   // Another tab is further, or further in some shards.
   return covers(cursor, state.cursor) ? "kept" : "whole";
-}
-
-/** Whether a change is all there is. */
-export function isAll({ from }: KeptChange): boolean {
-  return from === "whole" || from === "begin";
 }
 
 /** Whether a key may be put, or dropped, over what is kept of it. */

@@ -1,8 +1,8 @@
 import { isWarpError, type WarpError } from "../errors.ts";
 import { type Drafts, draftsOf } from "./drafts.ts";
-import { entriesOf } from "./entries.ts";
+import { type Entries, entriesOf } from "./entries.ts";
 import { feedOf } from "./feed.ts";
-import { keeperOf, type Restored } from "./keeper.ts";
+import { type Keeper, keeperOf, type Restored } from "./keeper.ts";
 import type { StoreEntry, StoreHost, StoreOptions, StoreSession } from "./types.ts";
 import type { Views } from "./views.ts";
 
@@ -21,17 +21,15 @@ export interface Run<T> {
   readonly drafts: Drafts<T>;
   /** Another end of it may be told. */
   session: StoreSession;
-  isLive(): boolean;
-  /** Whether anything was told or kept. */
-  isKnown(): boolean;
+  status(): "loading" | "live" | "stale";
   keys(): Iterable<string>;
   view(key: string): StoreEntry<T> | undefined;
   /** Shows what was kept, or forgets what was kept of others, and watches. */
   start(): Promise<void>;
   /** Looks at what is due. */
   look(): void;
-  /** Idempotent. */
-  end(isKept: boolean): Promise<void>;
+  /** `isKept`: after what has changed was kept. */
+  end(isKept?: boolean): Promise<void>;
 }
 
 /** Why a run is over: its session is, another session has begun in another tab, or its watch can't go on. */
@@ -50,9 +48,9 @@ export function runOf<T>(
 ): Run<T> {
   const { client, prefix, persistence, ttlMs = never, maxEntries = 10_000 } = options;
   const { elapsed, timers } = host;
-  const codec = options.codec === undefined ? {} : { codec: options.codec };
+  const { session: id } = session;
   const touched = new Set<string>();
-  const offs: (() => void)[] = [];
+  const offs: ((() => void) | undefined)[] = [];
   let confirmedAtMs = restored?.state.confirmedAtMs ?? elapsed.now();
   let isStarted = false;
   let isLive = false;
@@ -61,15 +59,15 @@ export function runOf<T>(
   let cancelNote = (): void => {};
   let cancelDue = (): void => {};
 
-  const entries = entriesOf<T>(
+  const entries: Entries<T> = entriesOf<T>(
     (key) => {
       touched.add(key);
       if (!isStarted) return;
-      keeper?.changed(key);
+      if (keeper) keeper.changed(key);
       if (!isNoted) noteAfter(gatherMs);
     },
     (key) => feed.unread(key),
-    () => keeper?.lost(),
+    () => keeper && keeper.lost(),
   );
   const drafts = draftsOf<T>(
     client,
@@ -87,30 +85,30 @@ export function runOf<T>(
   const feed = feedOf<T>(
     client,
     prefix,
-    codec,
+    options.codec && { codec: options.codec },
     entries,
     () => show(),
     // Who may not watch may not keep; of a space that is gone nothing is true.
     (error) => finish(isWarpError(error, "forbidden", "space_not_found") ? "session" : "watch", error),
     failed,
   );
-  const keeper =
-    persistence === undefined || session.session === undefined
-      ? undefined
-      : keeperOf<T>(
-          persistence,
-          entries,
-          restored?.state.cursor,
-          () => ({
-            format: 1,
-            session: session.session ?? "",
-            prefix,
-            endsAtMs: run.session.endsAtMs,
-            confirmedAtMs: isLive ? elapsed.now() : confirmedAtMs,
-          }),
-          (error) => isOver || failed(error),
-          () => finish("foreign"),
-        );
+  const keeper: Keeper | false | undefined =
+    persistence &&
+    id !== undefined &&
+    keeperOf<T>(
+      persistence,
+      entries,
+      restored?.state.cursor,
+      () => ({
+        format: 1,
+        session: id,
+        prefix,
+        endsAtMs: run.session.endsAtMs,
+        confirmedAtMs: isLive ? elapsed.now() : confirmedAtMs,
+      }),
+      (error) => isOver || failed(error),
+      () => finish("foreign"),
+    );
 
   /** Tells what has changed. */
   const show = (key?: string): void => {
@@ -140,7 +138,7 @@ export function runOf<T>(
   const note = (): void => {
     feed.settle();
     show();
-    void keeper?.save();
+    if (keeper) void keeper.save();
     noteAfter(progressMs);
   };
   /** What was known was not confirmed for too long, or nobody can say for how long. */
@@ -149,16 +147,15 @@ export function runOf<T>(
     return !isLive && (ageMs >= ttlMs || (ttlMs < never && ageMs < -grainMs));
   };
   const check = async (): Promise<void> => {
-    if (client.status !== "online" || session.session === undefined) return;
+    if (client.status !== "online" || id === undefined) return;
     // Where nobody can say, it is asked again when the client is next online.
-    if ((await options.checkSession?.(session.session).catch(() => true)) === false) finish("session");
+    if ((await options.checkSession?.(id).catch(() => true)) === false) finish("session");
   };
 
   const run: Run<T> = {
     drafts,
     session,
-    isLive: () => isLive,
-    isKnown: () => entries.cursor !== undefined || entries.known.size > 0,
+    status: () => (isLive ? "live" : entries.cursor || entries.known.size ? "stale" : "loading"),
     keys: () => [...entries.known.keys(), ...drafts.keys()],
     view(key) {
       const known = isTooOld() ? undefined : entries.known.get(key);
@@ -169,20 +166,16 @@ export function runOf<T>(
       return { value, version: known?.version ?? 0, stale, pending: draft !== undefined };
     },
     async start() {
-      if (restored === undefined) await keeper?.save("begin");
-      else entries.restore(restored.entries, restored.state.cursor);
+      run.look();
+      if (restored) entries.restore(restored.entries, restored.state.cursor);
+      else await (keeper && keeper.save(true));
       if (isOver) return;
       isStarted = true;
       show();
       feed.start();
       noteAfter(progressMs);
       // Before the page may end; and when it is looked at again, since another tab may have ended the session.
-      const off = host.signals?.listen((signal) => {
-        if (/^(hidden|visible|frozen)$/.test(signal)) note();
-      });
-      offs.push(client.onStatus(check));
-      if (off !== undefined) offs.push(off);
-      run.look();
+      offs.push(client.onStatus(check), host.signals?.listen(note));
       void check();
     },
     look() {
@@ -195,14 +188,13 @@ export function runOf<T>(
       if (dueInMs < never) cancelDue = timers.after(Math.min(dueInMs, maxDelayMs), run.look);
     },
     async end(isKept) {
-      if (isOver) return;
       isOver = true;
       cancelNote();
       cancelDue();
-      for (const off of offs) off();
+      for (const off of offs) off?.();
       feed.end();
       drafts.end();
-      if (isKept) await keeper?.save();
+      if (isKept && keeper) await keeper.save();
     },
   };
   return run;

@@ -35,7 +35,7 @@ export interface StoreSession {
   /** The id of a lease, of a user, of a login: what is kept is shown to nobody else. Default none: nothing is kept beyond the page. */
   readonly session?: string;
   /** When the session is over at the latest, ms since 1970: then it is purged, also if nobody can be asked. Default: not known. */
-  readonly endsAtMs?: number;
+  readonly endsAtMs?: number | undefined;
 }
 
 export interface StoreOptions<T = unknown> {

@@ -1,4 +1,5 @@
-import { WarpError } from "../errors.ts";
+import type { WarpError } from "../errors.ts";
+import { failure } from "./failure.ts";
 import type { StoreEntry, StoreListener } from "./types.ts";
 
 /** What a page is shown, and who is told when that changes. What has not changed is the same object. */
@@ -33,7 +34,7 @@ export function viewsOf<T>(
         listener(changed);
       } catch (error) {
         // Its own trouble; the others are told all the same.
-        failed(WarpError.from(error, "internal", String(error)), key);
+        failed(failure(error), key);
       }
     }
   };

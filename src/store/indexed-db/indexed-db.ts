@@ -1,8 +1,8 @@
 import { WarpError } from "../../errors.ts";
 import {
-  isAll,
   isNewer,
   judge,
+  type Kept,
   type KeptState,
   type KeptVerdict,
   type Persistence,
@@ -13,7 +13,7 @@ import type { IdbDatabase, IdbFactory, IdbObjectStore, IdbOpenRequest, IdbReques
 /** Of the database's form. One that is newer was made by a later version of this program, and is left alone. */
 const schemaVersion = 1;
 
-/** Keeps a store in the database `warp-store:` and `name`; tabs of an origin share it. Several stores of a page need several names. */
+/** Keeps a store in the database `warp-store:` and `name`; tabs of an origin share it. */
 export function indexedDbOf(factory: IdbFactory, name: string): Persistence {
   const databaseName = `warp-store:${name}`;
   let opening: Promise<IdbDatabase> | undefined;
@@ -23,77 +23,73 @@ export function indexedDbOf(factory: IdbFactory, name: string): Persistence {
     opening?.then((database) => database.close()).catch(() => {});
     opening = undefined;
   };
-  const open = (): Promise<IdbDatabase> => {
+  const open = async (): Promise<IdbDatabase> => {
     const request = factory.open(databaseName, schemaVersion);
     request.onupgradeneeded = () => {
-      const database = request.result;
-      for (const old of [...database.objectStoreNames]) database.deleteObjectStore(old);
-      database.createObjectStore("state");
-      database.createObjectStore("entries", { keyPath: "key" });
+      request.result.createObjectStore("state");
+      request.result.createObjectStore("entries", { keyPath: "key" });
     };
-    return opened(request, close);
+    const database = await opened(request);
+    // Another tab wants another form of it, or to delete it; or the browser has closed it.
+    database.onversionchange = database.onclose = close;
+    return database;
   };
-  /** All or nothing: what throws on the way aborts it. */
-  const run = async (work: (states: IdbObjectStore, entries: IdbObjectStore) => void): Promise<void> => {
+  /** All or nothing. */
+  const run = async <R>(
+    work: (states: IdbObjectStore, entries: IdbObjectStore) => Promise<R>,
+  ): Promise<R> => {
     opening ??= open();
     const database = await opening.catch((error) => {
       opening = undefined;
       throw error;
     });
     const transaction = database.transaction(["state", "entries"], "readwrite");
-    work(transaction.objectStore("state"), transaction.objectStore("entries"));
+    const worked = work(transaction.objectStore("state"), transaction.objectStore("entries"));
+    // A value that can't be cloned, for one.
+    worked.catch(() => transaction.abort());
     await new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(transaction.error);
+    }).catch(async (error) => {
+      // What aborted it says more.
+      await worked;
+      throw error;
     });
+    return worked;
   };
-  const forget = (): Promise<void> =>
-    run((states, entries) => {
+  const forget = (): Promise<unknown> =>
+    run(async (states, entries) => {
       entries.clear();
       states.put(purgedState, "state");
     });
 
   return {
-    async load() {
-      let state: unknown;
-      let entries: unknown[] = [];
-      await run((states, all) => {
-        then(states.get("state"), (found) => {
-          state = found;
-        });
-        then(all.getAll(), (found) => {
-          entries = found;
-        });
-      });
-      return state === undefined ? undefined : { state, entries };
-    },
-    async save(change) {
-      let verdict: KeptVerdict = "kept";
-      await run((states, entries) =>
-        then(states.get("state"), (kept) => {
-          const judged = judge(kept as KeptState | undefined, change);
-          if (judged !== "write") {
-            verdict = judged;
-            return;
-          }
-          states.put(change.state, "state");
-          if (isAll(change)) entries.clear();
-          for (const [key, at] of change.drop) {
-            then(entries.get(key), (old) => isNewer(old, at) && entries.delete(key));
-          }
-          for (const entry of change.put) {
-            then(entries.get(entry.key), (old) => isNewer(old, entry.at) && entries.put(entry));
-          }
-        }),
-      );
-      return verdict;
-    },
+    load: () =>
+      run<Kept>(async (states, entries) => ({
+        state: await asked(states.get("state")),
+        entries: await asked(entries.getAll()),
+      })),
+    save: (change) =>
+      run<KeptVerdict>(async (states, entries) => {
+        const verdict = judge((await asked(states.get("state"))) as KeptState | undefined, change);
+        if (verdict !== "write") return verdict;
+        if (!change.from) entries.clear();
+        for (const [key, at] of change.drop) {
+          if (isNewer(await asked(entries.get(key)), at)) entries.delete(key);
+        }
+        for (const entry of change.put) {
+          // Of what was cleared nobody has to ask.
+          if (!change.from || isNewer(await asked(entries.get(entry.key)), entry.at)) entries.put(entry);
+        }
+        states.put(change.state, "state");
+        return "kept";
+      }),
     async purge() {
       await forget().catch(async (error) => {
         if (error.name !== "NotFoundError") throw error;
         // Somebody else's database under this name.
         close();
-        await opened(factory.deleteDatabase(databaseName), close);
+        await opened(factory.deleteDatabase(databaseName));
         await forget();
       });
     },
@@ -101,19 +97,21 @@ export function indexedDbOf(factory: IdbFactory, name: string): Persistence {
   };
 }
 
-function then<T>(request: IdbRequest<T>, next: (result: T) => void): void {
-  request.onsuccess = () => next(request.result);
+function asked<T>(request: IdbRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
 }
 
-/** What a request to open or to delete a database gives. Rejects also where another tab does not let go of it. */
-function opened(request: IdbOpenRequest, close: () => void): Promise<IdbDatabase> {
+/** A request to open a database or to delete one. Rejects also where another tab does not let go of it. */
+function opened(request: IdbOpenRequest): Promise<IdbDatabase> {
   return new Promise((resolve, reject) => {
-    then(request, (database) => {
-      // Another tab wants another form of it, or to delete it; or the browser has closed it.
-      if (database !== undefined) database.onversionchange = database.onclose = close;
-      resolve(database);
-    });
-    request.onerror = () => reject(request.error);
-    request.onblocked = () => reject(new WarpError("storage_unavailable", "another tab holds the database"));
+    asked(request).then(resolve, reject);
+    request.onblocked = () => {
+      // Should it be opened after all, nobody waits for it.
+      request.onsuccess = () => request.result?.close();
+      reject(new WarpError("storage_unavailable", "another tab holds the database"));
+    };
   });
 }
