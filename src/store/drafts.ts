@@ -1,4 +1,5 @@
-import { isWarpError, WarpError } from "../errors.ts";
+import { isWarpError, type WarpError } from "../errors.ts";
+import { ended } from "./failure.ts";
 import type { StoreClient, StoreDone, StoreSettled, StoreWritten } from "./store-client.ts";
 
 /** A write that is not confirmed yet. */
@@ -6,6 +7,8 @@ export interface Draft<T> {
   /** Undefined: a delete. */
   readonly value: T | undefined;
   readonly send: () => Promise<StoreWritten>;
+  /** Its turn, and the client's answer. */
+  sent?: Promise<StoreWritten>;
   /** Its op id in the client's queue. */
   queued?: string;
 }
@@ -33,10 +36,8 @@ export function draftsOf<T>(
   lost: (error: WarpError, key: string) => void,
 ): Drafts<T> {
   const drafts = new Map<string, Draft<T>[]>();
-  const tails = new Map<string, Promise<unknown>>();
   /** Ends of queued writes that were told before the client had answered that they are queued. */
   const early = new Map<string, StoreSettled>();
-  let sending = 0;
 
   const isHere = (key: string, draft: Draft<T>): boolean => drafts.get(key)?.includes(draft) === true;
   /** Takes it out, with what was done in its place, in one step. */
@@ -45,6 +46,7 @@ export function draftsOf<T>(
     const left = (drafts.get(key) ?? []).filter((one) => one !== draft);
     if (left.length > 0) drafts.set(key, left);
     else drafts.delete(key);
+    if (drafts.size === 0) early.clear();
     if (what !== undefined) done(key, draft, what);
     changed(key);
   };
@@ -63,11 +65,10 @@ export function draftsOf<T>(
       const draft = list.find(({ queued }) => queued === settled.queued);
       if (draft !== undefined) return void end(key, draft, settled);
     }
-    if (sending > 0) early.set(settled.queued, settled);
+    early.set(settled.queued, settled);
   });
   const send = async (key: string, draft: Draft<T>): Promise<StoreWritten> => {
-    if (!isHere(key, draft)) throw new WarpError("aborted", "the session ended before it was sent");
-    sending++;
+    if (!isHere(key, draft)) throw ended();
     try {
       const written = await draft.send();
       if (!("queued" in written)) settle(key, draft, written);
@@ -80,24 +81,19 @@ export function draftsOf<T>(
     } catch (error) {
       await refuse(key, draft, error);
       throw error;
-    } finally {
-      if (--sending === 0) early.clear();
     }
   };
   return {
     keys: () => drafts.keys(),
     last: (key) => drafts.get(key)?.at(-1),
     write(key, draft) {
-      drafts.set(key, [...(drafts.get(key) ?? []), draft]);
-      const sent = tails.get(key)?.then(() => send(key, draft)) ?? send(key, draft);
-      const next = (): void => {
-        if (tails.get(key) === tail) tails.delete(key);
-      };
-      // What became of this one is for its own caller.
-      const tail = sent.then(next, next);
-      tails.set(key, tail);
+      const before = drafts.get(key) ?? [];
+      const go = () => send(key, draft);
+      drafts.set(key, [...before, draft]);
+      // What became of the one before is for its own caller.
+      draft.sent = before.at(-1)?.sent?.then(go, go) ?? go();
       changed(key);
-      return sent;
+      return draft.sent;
     },
     end() {
       off();

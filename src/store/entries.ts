@@ -54,9 +54,9 @@ export function entriesOf<T>(
   const tell = ({ key, version, value, omitted, error }: Told<T>, shard: number): void => {
     states.get(shard)?.add(key);
     const before = known.get(key);
-    const isSame = before?.at === version && before.ack === undefined;
-    if ((before?.at ?? -1) > version || (isSame && (before.unread === undefined || omitted === true))) return;
-    if (omitted !== true && error === undefined && value !== undefined) {
+    const isSame = before?.at === version && !before.ack;
+    if ((before?.at ?? 0) > version || (isSame && (!before.unread || omitted))) return;
+    if (!omitted && !error && value !== undefined) {
       put({ key, at: version, version, value });
       return;
     }
@@ -69,8 +69,7 @@ export function entriesOf<T>(
     for (const { key, ack } of known.values()) {
       const state = states.get(shardIn(whole, key));
       // Of what an answer said it has told what came after it; or the answer was of another life.
-      if (state !== undefined && (ack === undefined ? !state.has(key) : isBehind(whole, key, ack) !== false))
-        drop(key);
+      if (state && (ack ? isBehind(whole, key, ack) !== false : !state.has(key))) drop(key);
     }
     states.clear();
     settled = whole;
@@ -84,7 +83,7 @@ export function entriesOf<T>(
     restore(kept, at) {
       for (const entry of kept) {
         // Another tab was told what came after it.
-        if (entry.ack !== undefined && isBehind(at, entry.key, entry.ack)) continue;
+        if (entry.ack && isBehind(at, entry.key, entry.ack)) continue;
         put(entry);
         if (entry.unread) unread(entry.key);
       }
@@ -92,26 +91,23 @@ export function entriesOf<T>(
     },
     take(item) {
       const { kind } = item;
-      if (kind === "gap") {
+      if (kind === "set") tell(item, item.shard);
+      else if (kind === "delete" || kind === "expire") {
+        const { key, revision } = item;
+        states.get(item.shard)?.add(key);
+        if ((known.get(key)?.at ?? 0) <= revision) put({ key, at: revision, version: 0 });
+      } else if (kind === "gap") {
         states.set(item.shard, new Set());
         lost();
         if (item.why === "epoch") {
-          for (const key of known.keys())
-            if (last === undefined || shardIn(last, key) === item.shard) drop(key);
+          for (const key of known.keys()) if (!last || shardIn(last, key) === item.shard) drop(key);
           last = settled = undefined;
         }
-      } else if (kind === "set") tell(item, item.shard);
-      else if (kind === "delete" || kind === "expire") {
-        const { key, revision, shard } = item;
-        states.get(shard)?.add(key);
-        if ((known.get(key)?.at ?? -1) <= revision) put({ key, at: revision, version: 0 });
       } else if (kind === "snapshot") {
         if (item.first) states.set(item.shard, new Set());
         for (const entry of item.entries) tell(entry, item.shard);
-        if (item.done && item.cursor !== undefined) {
-          if (last !== undefined && !sameEpochs(last, item.cursor)) {
-            throw new WarpError("invalid_cursor", "the state is of another epoch");
-          }
+        if (item.done && item.cursor) {
+          if (last && !sameEpochs(last, item.cursor)) throw new WarpError("invalid_cursor", "another epoch");
           sweep(item.cursor);
         }
       }
@@ -121,22 +117,19 @@ export function entriesOf<T>(
     answered(key, position, value) {
       const at = Number(position.split(".")[1]);
       const before = known.get(key);
-      const isAsked = before?.unread === true && before.at === at;
+      const isAsked = before?.unread && before.at === at;
       // The watch has told of it, or of what came after it.
-      if (!isAsked && ((before?.at ?? -1) >= at || isBehind(settled, key, position) === true)) return;
-      put({
-        ...{ key, at, version: value === undefined ? 0 : at },
-        ...(value === undefined ? {} : { value }),
-        ...(isAsked && before.ack === undefined ? {} : { ack: position }),
-      });
+      if (!isAsked && ((before?.at ?? 0) >= at || isBehind(settled, key, position))) return;
+      const told = { key, at, version: value === undefined ? 0 : at, ...(value !== undefined && { value }) };
+      put(isAsked && !before.ack ? told : { ...told, ack: position });
     },
     settle(at) {
       cursor = last = settled = at;
       for (const { key, ack, value, unread } of known.values()) {
-        if (ack === undefined) {
-          if (value === undefined && unread === undefined) known.delete(key);
+        if (!ack) {
+          if (value === undefined && !unread) known.delete(key);
           // Who is told of all that happened up to an answer, and not of what it said, was told of its end before.
-        } else if (isBehind(at, key, ack) === true) drop(key);
+        } else if (isBehind(at, key, ack)) drop(key);
       }
     },
     clear() {

@@ -78,5 +78,5 @@ export async function load<T>(persistence: Persistence, prefix: string): Promise
   if ((state ?? purgedState).session === "") return undefined;
   const isEntry = (entry: Known | null): boolean => !!entry?.key?.startsWith?.(prefix) && entry.at >= 0;
   if (state.format === 1 && state.prefix === prefix && entries.every(isEntry)) return kept;
-  throw new WarpError("decode_failed", "what is kept is not this store's");
+  throw new WarpError("decode_failed", "not kept by this store");
 }

@@ -1,5 +1,5 @@
 import { type ErrorCode, WarpError } from "../errors.ts";
-import { failure } from "./failure.ts";
+import { ended, failure } from "./failure.ts";
 import { load } from "./keeper.ts";
 import { type Over, type Run, runOf } from "./run.ts";
 import type { StoreHost, StoreOptions, StoreSession, WarpStore } from "./types.ts";
@@ -8,7 +8,7 @@ import { viewsOf } from "./views.ts";
 /** A store on a host. Nothing is shown or watched before `init` or `restoreSession`. Throws `invalid_argument` that names the option. */
 export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpStore<T> {
   const { client, prefix, persistence, ttlMs = 1, maxEntries = 1, codec, onError } = options;
-  if (!(ttlMs > 0 && maxEntries > 0)) throw refused("invalid_argument", "ttlMs and maxEntries are above 0");
+  if (!(ttlMs > 0 && maxEntries > 0)) throw refused("invalid_argument", "ttlMs and maxEntries: above 0");
   const coded = codec && { codec };
   let run: Run<T> | undefined;
   /** Counts what begins and ends sessions: whoever was overtaken does nothing. */
@@ -34,14 +34,14 @@ export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpSto
   );
   /** Ends the session in memory. */
   const stop = async (isKept?: boolean): Promise<void> => {
-    const ended = run;
+    const before = run;
     turn++;
     run = undefined;
     isEnded = false;
-    if (ended === undefined) return;
-    const ending = ended.end(isKept);
+    if (!before) return;
+    const ending = before.end(isKept);
     views.changed();
-    ready.reject(refused("aborted", "the session has ended"));
+    ready.reject(ended());
     ready = unsettled();
     await ending;
   };
@@ -72,7 +72,7 @@ export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpSto
     }
   };
   const begin = async (wanted?: StoreSession): Promise<string | undefined> => {
-    if (isClosed) throw refused("warp_closed", "this store is closed");
+    if (isClosed) throw refused("warp_closed", "closed");
     if (run && !isEnded && (wanted ?? run.session).session === run.session.session) {
       run.session = wanted ?? run.session;
       run.look();
@@ -90,8 +90,8 @@ export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpSto
     return run?.session.session;
   };
   const draftsFor = (key: string): Run<T>["drafts"] => {
-    if (!key.startsWith(prefix)) throw refused("invalid_key", `the key does not begin with ${prefix}`);
-    if (run === undefined) throw refused(isClosed ? "warp_closed" : "invalid_argument", "the store has no session");
+    if (!key.startsWith(prefix)) throw refused("invalid_key", `a key begins with ${prefix}`);
+    if (!run) throw refused(isClosed ? "warp_closed" : "invalid_argument", "no session has begun");
     return run.drafts;
   };
 

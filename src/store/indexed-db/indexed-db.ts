@@ -1,4 +1,3 @@
-import { WarpError } from "../../errors.ts";
 import {
   isNewer,
   judge,
@@ -29,7 +28,7 @@ export function indexedDbOf(factory: IdbFactory, name: string): Persistence {
       request.result.createObjectStore("state");
       request.result.createObjectStore("entries", { keyPath: "key" });
     };
-    const database = await opened(request);
+    const database = await asked(request);
     // Another tab wants another form of it, or to delete it; or the browser has closed it.
     database.onversionchange = database.onclose = close;
     return database;
@@ -47,15 +46,12 @@ export function indexedDbOf(factory: IdbFactory, name: string): Persistence {
     const worked = work(transaction.objectStore("state"), transaction.objectStore("entries"));
     // A value that can't be cloned, for one.
     worked.catch(() => transaction.abort());
-    await new Promise<void>((resolve, reject) => {
-      transaction.oncomplete = () => resolve();
+    const done = new Promise((resolve, reject) => {
+      transaction.oncomplete = resolve;
       transaction.onabort = () => reject(transaction.error);
-    }).catch(async (error) => {
-      // What aborted it says more.
-      await worked;
-      throw error;
     });
-    return worked;
+    const [result] = await Promise.all([worked, done]);
+    return result;
   };
   const forget = (): Promise<unknown> =>
     run(async (states, entries) => {
@@ -89,7 +85,7 @@ export function indexedDbOf(factory: IdbFactory, name: string): Persistence {
         if (error.name !== "NotFoundError") throw error;
         // Somebody else's database under this name.
         close();
-        await opened(factory.deleteDatabase(databaseName));
+        await asked(factory.deleteDatabase(databaseName));
         await forget();
       });
     },
@@ -97,21 +93,10 @@ export function indexedDbOf(factory: IdbFactory, name: string): Persistence {
   };
 }
 
-function asked<T>(request: IdbRequest<T>): Promise<T> {
+/** Rejects also where another tab does not let go of the database. */
+function asked<T>(request: IdbRequest<T> & { onblocked?: IdbOpenRequest["onblocked"] }): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-}
-
-/** A request to open a database or to delete one. Rejects also where another tab does not let go of it. */
-function opened(request: IdbOpenRequest): Promise<IdbDatabase> {
-  return new Promise((resolve, reject) => {
-    asked(request).then(resolve, reject);
-    request.onblocked = () => {
-      // Should it be opened after all, nobody waits for it.
-      request.onsuccess = () => request.result?.close();
-      reject(new WarpError("storage_unavailable", "another tab holds the database"));
-    };
+    request.onerror = request.onblocked = () => reject(request.error ?? "another tab holds the database");
   });
 }
