@@ -1,11 +1,4 @@
-import {
-  isNewer,
-  judge,
-  type KeptState,
-  type Known,
-  type Persistence,
-  purgedState,
-} from "./persistence.ts";
+import { isNewer, judge, type KeptState, type Known, type Persistence, purgedState } from "./persistence.ts";
 
 /** Keeps entries for as long as this object lives: for tests, and for stores that come and go in one page. */
 export function memoryPersistence(): Persistence {

@@ -81,7 +81,8 @@ export function judge(
   if (isBeginning) return "write";
   if (session !== state.session) return "foreign";
   const isFurther = covers(state.cursor, cursor);
-  if (from === undefined ? isFurther || !sameEpochs(state.cursor, cursor) : isFurther && covers(cursor, from)) return "write";
+  if (from === undefined ? isFurther || !sameEpochs(state.cursor, cursor) : isFurther && covers(cursor, from))
+    return "write";
   // Another tab is further, or further in some shards.
   return covers(cursor, state.cursor) ? "kept" : "whole";
 }

@@ -63,11 +63,11 @@ export function runOf<T>(
     (key) => {
       touched.add(key);
       if (!isStarted) return;
-      if (keeper) keeper.changed(key);
+      keeper?.changed(key);
       if (!isNoted) noteAfter(gatherMs);
     },
     (key) => feed.unread(key),
-    () => keeper && keeper.lost(),
+    () => keeper?.lost(),
   );
   const drafts = draftsOf<T>(
     client,
@@ -92,23 +92,23 @@ export function runOf<T>(
     (error) => finish(isWarpError(error, "forbidden", "space_not_found") ? "session" : "watch", error),
     failed,
   );
-  const keeper: Keeper | false | undefined =
-    persistence &&
-    id !== undefined &&
-    keeperOf<T>(
-      persistence,
-      entries,
-      restored?.state.cursor,
-      () => ({
-        format: 1,
-        session: id,
-        prefix,
-        endsAtMs: run.session.endsAtMs,
-        confirmedAtMs: isLive ? elapsed.now() : confirmedAtMs,
-      }),
-      (error) => isOver || failed(error),
-      () => finish("foreign"),
-    );
+  const keeper: Keeper | undefined =
+    !persistence || id === undefined
+      ? undefined
+      : keeperOf<T>(
+          persistence,
+          entries,
+          restored?.state.cursor,
+          () => ({
+            format: 1,
+            session: id,
+            prefix,
+            endsAtMs: run.session.endsAtMs,
+            confirmedAtMs: isLive ? elapsed.now() : confirmedAtMs,
+          }),
+          (error) => isOver || failed(error),
+          () => finish("foreign"),
+        );
 
   /** Tells what has changed. */
   const show = (key?: string): void => {
@@ -138,7 +138,7 @@ export function runOf<T>(
   const note = (): void => {
     feed.settle();
     show();
-    if (keeper) void keeper.save();
+    void keeper?.save();
     noteAfter(progressMs);
   };
   /** What was known was not confirmed for too long, or nobody can say for how long. */
@@ -168,7 +168,7 @@ export function runOf<T>(
     async start() {
       run.look();
       if (restored) entries.restore(restored.entries, restored.state.cursor);
-      else await (keeper && keeper.save(true));
+      else await keeper?.save(true);
       if (isOver) return;
       isStarted = true;
       show();
@@ -194,7 +194,7 @@ export function runOf<T>(
       for (const off of offs) off?.();
       feed.end();
       drafts.end();
-      if (isKept && keeper) await keeper.save();
+      if (isKept) await keeper?.save();
     },
   };
   return run;

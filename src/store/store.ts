@@ -83,7 +83,16 @@ export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpSto
       const session = wanted ?? found?.state;
       if (session && own === turn) {
         const isSame = found?.state.session === session.session;
-        run = runOf(options, host, session, isSame ? found : undefined, views, () => ready.resolve(), over, failed);
+        run = runOf(
+          options,
+          host,
+          session,
+          isSame ? found : undefined,
+          views,
+          () => ready.resolve(),
+          over,
+          failed,
+        );
         await run.start();
       }
     }

@@ -97,6 +97,7 @@ export function indexedDbOf(factory: IdbFactory, name: string): Persistence {
 function asked<T>(request: IdbRequest<T> & { onblocked?: IdbOpenRequest["onblocked"] }): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
-    request.onerror = request.onblocked = () => reject(request.error ?? "another tab holds the database");
+    request.onerror = () => reject(request.error);
+    request.onblocked = () => reject("another tab holds the database");
   });
 }
