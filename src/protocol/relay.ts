@@ -4,6 +4,7 @@
  */
 
 import type { Payload } from "./payload.ts";
+import type { RelayPresence } from "./presence.ts";
 import type { ChangeKind, ListedKey } from "./shard-api.ts";
 import type { Publication, PublicationKind, WatchTarget } from "./watch.ts";
 
@@ -47,6 +48,10 @@ export interface RelayFeed {
   readonly missed: number;
   /** The space is gone, and all that watched it ends. */
   readonly ended?: true;
+  /** Who is there beyond the relay's own watchers: for those who have reported theirs. */
+  readonly presence?: RelayPresence;
+  /** The shard wants to know who is there. */
+  readonly asks?: true;
 }
 
 /** Where a relay stands, and for how many it does. */
@@ -69,6 +74,8 @@ export interface RelayPull extends RelayReport {
   readonly name: string;
   /** Asks for entries after this revision; absent: for the head alone. */
   readonly after?: number;
+  /** Who is there; from then on it is fed who else is. */
+  readonly presence?: RelayPresence;
 }
 
 /** A relay asks for some keys as they are. */

@@ -1,4 +1,5 @@
 import type { WarpError } from "../errors.ts";
+import type { RelayPresence } from "../protocol/presence.ts";
 import {
   type RelayApi,
   type RelayBatch,
@@ -13,12 +14,14 @@ import { relayCheckMs } from "../runtime/relay-limits.ts";
 import type { Sql } from "../runtime/sql.ts";
 import { steadyClock } from "../runtime/steady-clock.ts";
 import { type AlarmPort, Alarms, type DueSource, dueOf } from "../shard/alarms.ts";
-import type { HubShard } from "../shard/hub/hub-options.ts";
+import type { HubShard, HubWatching } from "../shard/hub/hub-options.ts";
+import { PresenceBoard } from "../shard/hub/presence/presence-board.ts";
 import type { LogListener } from "../shard/published-log.ts";
 import { SubscriptionTable } from "../shard/subscription-table.ts";
 import type { WatchSizes } from "../shard/watch-source.ts";
 import { defaultSizes } from "../shard/watched-log.ts";
 import { forwarded } from "./forwarded.ts";
+import { PresenceReport } from "./presence-report.ts";
 import { RelayLog } from "./relay-log.ts";
 import { type RelayIdentity, RelayStore } from "./relay-store.ts";
 import { Replica, type ReplicaSize } from "./replica.ts";
@@ -54,6 +57,7 @@ export class Relay implements RelayApi, DueSource {
   readonly #replica: Replica;
   readonly #store: RelayStore;
   readonly #alarms: Alarms;
+  readonly #presence: PresenceReport;
   #hubDue: DueSource | undefined;
   #sessions: () => number = () => 0;
   #listener: LogListener | undefined;
@@ -83,9 +87,17 @@ export class Relay implements RelayApi, DueSource {
       timers,
       report,
     });
+    const board = new PresenceBoard();
+    this.#presence = new PresenceReport({
+      board,
+      isWanted: () => this.#sessions() > 0,
+      ready: () => this.ready(),
+      send: (presence) => this.#pull(undefined, presence),
+      timers,
+    });
     const isOpen = () => this.#store.identity !== undefined;
     const table = new SubscriptionTable(sql, { open: () => (isOpen() ? this : undefined) });
-    this.shard = this.#asShard(log, table, elapsed);
+    this.shard = this.#asShard({ log, subscriptions: table, presence: board }, elapsed);
   }
 
   /** Who has how many sessions here. To be told before anything else. */
@@ -107,9 +119,11 @@ export class Relay implements RelayApi, DueSource {
     return this.#attaching;
   }
 
-  async feed({ batch, messages, missed, ended }: RelayFeed): Promise<RelayReport> {
+  async feed({ batch, messages, missed, ended, presence, asks }: RelayFeed): Promise<RelayReport> {
     if (ended) this.#listener?.ended();
     else if (this.#sessions() > 0) this.#take(batch, messages, missed);
+    if (presence !== undefined && this.#sessions() > 0) this.#presence.take(presence);
+    if (asks) this.#presence.again();
     // It was told that nobody is here, and has missed it.
     if (this.#sessions() === 0 && this.#attaching === undefined) this.#leave();
     return this.#report();
@@ -154,6 +168,7 @@ export class Relay implements RelayApi, DueSource {
     const batch = await this.#pull(position?.revision);
     if (this.#replica.apply(batch, position?.epoch)) this.#listener?.grown();
     this.#isAttached = true;
+    this.#presence.again();
     this.#alarms.arm();
   }
 
@@ -162,12 +177,13 @@ export class Relay implements RelayApi, DueSource {
     if (this.#leaving !== undefined || this.#store.identity === undefined) return;
     this.#isAttached = false;
     this.#replica.clear();
+    const presence = this.#presence.leave();
     this.#leaving = this.#upstream()
-      .pullRelay({ ...this.#place(), sessions: 0 })
+      .pullRelay({ ...this.#place(), sessions: 0, ...(presence && { presence }) })
       // If it does not arrive the next feed leads here again.
       .then(
         () => undefined,
-        () => undefined,
+        () => presence && this.#presence.lost(presence),
       )
       .finally(() => {
         this.#leaving = undefined;
@@ -175,10 +191,15 @@ export class Relay implements RelayApi, DueSource {
   }
 
   /** Asks for a piece of the log, and says where it stands. */
-  async #pull(after?: number): Promise<RelayBatch> {
+  async #pull(after?: number, presence?: RelayPresence): Promise<RelayBatch> {
     // Who is about to come in counts as well.
     const report = { ...this.#report(), sessions: Math.max(1, this.#sessions()) };
-    const asked = { ...this.#place(), ...report, ...(after === undefined ? {} : { after }) };
+    const asked = {
+      ...this.#place(),
+      ...report,
+      ...(after === undefined ? {} : { after }),
+      ...(presence && { presence }),
+    };
     const batch = await this.#upstream().pullRelay(asked);
     this.#heardAtMs = this.#options.clock.now();
     return batch;
@@ -201,12 +222,12 @@ export class Relay implements RelayApi, DueSource {
     return this.#options.shard(space, shard);
   }
 
-  #asShard(log: RelayLog, subscriptions: SubscriptionTable, elapsed: Clock): HubShard {
+  #asShard(watching: HubWatching, elapsed: Clock): HubShard {
     const replica = this.#replica;
     const own: Omit<HubShard, keyof ShardApi> = {
       published: {
         get position() {
-          return log.position;
+          return watching.log.position;
         },
         // Nobody follows a relay.
         page: () => undefined,
@@ -215,7 +236,7 @@ export class Relay implements RelayApi, DueSource {
           this.#listener = listener;
         },
       },
-      watching: { log, subscriptions },
+      watching,
       elapsed,
       get shards() {
         return replica.shards;

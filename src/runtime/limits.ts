@@ -251,5 +251,7 @@ export const maxPresenceMembers = 20_000;
 /** Members of one target who are told by name: beyond, only how many there are, so often. */
 export const maxNamedMembers = 256;
 export const presenceCountMs = 1_000;
+/** Changes of members that a shard and a relay tell each other at a time. */
+export const maxPresenceChanges = 500;
 /** Bytes of subscriptions that go into a socket's attachment, which takes 16 KiB in all. */
 export const maxAttachedBytes = 8_000;

@@ -1,5 +1,6 @@
 import type { Clock, Timers } from "../runtime/clock.ts";
 import { defaultRelayWatchers } from "../runtime/relay-limits.ts";
+import { PresenceBoard } from "./hub/presence/presence-board.ts";
 import { type PublishCallParts, PublishCalls } from "./publish-calls.ts";
 import { Relays } from "./relay-feed/relays.ts";
 import type { ShardOptions } from "./shard-options.ts";
@@ -21,6 +22,8 @@ export class Watching {
   readonly log: WatchedLog;
   /** What they watch, where nothing else has room for it. */
   readonly subscriptions: SubscriptionTable;
+  /** Who is shown where, here and at the relays. */
+  readonly presence = new PresenceBoard();
   /** Those who serve watchers in its place. */
   readonly relays: Relays;
 
@@ -32,6 +35,7 @@ export class Watching {
     this.publishing = new PublishCalls(parts);
     this.log = new WatchedLog(residence, published, clock, watchSizes);
     this.subscriptions = new SubscriptionTable(sql, residence);
-    this.relays = new Relays({ ...parts, log: this.log, sql, durable, relay, room: relayRoom });
+    const { presence } = this;
+    this.relays = new Relays({ ...parts, presence, log: this.log, sql, durable, relay, room: relayRoom });
   }
 }

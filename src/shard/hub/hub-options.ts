@@ -10,11 +10,14 @@ import type { SubscriptionTable } from "../subscription-table.ts";
 import type { WatchSource } from "../watch-source.ts";
 import type { CheckSettings, SessionCalls } from "./calls.ts";
 import type { HubSocket } from "./hub-socket.ts";
+import type { PresenceBoard } from "./presence/presence-board.ts";
 import type { Authenticate } from "./renewal.ts";
 
 /** What a hub tells those who watch, and where it keeps what they watch. */
 export interface HubWatching {
   readonly log: WatchSource;
+  /** Who is shown where. Absent: nobody but the hub's own sessions need be known. */
+  readonly presence?: PresenceBoard;
   readonly subscriptions: Pick<SubscriptionTable, "isOpen" | "save" | "load" | "drop" | "prune">;
   /** Those who serve watchers in its place. Absent: nobody does. */
   readonly relays?: Pick<Relays, "push" | "tell" | "end">;

@@ -46,6 +46,7 @@ export class Hub implements Members, DueSource {
       shard,
       followers: () => this.#sessions.followers(),
       watchesPerSubject: bounds.watchesPerSubject,
+      wake: () => this.#wake(),
       close: (session, code, reason) => this.#end(session, code, reason),
       clock,
       timers,

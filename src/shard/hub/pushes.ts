@@ -7,6 +7,7 @@ import { Feed } from "./feed.ts";
 import type { HubWatching } from "./hub-options.ts";
 import { Pacer } from "./pacer.ts";
 import { Presence } from "./presence/presence.ts";
+import { PresenceBoard } from "./presence/presence-board.ts";
 import type { Session } from "./session.ts";
 import { SlowSessions } from "./slow-sessions.ts";
 import { Watches } from "./watch/watches.ts";
@@ -21,6 +22,8 @@ export interface PushesOptions {
   readonly followers: () => Iterable<Session>;
   /** Watches of all sessions of one subject. */
   readonly watchesPerSubject: number;
+  /** Finds the sessions from before, once. */
+  readonly wake: () => void;
   readonly close: (session: Session, code: number, reason: string) => void;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -37,9 +40,19 @@ export class Pushes {
   readonly #pacer: Pacer;
   readonly #relays: HubWatching["relays"];
 
-  constructor({ shard, followers, watchesPerSubject, close, clock, timers, random, report }: PushesOptions) {
+  constructor({
+    shard,
+    followers,
+    watchesPerSubject,
+    wake,
+    close,
+    clock,
+    timers,
+    random,
+    report,
+  }: PushesOptions) {
     const { elapsed, published } = shard;
-    const { log, subscriptions: table, relays } = shard.watching;
+    const { log, subscriptions: table, relays, presence: board = new PresenceBoard() } = shard.watching;
     this.#relays = relays;
     this.slow = new SlowSessions({ close, resume: (session) => this.#resume(session), elapsed, timers });
     const slow = (session: Session) => this.slow.add(session);
@@ -48,7 +61,7 @@ export class Pushes {
       report(error);
       close(session, closeCodes.overloaded, "internal: the watch failed; resume on a new socket");
     };
-    this.presence = new Presence({ slow, clock, elapsed, timers, random, report });
+    this.presence = new Presence({ board, wake, slow, clock, elapsed, timers, random, report });
     const { presence } = this;
     this.watches = new Watches({
       log,

@@ -1,8 +1,11 @@
+import type { PresenceChange } from "../../protocol/presence.ts";
 import type { RelayApi, RelayBatch, RelayFeed, RelayPosition, RelayReport } from "../../protocol/relay.ts";
 import type { Publication } from "../../protocol/watch.ts";
 import type { Timers } from "../../runtime/clock.ts";
 import { maxWaitingPublications, maxWatchQueueBytes } from "../../runtime/limits.ts";
 import { relayFeedTimeoutMs, relayRetryBaseMs, relayRetryCapMs } from "../../runtime/relay-limits.ts";
+
+import { PresenceQueue } from "../hub/presence/presence-queue.ts";
 
 /** What a {@link RelayLink} is made of. */
 export interface RelayLinkOptions {
@@ -17,6 +20,8 @@ export interface RelayLinkOptions {
   ) => { readonly batch: RelayBatch; readonly isAll: boolean } | undefined;
   /** Told what the relay has said of itself. */
   readonly told: (link: RelayLink) => void;
+  /** Who is there elsewhere than at this relay. */
+  readonly others: () => Iterable<PresenceChange>;
   readonly timers: Timers;
 }
 
@@ -35,11 +40,16 @@ export class RelayLink {
   #messageBytes = 0;
   #missed = 0;
   #isEnding = false;
+  /** What it is to be told of who is there, once it has said that anybody there wants to know. */
+  readonly #presence: PresenceQueue;
+  #wantsPresence = false;
+  #asks = false;
 
   constructor(options: RelayLinkOptions) {
     this.#options = options;
     this.relay = options.relay;
     this.name = options.name;
+    this.#presence = new PresenceQueue(options.others);
   }
 
   /** Feeds it what it does not have, unless a feed is under way: then right after that one. */
@@ -49,11 +59,18 @@ export class RelayLink {
     if (next === undefined) return;
     const { batch, isAll } = next;
     const isNews = this.at?.epoch !== batch.epoch || this.at.revision < batch.to;
-    if (!isNews && this.#messages.length + this.#missed === 0 && !this.#isEnding) return;
+    if (!isNews && this.#messages.length + this.#missed === 0 && !this.#isEnding && !this.#hasPresence)
+      return;
     // They come behind all entries that were there before them.
     const [messages, missed] = isAll ? [this.#messages, this.#missed] : [[], 0];
     if (isAll) this.#clear();
-    void this.#send({ batch, messages, missed, ...(this.#isEnding ? { ended: true } : {}) });
+    void this.#send({
+      batch,
+      messages,
+      missed,
+      ...(this.#isEnding ? { ended: true } : {}),
+      ...this.#toldPresence(),
+    });
   }
 
   /** Tells it what the log does not keep, behind all that was durable before. */
@@ -63,6 +80,25 @@ export class RelayLink {
       this.#messages.push(publication);
       this.#messageBytes += size;
     } else this.#missed++;
+    this.push();
+  }
+
+  /** Somebody wants to know who is there, and nobody has said yet. */
+  ask(): void {
+    this.#asks = true;
+    this.push();
+  }
+
+  /** A member elsewhere shows something else. */
+  show(change: PresenceChange): void {
+    this.#presence.add(change);
+    if (this.#wantsPresence) this.push();
+  }
+
+  /** It knows nothing, and wants to know who is there. */
+  showAll(): void {
+    this.#wantsPresence = true;
+    this.#presence.restart();
     this.push();
   }
 
@@ -91,12 +127,14 @@ export class RelayLink {
       this.#failures = 0;
       this.#isBusy = false;
       if (feed.ended) this.#isEnding = false;
+      if (feed.asks) this.#asks = false;
       this.heard(report);
       // Who has no sessions takes nothing in, and is about to say so.
       if (report.sessions > 0) this.push();
     } catch {
       // It may have been told or not: entries are told again, and what is no entry is owned up to.
       this.#missed += feed.messages.length + feed.missed;
+      if (feed.presence !== undefined) this.#presence.restart(feed.presence.changes);
       const waitMs = Math.min(relayRetryCapMs, relayRetryBaseMs * 2 ** this.#failures);
       this.#failures = Math.min(this.#failures + 1, 10);
       this.#options.timers.after(waitMs, () => {
@@ -104,6 +142,15 @@ export class RelayLink {
         this.push();
       });
     }
+  }
+
+  get #hasPresence(): boolean {
+    return this.#asks || (this.#wantsPresence && !this.#presence.isEmpty);
+  }
+
+  #toldPresence(): Pick<RelayFeed, "presence" | "asks"> {
+    const presence = this.#wantsPresence ? this.#presence.take() : undefined;
+    return { ...(presence && { presence }), ...(this.#asks ? { asks: true } : {}) };
   }
 
   #clear(): void {

@@ -1,3 +1,4 @@
+import type { RelayPresence } from "../../protocol/presence.ts";
 import type {
   RelayApi,
   RelayBatch,
@@ -12,6 +13,7 @@ import type { Clock, Timers } from "../../runtime/clock.ts";
 import { relayDueMs } from "../../runtime/relay-limits.ts";
 import type { Sql } from "../../runtime/sql.ts";
 import type { DueSource } from "../alarms.ts";
+import type { PresenceBoard } from "../hub/presence/presence-board.ts";
 import type { PublishedLog } from "../published-log.ts";
 import { unwrittenEpoch } from "../read-calls.ts";
 import type { Residence } from "../residence.ts";
@@ -27,6 +29,7 @@ export interface RelaysOptions {
   readonly residence: Pick<Residence, "open">;
   readonly published: PublishedLog;
   readonly log: WatchedLog;
+  readonly presence: PresenceBoard;
   /** Settles when all that was written is durable. */
   readonly durable: () => Promise<void>;
   /** Draws a new epoch: somebody has seen what this log has never reached. */
@@ -60,6 +63,13 @@ export class Relays implements DueSource, RelayShardApi {
     this.#table = new RelayTable(options.sql);
     this.#batches = new Batches(options.log, options.residence);
     this.#placement = new Placement(options.room);
+    const { presence } = options;
+    presence.listen((change, source) => {
+      for (const link of this.#links.values()) if (sourceOf(link.relay) !== source) link.show(change);
+    });
+    presence.whenUsed((isFirst) => {
+      if (isFirst) for (const link of this.#links.values()) link.ask();
+    });
     for (const { relay, name, at, sessions } of this.#table.load()) {
       const link = this.#link(relay, name);
       link.at = at;
@@ -96,9 +106,10 @@ export class Relays implements DueSource, RelayShardApi {
     for (const link of this.#links.values()) link.end();
   }
 
-  async pullRelay({ relay, name, at, sessions, after }: RelayPull): Promise<RelayBatch> {
-    if (sessions === 0) this.#remove(relay);
+  async pullRelay({ relay, name, at, sessions, after, presence }: RelayPull): Promise<RelayBatch> {
+    if (sessions === 0) this.#remove(relay, presence);
     else await this.#hear(relay, name, at, sessions);
+    if (presence !== undefined) this.#shown(relay, presence);
     const { published } = this.#options;
     // A new life of the log is told once it is durable.
     if (published.position === undefined) await published.settle();
@@ -162,6 +173,7 @@ export class Relays implements DueSource, RelayShardApi {
         return open(name);
       },
       next: (at) => this.#next(at),
+      others: () => this.#options.presence.others(sourceOf(relay)),
       told: ({ at, sessions }) => {
         if (this.#links.get(relay) !== link) return;
         this.#placement.told(relay, Math.max(1, sessions));
@@ -186,7 +198,17 @@ export class Relays implements DueSource, RelayShardApi {
     return { batch, isAll: batch.to === head.revision };
   }
 
-  #remove(relay: number): void {
+  #shown(relay: number, told: RelayPresence): void {
+    const link = this.#links.get(relay);
+    if (link === undefined) return;
+    const { presence } = this.#options;
+    presence.use();
+    presence.take(told, sourceOf(relay));
+    if (told.all) link.showAll();
+  }
+
+  #remove(relay: number, presence: RelayPresence | undefined): void {
+    this.#options.presence.replace(sourceOf(relay), presence?.changes);
     this.#placement.told(relay, 0);
     this.#links.get(relay)?.stop();
     if (!this.#links.delete(relay)) return;
@@ -205,6 +227,11 @@ export class Relays implements DueSource, RelayShardApi {
       })),
     );
   }
+}
+
+/** Where the members of a relay come from. */
+function sourceOf(relay: number): string {
+  return `relay ${relay}`;
 }
 
 function isSame(one: RelayPosition | undefined, other: RelayPosition | undefined): boolean {

@@ -1,13 +1,6 @@
+import type { PresenceChange, RelayPresence } from "../../../protocol/presence.ts";
 import type { WatchTarget } from "../../../protocol/watch.ts";
 import { maxPresenceMembers } from "../../../runtime/limits.ts";
-
-/** What of presence has changed: a member of a target shows something else, or (null) has left. */
-export interface PresenceChange {
-  /** See {@link targetName}. */
-  readonly target: string;
-  readonly member: string;
-  readonly data: unknown;
-}
 
 /** Told of each change, and where it comes from. */
 export type PresenceListener = (change: PresenceChange, source: string) => void;
@@ -33,10 +26,29 @@ export class PresenceBoard {
   readonly #targets = new Map<string, Map<string, Shown>>();
   readonly #listeners = new Set<PresenceListener>();
   #size = 0;
+  #isUsed = false;
+  #used: (isFirst: boolean) => void = () => {};
 
   /** Members of all targets. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Whether anybody has come who wants to know or to be known. */
+  get isUsed(): boolean {
+    return this.#isUsed;
+  }
+
+  /** Somebody has come who does. */
+  use(): void {
+    const isFirst = !this.#isUsed;
+    this.#isUsed = true;
+    this.#used(isFirst);
+  }
+
+  /** Calls this whenever somebody has come. */
+  whenUsed(used: (isFirst: boolean) => void): void {
+    this.#used = used;
   }
 
   /** Is told of each change from now on, until the answer is called. */
@@ -88,16 +100,25 @@ export class PresenceBoard {
     }
   }
 
+  /** What a source tells. */
+  take({ all, changes }: RelayPresence, source: string): void {
+    if (all) this.replace(source, changes);
+    else for (const change of changes) this.set(change, source);
+  }
+
   /** `changes` are all that there is of a source: what it had before has left. None: the source itself has gone. */
   replace(source: string, changes: readonly PresenceChange[] = []): void {
-    const stays = new Set(changes.map(({ target, member }) => `${target}\n${member}`));
+    const named = new Map(changes.map((change) => [`${change.target}\n${change.member}`, change]));
     for (const [target, members] of [...this.#targets]) {
       for (const [member, shown] of [...members]) {
-        if (shown.source === source && !stays.has(`${target}\n${member}`)) {
-          this.set({ target, member, data: null }, source);
-        }
+        if (shown.source !== source) continue;
+        const name = `${target}\n${member}`;
+        const { data = null } = named.get(name) ?? {};
+        // Most are told again as they are.
+        if (JSON.stringify(data) !== JSON.stringify(shown.data)) this.set({ target, member, data }, source);
+        named.delete(name);
       }
     }
-    for (const change of changes) this.set(change, source);
+    for (const change of named.values()) this.set(change, source);
   }
 }
