@@ -28,10 +28,16 @@ export class PresenceBoard {
   #size = 0;
   #isUsed = false;
   #used: (isFirst: boolean) => void = () => {};
+  #wake: () => void = () => {};
 
   /** Members of all targets. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Calls this before it is asked, or told by others: then its own members must be on it. */
+  whenAsked(wake: () => void): void {
+    this.#wake = wake;
   }
 
   /** Whether anybody has come who wants to know or to be known. */
@@ -59,6 +65,7 @@ export class PresenceBoard {
 
   /** Carries out a change and tells it; gives whether there was room for it. A member that had left is told to leave again. */
   set(change: PresenceChange, source: string = ownSource): boolean {
+    this.#wake();
     if (!this.put(change, source)) return false;
     for (const listener of this.#listeners) listener(change, source);
     return true;
@@ -93,6 +100,7 @@ export class PresenceBoard {
 
   /** All there are but those of one source: what that source does not know by itself. */
   *others(source: string): Generator<PresenceChange> {
+    this.#wake();
     for (const [target, members] of this.#targets) {
       for (const [member, shown] of members) {
         if (shown.source !== source) yield { target, member, data: shown.data };
@@ -108,6 +116,7 @@ export class PresenceBoard {
 
   /** `changes` are all that there is of a source: what it had before has left. None: the source itself has gone. */
   replace(source: string, changes: readonly PresenceChange[] = []): void {
+    this.#wake();
     const named = new Map(changes.map((change) => [`${change.target}\n${change.member}`, change]));
     for (const [target, members] of [...this.#targets]) {
       for (const [member, shown] of [...members]) {

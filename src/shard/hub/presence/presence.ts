@@ -33,7 +33,7 @@ export class Presence {
   constructor(options: PresenceOptions) {
     this.#options = options;
     this.#board = options.board;
-    options.board.listen(options.wake);
+    options.board.whenAsked(options.wake);
     this.#feed = new PresenceFeed(options);
   }
 
