@@ -49,8 +49,9 @@ export class PresenceWorld {
   readonly #bed: ShardBed;
   readonly #sqls: readonly Sql[];
 
-  constructor([sql, ...sqls]: readonly [Sql, ...Sql[]], seed = 1) {
+  constructor(sql: Sql, relays: number, seed = 1) {
     this.#random = seeded(seed);
+    const sqls = Array.from({ length: relays }, (_, at) => asideOf(sql, at + 1));
     this.#sqls = sqls;
     const life = { isOver: false, timers: 0 };
     this.#bed = new ShardBed(sql, {
@@ -220,4 +221,15 @@ export class PresenceWorld {
     if (dice >= 200 - this.lost) throw new Error("its answer was lost");
     return answer;
   }
+}
+
+/** A database beside that of the shard, in the same file: tables of its own. */
+function asideOf(sql: Sql, at: number): Sql {
+  const named = (query: string): string =>
+    query.replace(/((?:TABLE|FROM|INTO) |')(relay|subscriptions)\b/g, `$1$2_${at}`);
+  return {
+    all: (query, ...bindings) => sql.all(named(query), ...bindings),
+    run: (query, ...bindings) => sql.run(named(query), ...bindings),
+    transaction: (work) => sql.transaction(work),
+  };
 }

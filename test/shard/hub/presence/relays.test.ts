@@ -1,21 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { host } from "#host";
-import type { Sql } from "../../../../src/runtime/sql.ts";
 import type { TestSocket } from "../../../support/hub-bed.ts";
 import { PresenceWorld } from "../../../support/presence-world.ts";
 import { seeded } from "../../../support/seeded.ts";
 
 /** A shard, object 0, and two relays. */
 async function withWorld(work: (world: PresenceWorld) => Promise<void>, seed = 1): Promise<void> {
-  const open = async (sqls: readonly Sql[]): Promise<void> => {
-    if (sqls.length < 3) return await host.withSql((sql) => open([...sqls, sql]));
-    const [first, ...rest] = sqls as [Sql, ...Sql[]];
-    const world = new PresenceWorld([first, ...rest], seed);
+  await host.withSql(async (sql) => {
+    const world = new PresenceWorld(sql, 2, seed);
     await world.create();
     await work(world);
     expect(world.reported).toEqual([]);
-  };
-  await open([]);
+  });
 }
 
 /** Who is there by what a socket has been told. */
