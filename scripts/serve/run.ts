@@ -32,6 +32,7 @@ const passedOn = [
   "WARP_RELAY_WATCHERS",
   "WARP_SOCKETS_PER_SECOND",
   "WARP_SUBSCRIBE",
+  "WARP_SSE_ROTATE_MS",
 ];
 
 /** Builds the project in `root` and serves it as `options` say; ready when the promise resolves. */

@@ -105,7 +105,11 @@ export interface WatchDoor {
 
 /** Watches that tell when they have come to the present. */
 export interface ShardWatches {
-  watch(target: WatchTarget, options: WatchOptions): Promise<Watch & { readonly current: Promise<void> }>;
+  /** `timeoutMs`: how long it may take to begin. */
+  watch(
+    target: WatchTarget,
+    options: WatchOptions & CallOptions,
+  ): Promise<Watch & { readonly current: Promise<void> }>;
 }
 
 /** One deployment: its spaces, its settings and what it takes from the host. */

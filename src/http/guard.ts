@@ -92,4 +92,4 @@ export class Guard {
 const exposed =
   "ETag, Retry-After, Warp-Cache, Warp-Expires-In-Ms, Warp-Op-Id, Warp-Replayed, Warp-Request-Id, Warp-Revision, Warp-Version";
 const accepted =
-  "Authorization, Content-Type, If-Match, If-None-Match, Warp-Fence, Warp-Op-Id, Warp-Request-Id, Warp-Timeout-Ms";
+  "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID, Warp-Fence, Warp-Op-Id, Warp-Request-Id, Warp-Timeout-Ms";

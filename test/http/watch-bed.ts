@@ -122,6 +122,8 @@ export class TestCaller {
 export class HttpWatchBed {
   readonly shard: NodeBed;
   readonly wires: VirtualWire[] = [];
+  /** Told of each way to the shard before it is used. */
+  onWire: (wire: VirtualWire) => void = () => {};
   readonly callers: TestCaller[] = [];
   readonly logged: unknown[] = [];
   /** The watches that were opened last. */
@@ -148,6 +150,7 @@ export class HttpWatchBed {
             calls,
             sockets: (shard) => {
               const wire = this.shard.wire({ ...caller, shard }, 0);
+              this.onWire(wire);
               this.wires.push(wire);
               return wire;
             },

@@ -300,6 +300,29 @@ describe("GET /v1/{space}/watch", () => {
       expect(stream.items.at(-1)).toMatchObject({ kind: "end", code: "space_not_found" });
     }));
 
+  it("a shard that takes no more, can't be reached or says nothing is a problem, in the time that the caller gives, and leaves nothing behind", () =>
+    withBed(async (bed) => {
+      const asked = () => bed.send("watch?key=a", { headers: { "Warp-Timeout-Ms": "2000" } });
+      const ways: [code: string, way: typeof bed.onWire][] = [
+        [
+          "overloaded",
+          (wire) => Object.assign(wire, { refusesWith: { code: 4100, reason: "overloaded: full" } }),
+        ],
+        ["unavailable", (wire) => Object.assign(wire, { refusesWith: { code: 1006, reason: "" } })],
+        ["deadline_exceeded", (wire) => Object.assign(wire, { delayMs: 60_000 })],
+      ];
+      for (const [code, way] of ways) {
+        bed.onWire = way;
+        const begunAtMs = bed.shard.clock.now();
+        const problem = await problemOf(await asked());
+        expect(problem).toMatchObject({ code, outcome: "fail", retryable: true });
+        expect(bed.shard.clock.now() - begunAtMs).toBeLessThanOrEqual(2_400);
+        await bed.pass(120_000, 60_000);
+        expect(bed.sockets, code).toBe(0);
+        expect(bed.wires.at(-1)?.attempts, code).toBe(1);
+      }
+    }));
+
   it("HEAD opens nothing", () =>
     withBed(async (bed) => {
       const response = await bed.send("watch?key=a", { method: "HEAD" });

@@ -5,7 +5,7 @@ import type { Call } from "../call.ts";
 import { jsonText, type Route } from "../route.ts";
 import { changesQuery, watchQuery } from "../schemas/watch.ts";
 import { optionsOf, targetOf, watchesOf } from "../watch/asked.ts";
-import { changesSince, presentCursor } from "../watch/changes.ts";
+import { type ChangesFound, changesSince, presentCursor } from "../watch/changes.ts";
 import { itemText } from "../watch/item-text.ts";
 import { plainProtocol, plainSocket, upgradeOf } from "../watch/plain-socket.ts";
 import { eventStream, eventStreamHeaders } from "../watch/sse.ts";
@@ -29,7 +29,7 @@ async function watch(call: Call): Promise<Response> {
   const from = request.headers.get("Last-Event-ID") || query.from;
   const report = (error: unknown): void => deployment.log.error("a watch broke off", { requestId, error });
   const { config, random } = deployment;
-  const opened = await watches.watch(target, optionsOf(query, from));
+  const opened = await watches.watch(target, optionsOf(call, query, from));
   const rotateMs = config.rotateMs * (1 - rotationJitter * fraction(random));
   const told = tell(opened, { timers: door.timers, rotateMs, report });
   if (upgrade === undefined) {
@@ -51,18 +51,18 @@ async function changes(call: Call): Promise<Response> {
   const { since, waitMs, limit } = query;
   const target = targetOf(call, query);
   const { door, watches } = watchesOf(call);
-  const options = optionsOf(query, since);
+  const options = optionsOf(call, query, since);
   if (since === "now" || since === "snapshot") {
     throw new WarpError("invalid_cursor", "since is a cursor, or left out", { details: { field: "since" } });
   }
   const { timeoutMs = defaultTimeoutMs } = call.callOptions;
-  const found =
+  const found: ChangesFound =
     since === undefined
       ? { cursor: await presentCursor(watches, { target, options }), events: [] }
       : await changesSince(watches, { target, options, waitMs, limit, timeoutMs, timers: door.timers });
-  const { events, ...rest } = found;
+  const { cursor = since ?? null, events, gap } = found;
   const texts = events.map((event) => itemText(event, { cursor: event.cursor }));
-  return jsonText(`${JSON.stringify(rest).slice(0, -1)},"events":[${texts.join(",")}]}`);
+  return jsonText(`${JSON.stringify({ cursor, gap }).slice(0, -1)},"events":[${texts.join(",")}]}`);
 }
 
 /** What happens, as it happens. */

@@ -30,9 +30,14 @@ export function targetOf(call: Call, { key, prefix }: Asked): WatchTarget {
   return target;
 }
 
-/** Mode, operations and beginning; what is wrong with them is found when the watch begins. */
-export function optionsOf({ mode, ops }: Asked, from: string | undefined): WatchOptions {
+/** Mode, operations, beginning, and how long that may take; what is wrong with them is found when the watch begins. */
+export function optionsOf(
+  { callOptions }: Call,
+  { mode, ops }: Asked,
+  from: string | undefined,
+): WatchOptions & Call["callOptions"] {
   return {
+    ...callOptions,
     ...(mode === undefined ? {} : { mode }),
     ...(ops === undefined ? {} : { ops: ops.split(",") as WatchOperation[] }),
     ...(from === undefined ? {} : { from: from === "now" || from === "snapshot" ? from : { cursor: from } }),

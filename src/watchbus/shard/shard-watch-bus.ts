@@ -4,7 +4,7 @@ import { publishSpace } from "../../connection/space-publications.ts";
 import { WarpError } from "../../errors.ts";
 import type { Payload } from "../../protocol/payload.ts";
 import type { Position } from "../../protocol/position.ts";
-import { checkCallLimits } from "../../runtime/call-limits.ts";
+import { type CallLimits, checkCallLimits } from "../../runtime/call-limits.ts";
 import type { Timers } from "../../runtime/clock.ts";
 import { checkWatch } from "../options.ts";
 import type {
@@ -19,9 +19,12 @@ import { Watched } from "../watched.ts";
 import { ShardWatch } from "./shard-watch.ts";
 import { startsOf } from "./starts.ts";
 
-/** A {@link WatchBus} whose watches tell when they have come to the present. */
+/** A {@link WatchBus} whose watches tell when they have come to the present. `timeoutMs` bounds how long one may take to begin. */
 export interface ShardWatchBus extends WatchBus {
-  watch(target: WatchTarget, options?: WatchOptions): Promise<Watch & Pick<ShardWatch, "current">>;
+  watch(
+    target: WatchTarget,
+    options?: WatchOptions & Pick<CallLimits, "timeoutMs">,
+  ): Promise<Watch & Pick<ShardWatch, "current">>;
 }
 
 /** What a {@link shardWatchBus} is made of. */
@@ -64,15 +67,18 @@ class Shards implements ShardWatchBus {
     return this.#watched.names;
   }
 
-  async watch(target: WatchTarget, options: WatchOptions = {}): Promise<ShardWatch> {
+  async watch(...[target, options = {}]: Parameters<ShardWatchBus["watch"]>): Promise<ShardWatch> {
     this.#checkOpen();
     const filter = checkWatch(target, options);
     const { watching } = this.#client;
     if (watching === undefined) {
       throw new WarpError("unsupported", "nothing can be watched over a connection that does not stay open");
     }
-    const { signal, from = "now", presence } = options;
-    const limits = signal === undefined ? {} : { signal };
+    const { signal, timeoutMs, from = "now", presence } = options;
+    const limits = {
+      ...(signal === undefined ? {} : { signal }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    };
     const { shards } = await this.#client.run("read", limits, async (calls) => calls.space);
     this.#checkOpen();
     const starts = startsOf(target, from, shards);
