@@ -28,10 +28,9 @@ export interface Entries<T> {
   drop(key: string): void;
 }
 
-/** `changed` is told of every key of which something else is known; `unread` of those whose value was not told; `lost` where the state follows: what changed is not all that has. */
+/** `changed` is told of every key of which something else is known; `lost` where the state follows: what changed is not all that has. */
 export function entriesOf<T>(
   changed: (key: string) => void,
-  unread: (key: string) => void,
   lost: () => unknown,
 ): Entries<T> {
   const known = new Map<string, Known<T>>();
@@ -62,7 +61,6 @@ export function entriesOf<T>(
     }
     const shown = before?.value === undefined ? {} : { value: before.value };
     put({ key, at: version, ...shown, version: before?.version ?? 0, unread: true });
-    unread(key);
   };
   /** The state is whole: what is not in it is gone. */
   const sweep = (whole: string): void => {
@@ -85,7 +83,6 @@ export function entriesOf<T>(
         // Another tab was told what came after it.
         if (entry.ack && isBehind(at, entry.key, entry.ack)) continue;
         put(entry);
-        if (entry.unread) unread(entry.key);
       }
       cursor = last = settled = at;
     },

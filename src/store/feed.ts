@@ -8,12 +8,10 @@ import type { StoreClient, StoreWatch } from "./store-client.ts";
 export interface Feed {
   /** Whether everything that happens is told as it happens. */
   isLive(): boolean;
-  /** Takes note of how far the watch has come, and reads again what could not be read. Not while an item is on its way from the watch to the entries: in a turn of its own. */
+  /** Takes note of how far the watch has come, and reads what was not told. Not while an item is on its way from the watch to the entries: in a turn of its own. */
   settle(): void;
   /** Reads what is at the authority; settles when it is known, or can't be. */
   read(key: string): Promise<void>;
-  /** There is a newer value of a key, which was not told: it is read when somebody can be asked. */
-  unread(key: string): void;
   /** Begins where the entries are. */
   start(): void;
   end(): void;
@@ -31,7 +29,6 @@ export function feedOf<T>(
 ): Feed {
   const unwanted = new AbortController();
   const { signal } = unwanted;
-  const unread = new Set<string>();
   let watch: StoreWatch<T> | undefined;
   let isReading = false;
 
@@ -41,22 +38,19 @@ export function feedOf<T>(
     entries.answered(key, `${found.cursor.split(".")[0]}.${found.version}`, found.value);
     moved();
   };
+  /** Reads what was not told, while somebody can be asked. */
   const readAll = async (): Promise<void> => {
     if (isReading) return;
     isReading = true;
-    for (const key of unread) {
+    for (const { key, unread } of entries.known.values()) {
       if (watch?.status !== "live") break;
-      unread.delete(key);
-      try {
-        await read(key);
-      } catch (error) {
-        // It stays marked as stale. What passes is tried again later.
-        if (signal.aborted || (isWarpError(error) && error.retryable)) {
-          unread.add(key);
-          break;
-        }
+      if (!unread) continue;
+      await read(key).catch((error) => {
+        // What passes is tried again later, and the key is shown as stale.
+        if (signal.aborted || (isWarpError(error) && error.retryable)) return;
+        entries.drop(key);
         failed(failure(error), key);
-      }
+      });
     }
     isReading = false;
   };
@@ -102,10 +96,6 @@ export function feedOf<T>(
       if (watch?.cursor && entries.cursor) entries.settle(watch.cursor);
     },
     read,
-    unread(key) {
-      unread.add(key);
-      void readAll();
-    },
     start: () =>
       void follow().then(
         () => ended(),

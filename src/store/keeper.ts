@@ -76,7 +76,7 @@ export async function load<T>(persistence: Persistence, prefix: string): Promise
   const kept = (await persistence.load()) as Restored<T>;
   const { state, entries } = kept;
   if ((state ?? purgedState).session === "") return undefined;
-  const isEntry = (entry: Known | null): boolean => !!entry?.key?.startsWith?.(prefix) && entry.at >= 0;
+  const isEntry = (entry: Known | null): boolean => !!entry && entry.at >= 0;
   if (state.format === 1 && state.prefix === prefix && entries.every(isEntry)) return kept;
   throw new WarpError("decode_failed", "not kept by this store");
 }

@@ -66,7 +66,6 @@ export function runOf<T>(
       keeper?.changed(key);
       if (!isNoted) noteAfter(gatherMs);
     },
-    (key) => feed.unread(key),
     () => keeper?.lost(),
   );
   const drafts = draftsOf<T>(
@@ -144,12 +143,11 @@ export function runOf<T>(
   /** What was known was not confirmed for too long, or nobody can say for how long. */
   const isTooOld = (): boolean => {
     const ageMs = elapsed.now() - confirmedAtMs;
-    return !isLive && (ageMs >= ttlMs || (ttlMs < never && ageMs < -grainMs));
+    return !isLive && ttlMs < never && !(ageMs < ttlMs && ageMs >= -grainMs);
   };
   const check = async (): Promise<void> => {
-    if (client.status !== "online" || id === undefined) return;
-    // Where nobody can say, it is asked again when the client is next online.
-    if ((await options.checkSession?.(id).catch(() => true)) === false) finish("session");
+    // Where nobody can say, it is asked again when the client's status is another.
+    if (id && (await options.checkSession?.(id).catch(() => true)) === false) finish("session");
   };
 
   const run: Run<T> = {

@@ -51,7 +51,7 @@ export interface StoreOptions<T = unknown> {
   readonly maxEntries?: number;
   /** Default: the client's. */
   readonly codec?: Codec<T>;
-  /** Asked when a session begins and whenever the client is online again. `false`: it is over, and purged. What it throws says nothing: it is asked again. */
+  /** Asked when a session begins and whenever the client's status changes. `false`: it is over, and purged. What it throws says nothing: it is asked again. */
   readonly checkSession?: (session: string) => Promise<boolean>;
   /** Told what nobody waits for: a queued write that was refused (with its key), storage that fails, the end of the watch. Default: an uncaught error. */
   readonly onError?: (error: WarpError, key?: string) => void;

@@ -309,7 +309,7 @@ describe("storage that fails", () => {
       { state: "what", entries: [] },
       { state: { ...state, format: 7 }, entries: [] },
       { state, entries: [{ key: "card:a", at: "soon" }] },
-      { state, entries: [{ key: "else", at: 1, version: 1, state: "there" }] },
+      { state: { ...state, prefix: "else" }, entries: [] },
       { state, entries: [null] },
     ];
     for (const found of strange) {
