@@ -39,31 +39,30 @@ export function draftsOf<T>(
   /** Ends of queued writes that were told before the client had answered that they are queued. */
   const early = new Map<string, StoreSettled>();
 
-  const isHere = (key: string, draft: Draft<T>): boolean => drafts.get(key)?.includes(draft) === true;
+  const isHere = (key: string, draft: Draft<T>): boolean => !!drafts.get(key)?.includes(draft);
   /** Takes it out, with what was done in its place, in one step. */
   const settle = (key: string, draft: Draft<T>, what?: StoreDone): void => {
     if (!isHere(key, draft)) return;
-    const left = (drafts.get(key) ?? []).filter((one) => one !== draft);
-    if (left.length > 0) drafts.set(key, left);
+    const left = drafts.get(key)?.filter((one) => one !== draft) ?? [];
+    if (left.length) drafts.set(key, left);
     else drafts.delete(key);
-    if (drafts.size === 0) early.clear();
-    if (what !== undefined) done(key, draft, what);
+    if (!drafts.size) early.clear();
+    if (what) done(key, draft, what);
     changed(key);
   };
   const refuse = async (key: string, draft: Draft<T>, error: unknown): Promise<void> => {
-    if (isWarpError(error, "precondition_failed") && isHere(key, draft)) await refused(key);
+    if (isWarpError(error, "precondition_failed")) await refused(key);
     settle(key, draft);
   };
   const end = async (key: string, draft: Draft<T>, settled: StoreSettled): Promise<void> => {
     if (settled.outcome === "ok") return settle(key, draft, settled.done);
-    if (!isHere(key, draft)) return;
     await refuse(key, draft, settled.error);
     lost(settled.error, key);
   };
   const off = client.queue.settled((settled) => {
     for (const [key, list] of drafts) {
       const draft = list.find(({ queued }) => queued === settled.queued);
-      if (draft !== undefined) return void end(key, draft, settled);
+      if (draft) return void end(key, draft, settled);
     }
     early.set(settled.queued, settled);
   });
@@ -75,7 +74,7 @@ export function draftsOf<T>(
       else {
         draft.queued = written.queued;
         const settled = early.get(written.queued);
-        if (settled !== undefined) void end(key, draft, settled);
+        if (settled) void end(key, draft, settled);
       }
       return written;
     } catch (error) {

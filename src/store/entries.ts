@@ -29,10 +29,7 @@ export interface Entries<T> {
 }
 
 /** `changed` is told of every key of which something else is known; `lost` where the state follows: what changed is not all that has. */
-export function entriesOf<T>(
-  changed: (key: string) => void,
-  lost: () => unknown,
-): Entries<T> {
+export function entriesOf<T>(changed: (key: string) => void, lost: () => unknown): Entries<T> {
   const known = new Map<string, Known<T>>();
   /** Shards whose state is being told, with the keys that are in it so far. */
   const states = new Map<number, Set<string>>();

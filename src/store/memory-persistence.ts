@@ -1,4 +1,4 @@
-import { isNewer, judge, type KeptState, type Known, type Persistence, purgedState } from "./persistence.ts";
+import { isOlder, judge, type KeptState, type Known, type Persistence, purgedState } from "./persistence.ts";
 
 /** Keeps entries for as long as this object lives: for tests, and for stores that come and go in one page. */
 export function memoryPersistence(): Persistence {
@@ -11,9 +11,9 @@ export function memoryPersistence(): Persistence {
       if (verdict !== "write") return verdict;
       kept = change.state;
       if (change.from === undefined) entries.clear();
-      for (const [key, at] of change.drop) if (isNewer(entries.get(key), at)) entries.delete(key);
+      for (const [key, at] of change.drop) if (isOlder(entries.get(key), at)) entries.delete(key);
       for (const entry of change.put)
-        if (isNewer(entries.get(entry.key), entry.at)) entries.set(entry.key, entry);
+        if (isOlder(entries.get(entry.key), entry.at)) entries.set(entry.key, entry);
       return "kept";
     },
     async purge() {

@@ -87,7 +87,7 @@ export function judge(
   return covers(cursor, state.cursor) ? "kept" : "whole";
 }
 
-/** Whether a key may be put, or dropped, over what is kept of it. */
-export function isNewer(kept: unknown, at: number): boolean {
-  return !(((kept as Known | undefined)?.at ?? 0) > at);
+/** Whether a key may be put, or dropped, at a revision over what is kept of it. */
+export function isOlder(kept: Known | undefined, at: number): boolean {
+  return !kept || kept.at <= at;
 }

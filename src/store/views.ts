@@ -25,7 +25,7 @@ export function viewsOf<T>(
 
   const get = (key: string): StoreEntry<T> | undefined => {
     const entry = shown.get(key) ?? view(key);
-    if (entry !== undefined) shown.set(key, entry);
+    if (entry) shown.set(key, entry);
     return entry;
   };
   const tell = (key: string | undefined, changed: readonly string[]): void => {
@@ -41,12 +41,14 @@ export function viewsOf<T>(
   return {
     get,
     whole() {
-      whole ??= new Map(
-        [...new Set(keys())].sort().flatMap((key): [string, StoreEntry<T>][] => {
+      if (!whole) {
+        const all = new Map<string, StoreEntry<T>>();
+        for (const key of [...keys()].sort()) {
           const entry = get(key);
-          return entry === undefined ? [] : [[key, entry]];
-        }),
-      );
+          if (entry) all.set(key, entry);
+        }
+        whole = all;
+      }
       return whole;
     },
     isWatched: (key) => listeners.has(key),
@@ -56,20 +58,20 @@ export function viewsOf<T>(
       const all = listeners.get(key) ?? new Set();
       listeners.set(key, all.add(own));
       return () => {
-        if (all.delete(own) && all.size === 0) listeners.delete(key);
+        if (all.delete(own) && !all.size) listeners.delete(key);
       };
     },
     changed(some) {
       const changed = [...new Set(some ?? [...shown.keys(), ...keys()])].filter((key) => {
         const before = shown.get(key);
         const now = view(key);
-        if (before !== undefined && now !== undefined && isSame(before, now)) return false;
+        if (before && now && isSame(before, now)) return false;
         shown.delete(key);
-        if (now !== undefined) shown.set(key, now);
+        if (now) shown.set(key, now);
         return true;
       });
-      if (changed.length > 0) whole = undefined;
-      else if (some !== undefined) return;
+      if (changed.length) whole = undefined;
+      else if (some) return;
       for (const key of changed) tell(key, [key]);
       tell(undefined, changed);
     },

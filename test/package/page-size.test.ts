@@ -62,4 +62,14 @@ describe("what a page loads", () => {
     expect(all).toBeLessThanOrEqual(12_800);
     expect(tabs).toBeLessThanOrEqual(16_384);
   });
+
+  test("a store adds at most 4 KiB to begin with; what keeps it in the browser is loaded after", async () => {
+    const client = await sizeOf(["client/index.ts", "client/live/watch.ts"], [onDemand]);
+    const modules = ["client/index.ts", "client/live/watch.ts", "store/create-store.ts"];
+    const store = (await sizeOf(modules, [onDemand])) - client;
+    const all = (await sizeOf([...modules, "store/indexed-db/indexed-db.ts"], [onDemand])) - client;
+    console.log(`store: ${kib(store)} more to begin with, ${kib(all)} with IndexedDB`);
+    expect(store).toBeLessThanOrEqual(4_096);
+    expect(all).toBeLessThanOrEqual(4_864);
+  });
 });

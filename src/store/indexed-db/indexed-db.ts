@@ -1,9 +1,10 @@
 import {
-  isNewer,
+  isOlder,
   judge,
   type Kept,
   type KeptState,
   type KeptVerdict,
+  type Known,
   type Persistence,
   purgedState,
 } from "../persistence.ts";
@@ -19,7 +20,10 @@ export function indexedDbOf(factory: IdbFactory, name: string): Persistence {
 
   const close = (): void => {
     // Where it can't be opened there is nothing to close.
-    opening?.then((database) => database.close()).catch(() => {});
+    opening?.then(
+      (database) => database.close(),
+      () => {},
+    );
     opening = undefined;
   };
   const open = async (): Promise<IdbDatabase> => {
@@ -39,7 +43,7 @@ export function indexedDbOf(factory: IdbFactory, name: string): Persistence {
   ): Promise<R> => {
     opening ??= open();
     const database = await opening.catch((error) => {
-      opening = undefined;
+      close();
       throw error;
     });
     const transaction = database.transaction(["state", "entries"], "readwrite");
@@ -50,13 +54,18 @@ export function indexedDbOf(factory: IdbFactory, name: string): Persistence {
       transaction.oncomplete = resolve;
       transaction.onabort = () => reject(transaction.error);
     });
-    const [result] = await Promise.all([worked, done]);
-    return result;
+    return (await Promise.all([worked, done]))[0];
   };
-  const forget = (): Promise<unknown> =>
+  const purge = (): Promise<void> =>
     run(async (states, entries) => {
       entries.clear();
       states.put(purgedState, "state");
+    }).catch(async (error) => {
+      if (error.name !== "NotFoundError") throw error;
+      // Somebody else's database under this name.
+      close();
+      await asked(factory.deleteDatabase(databaseName));
+      return purge();
     });
 
   return {
@@ -67,28 +76,18 @@ export function indexedDbOf(factory: IdbFactory, name: string): Persistence {
       })),
     save: (change) =>
       run<KeptVerdict>(async (states, entries) => {
+        const { state, from, put, drop } = change;
         const verdict = judge((await asked(states.get("state"))) as KeptState | undefined, change);
         if (verdict !== "write") return verdict;
-        if (!change.from) entries.clear();
-        for (const [key, at] of change.drop) {
-          if (isNewer(await asked(entries.get(key)), at)) entries.delete(key);
-        }
-        for (const entry of change.put) {
-          // Of what was cleared nobody has to ask.
-          if (!change.from || isNewer(await asked(entries.get(entry.key)), entry.at)) entries.put(entry);
-        }
-        states.put(change.state, "state");
+        const isOld = async (key: string, at: number): Promise<boolean> =>
+          isOlder((await asked(entries.get(key))) as Known | undefined, at);
+        if (!from) entries.clear();
+        for (const [key, at] of drop) if (await isOld(key, at)) entries.delete(key);
+        for (const entry of put) if (await isOld(entry.key, entry.at)) entries.put(entry);
+        states.put(state, "state");
         return "kept";
       }),
-    async purge() {
-      await forget().catch(async (error) => {
-        if (error.name !== "NotFoundError") throw error;
-        // Somebody else's database under this name.
-        close();
-        await asked(factory.deleteDatabase(databaseName));
-        await forget();
-      });
-    },
+    purge,
     close,
   };
 }
