@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { rpcFault } from "../connection/rpc/rpc-connection.ts";
-import { workersClock, workersLog, workersSql, workersTimers } from "../platform/workers.ts";
+import { workersClock, workersLog, workersRandom, workersSql, workersTimers } from "../platform/workers.ts";
 import { parseWatchers } from "../protocol/config.ts";
 import { type RelayApi, type RelayFeed, type RelayShardApi, relayHeader } from "../protocol/relay.ts";
 import type { ShardApi } from "../protocol/shard-api.ts";
@@ -40,6 +40,7 @@ export class WarpRelay extends DurableObject<WarpRelayEnv> implements RelayApi {
       sql: workersSql(ctx.storage),
       clock: workersClock,
       timers: workersTimers,
+      random: workersRandom,
       alarm: { set: (atMs) => void ctx.storage.setAlarm(atMs) },
       shard: (space, shard) => env.SHARDS.get(env.SHARDS.idFromName(shardName(space, shard))),
       fault: rpcFault,

@@ -46,6 +46,8 @@ export interface RelayFeed {
   readonly messages: readonly Publication[];
   /** So many of them may have been left out before these. */
   readonly missed: number;
+  /** As the relay has said it. */
+  readonly turn: string;
   /** The space is gone, and all that watched it ends. */
   readonly ended?: true;
   /** Who is there beyond the relay's own watchers: for those who have reported theirs. */
@@ -59,6 +61,8 @@ export interface RelayReport {
   /** Absent: it has lost what it knew. */
   readonly at?: RelayPosition;
   readonly sessions: number;
+  /** Names the time from its first watcher to its last: who leaves late does not end the next one. Absent: it does not know. */
+  readonly turn?: string;
 }
 
 /** The part of a relay that its shard calls. */

@@ -114,8 +114,8 @@ export class RelayLog implements WatchSource {
 
   async #askOlder(after: number, epoch: string): Promise<void> {
     const batch = await this.#options.pull(after);
-    if (batch.epoch !== epoch) return;
-    if (batch.after !== after) this.#gone = { epoch, revision: Math.max(batch.floor, after + 1) };
+    if (batch.epoch !== epoch) this.#options.replica.apply(batch, epoch);
+    else if (batch.after !== after) this.#gone = { epoch, revision: Math.max(batch.floor, after + 1) };
     else if (batch.to === after) throw new Error("the shard knows less than its relay");
     else this.#keep(this.#older, `${after}`, batch);
   }

@@ -10,6 +10,8 @@ import {
 } from "../protocol/relay.ts";
 import type { ShardApi } from "../protocol/shard-api.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
+import { randomHex } from "../runtime/ids.ts";
+import type { Random } from "../runtime/random.ts";
 import { relayCheckMs } from "../runtime/relay-limits.ts";
 import type { Sql } from "../runtime/sql.ts";
 import { steadyClock } from "../runtime/steady-clock.ts";
@@ -33,6 +35,7 @@ export interface RelayOptions {
   /** Wall clock. */
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly random: Random;
   readonly alarm: AlarmPort;
   /** A way to its shard that no earlier exception has broken. */
   readonly shard: (space: string, shard: number) => ShardApi & RelayShardApi;
@@ -63,6 +66,8 @@ export class Relay implements RelayApi, DueSource {
   #listener: LogListener | undefined;
   /** Whether this instance has heard from the shard that it is fed. */
   #isAttached = false;
+  /** See `RelayReport`. */
+  #turn: string | undefined;
   #attaching: Promise<void> | undefined;
   #leaving: Promise<void> | undefined;
   /** How many sessions the shard was told of, and when it was last heard. */
@@ -81,7 +86,7 @@ export class Relay implements RelayApi, DueSource {
       replica: this.#replica,
       sizes: options.sizes ?? defaultSizes,
       pull: (after) => this.#pull(after),
-      state: async (request) => await this.#upstream().relayState(request),
+      state: (request) => this.#asked(this.#upstream().relayState(request)),
       answered: () => this.#listener?.grown(),
       elapsed,
       timers,
@@ -112,20 +117,24 @@ export class Relay implements RelayApi, DueSource {
 
   /** Settles when it knows where its shard's log ends and is fed from there; undefined: it does. Rejects where the shard can't be reached. */
   ready(): Promise<void> | undefined {
-    if (this.#isAttached && this.#replica.position !== undefined) return undefined;
+    return this.#isAttached && this.#replica.position !== undefined ? undefined : this.#attachOnce();
+  }
+
+  #attachOnce(): Promise<void> {
     this.#attaching ??= this.#attach().finally(() => {
       this.#attaching = undefined;
     });
     return this.#attaching;
   }
 
-  async feed({ batch, messages, missed, ended, presence, asks }: RelayFeed): Promise<RelayReport> {
+  async feed({ batch, messages, missed, turn, ended, presence, asks }: RelayFeed): Promise<RelayReport> {
+    this.#turn ??= turn;
     if (ended) this.#listener?.ended();
     else if (this.#sessions() > 0) this.#take(batch, messages, missed);
     if (presence !== undefined && this.#sessions() > 0) this.#presence.take(presence);
     if (asks) this.#presence.again();
     // It was told that nobody is here, and has missed it.
-    if (this.#sessions() === 0 && this.#attaching === undefined) this.#leave();
+    if (this.#sessions() === 0) this.#leave();
     return this.#report();
   }
 
@@ -141,12 +150,12 @@ export class Relay implements RelayApi, DueSource {
 
   /** When it asks whether its shard still knows it: a backup that was restored there may not. */
   nextMs(): number | undefined {
-    return this.#sessions() > 0 ? this.#heardAtMs + relayCheckMs : undefined;
+    return this.#isAttached || this.#sessions() > 0 ? this.#heardAtMs + relayCheckMs : undefined;
   }
 
   run(): void {
     this.#heardAtMs = this.#options.clock.now();
-    this.#attach().catch(this.#options.report);
+    this.#attachOnce().catch(this.#options.report);
   }
 
   /** The host's alarm went off. */
@@ -174,12 +183,17 @@ export class Relay implements RelayApi, DueSource {
 
   /** Nobody is here. Whoever comes meanwhile waits until that is said. */
   #leave(): void {
-    if (this.#leaving !== undefined || this.#store.identity === undefined) return;
+    // Somebody is about to come in, or nobody is here already.
+    if (this.#attaching !== undefined || this.#leaving !== undefined) return;
+    const turn = this.#turn;
     this.#isAttached = false;
+    this.#turn = undefined;
     this.#replica.clear();
     const presence = this.#presence.leave();
+    // An instance that woke for this end alone does not know what it ends: the next feed tells it.
+    if ((turn ?? presence) === undefined) return;
     this.#leaving = this.#upstream()
-      .pullRelay({ ...this.#place(), sessions: 0, ...(presence && { presence }) })
+      .pullRelay({ ...this.#place(), sessions: 0, ...(turn && { turn }), ...(presence && { presence }) })
       // If it does not arrive the next feed leads here again.
       .then(
         () => undefined,
@@ -192,6 +206,7 @@ export class Relay implements RelayApi, DueSource {
 
   /** Asks for a piece of the log, and says where it stands. */
   async #pull(after?: number, presence?: RelayPresence): Promise<RelayBatch> {
+    this.#turn ??= randomHex(this.#options.random, 8);
     // Who is about to come in counts as well.
     const report = { ...this.#report(), sessions: Math.max(1, this.#sessions()) };
     const asked = {
@@ -200,16 +215,25 @@ export class Relay implements RelayApi, DueSource {
       ...(after === undefined ? {} : { after }),
       ...(presence && { presence }),
     };
-    const batch = await this.#upstream().pullRelay(asked);
+    const batch = await this.#asked(this.#upstream().pullRelay(asked));
     this.#heardAtMs = this.#options.clock.now();
     return batch;
+  }
+
+  async #asked<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      throw this.#options.fault(error);
+    }
   }
 
   #report(): RelayReport {
     const { position: at } = this.#replica;
     const sessions = this.#sessions();
     this.#told = sessions;
-    return { sessions, ...(at === undefined ? {} : { at }) };
+    const turn = this.#turn;
+    return { sessions, ...(at === undefined ? {} : { at }), ...(turn === undefined ? {} : { turn }) };
   }
 
   #place(): { readonly relay: number; readonly name: string } {

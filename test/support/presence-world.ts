@@ -152,6 +152,7 @@ export class PresenceWorld {
         sql,
         clock,
         timers,
+        random: this.#bed.random,
         alarm: { set: () => {} },
         shard: () => this.#shardApi(),
         fault: (error) => WarpError.from(error, "unavailable", "the shard can't be reached"),

@@ -24,6 +24,11 @@ export class WatchBed extends HubBed {
     return socket;
   }
 
+  /** A socket was cut. */
+  closed(socket: TestSocket): void {
+    this.hub.closed(socket);
+  }
+
   /** Opens a watch; gives it. */
   async watch(
     { socket, client }: { readonly socket: TestSocket; readonly client: WatchClient },

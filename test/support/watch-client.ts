@@ -118,6 +118,10 @@ export class WatchClient {
       watch.highest = "";
       watch.told.push("snapshot");
     }
+    const { position } = watch;
+    if (!frame.first && position?.epoch === frame.epoch && frame.to < position.revision) {
+      throw new Error(`a page of ${frame.to} after ${position.revision}`);
+    }
     for (const [key, version] of frame.es as readonly WireState[]) watch.state?.set(key, version);
     watch.highest = frame.es.at(-1)?.[0] ?? watch.highest;
     watch.position = { epoch: frame.epoch, revision: frame.to };

@@ -32,6 +32,7 @@ export class RelayLink {
   /** How far it has said that it is; undefined: this instance has not heard of it. */
   at: RelayPosition | undefined;
   sessions = 0;
+  turn = "";
   readonly #options: RelayLinkOptions;
   #isBusy = false;
   #isOver = false;
@@ -68,6 +69,7 @@ export class RelayLink {
       batch,
       messages,
       missed,
+      turn: this.turn,
       ...(this.#isEnding ? { ended: true } : {}),
       ...this.#toldPresence(),
     });
@@ -114,8 +116,9 @@ export class RelayLink {
   }
 
   /** What the relay itself says is true, whatever was thought before. */
-  heard({ at, sessions }: RelayReport): void {
+  heard({ at, sessions, turn = this.turn }: RelayReport): void {
     this.at = at;
+    this.turn = turn;
     this.sessions = sessions;
     this.#options.told(this);
   }

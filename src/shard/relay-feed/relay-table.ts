@@ -8,6 +8,7 @@ export interface RelayRecord {
   readonly name: string;
   /** How far it was known to be; absent: not at all. */
   readonly at?: RelayPosition;
+  readonly turn: string;
   /** How many sessions it had, about. */
   readonly sessions: number;
 }

@@ -70,10 +70,11 @@ export class Relays implements DueSource, RelayShardApi {
     presence.whenUsed((isFirst) => {
       if (isFirst) for (const link of this.#links.values()) link.ask();
     });
-    for (const { relay, name, at, sessions } of this.#table.load()) {
+    for (const { relay, name, at, sessions, turn } of this.#table.load()) {
       const link = this.#link(relay, name);
       link.at = at;
       link.sessions = sessions;
+      link.turn = turn;
       this.#noted.set(relay, at);
       this.#placement.told(relay, sessions);
     }
@@ -106,9 +107,10 @@ export class Relays implements DueSource, RelayShardApi {
     for (const link of this.#links.values()) link.end();
   }
 
-  async pullRelay({ relay, name, at, sessions, after, presence }: RelayPull): Promise<RelayBatch> {
-    if (sessions === 0) this.#remove(relay, presence);
-    else await this.#hear(relay, name, at, sessions);
+  async pullRelay(request: RelayPull): Promise<RelayBatch> {
+    const { relay, sessions, turn, after, presence } = request;
+    if (sessions > 0) await this.#hear(request);
+    else if (this.#links.get(relay)?.turn === turn) this.#remove(relay, presence);
     if (presence !== undefined) this.#shown(relay, presence);
     const { published } = this.#options;
     // A new life of the log is told once it is durable.
@@ -152,15 +154,16 @@ export class Relays implements DueSource, RelayShardApi {
     return at !== undefined && isSame(at, this.#options.published.written);
   }
 
-  async #hear(relay: number, name: string, at: RelayPosition | undefined, sessions: number): Promise<void> {
+  async #hear(request: RelayPull): Promise<void> {
+    const { relay, name } = request;
     const link = this.#links.get(relay) ?? this.#link(relay, name);
-    link.heard({ sessions, ...(at === undefined ? {} : { at }) });
+    link.heard(request);
     if (!this.#noted.has(relay)) {
       this.#note();
       // It relies on being fed from now on, whatever instance this is.
       await this.#options.durable();
     }
-    if (at === undefined) link.push();
+    link.push();
   }
 
   #link(relay: number, name: string): RelayLink {
@@ -219,9 +222,10 @@ export class Relays implements DueSource, RelayShardApi {
   #note(): void {
     for (const { relay, at } of this.#links.values()) this.#noted.set(relay, at);
     this.#table.save(
-      [...this.#links.values()].map(({ relay, name, at, sessions }) => ({
+      [...this.#links.values()].map(({ relay, name, at, sessions, turn }) => ({
         relay,
         name,
+        turn,
         sessions,
         ...(at === undefined ? {} : { at }),
       })),
