@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
+import type { Warp } from "../../src/core/warp.ts";
 import { connectWarp } from "../../src/node.ts";
 import { bytesCodec } from "../../src/runtime/codec.ts";
 import { DeafSocket } from "../support/deaf-socket.ts";
 import { eventually, type Served, startServe, temporaryFolder } from "../support/serve.ts";
 
-/** What is published in each part, in MiB: few in the suite, `npm run watchers` has 200. */
-const megabytes = Number(process.env.WARP_PUBLISHED_MIB ?? "24");
+/** What is published in each part, in MiB: few in the suite, 200 by hand: `WARP_PUBLISHED_MIB=200 vitest run --project e2e test/e2e/slow-watcher.test.ts`. */
+const megabytes = Number(process.env.WARP_PUBLISHED_MIB ?? "8");
+/** Watchers that never read. */
 const deafSockets = Number(process.env.WARP_DEAF_SOCKETS ?? "1");
 const space = "slow";
 const secret = "secret-of-the-slow-watchers";
@@ -26,7 +28,7 @@ function residentMiB({ workerdPid }: Served): number {
 /** Publishes `megabytes`, half of it as values of keys and half as publications that pass; gives the largest size of the runtime meanwhile, and how long others waited. */
 async function publish(served: Served, round: string) {
   const writer = connectWarp(served.url, { space, token: secret });
-  const other = connectWarp(served.url, { space, token: secret });
+  const [other, clock] = [0, 1].map(() => connectWarp(served.url, { space, token: secret })) as [Warp, Warp];
   try {
     const late: number[] = [];
     const watch = other.watch<number>(
@@ -46,7 +48,7 @@ async function publish(served: Served, round: string) {
     const tick = async (): Promise<number> => {
       let ticks = 0;
       for (; !isOver; await sleep(20)) {
-        await writer.set("tick", performance.now());
+        await clock.set("tick", performance.now());
         ticks++;
       }
       return ticks;
@@ -69,7 +71,7 @@ async function publish(served: Served, round: string) {
       late[Math.min(late.length - 1, Math.floor(share * late.length))] ?? 0;
     return { peak, ticks, middle: at(0.5), high: at(0.99), longest: at(1) };
   } finally {
-    await Promise.all([writer.close(), other.close()]);
+    await Promise.all([writer.close(), other.close(), clock.close()]);
   }
 }
 
@@ -121,6 +123,9 @@ test.each([
       ].join("\n"),
     );
 
+    // Of each a share of 32 MiB at most is on its way, beside what every socket takes.
+    expect(along.peak - alone.peak).toBeLessThan(64 + deafSockets / 2);
+    expect(along.middle).toBeLessThan(1_000 + 3 * alone.middle);
     deaf.goOn();
     expect(await eventually(() => deaf.closedWith !== undefined || deaf.hasEnded)).toBe(true);
     expect(deaf.closedWith).toMatchObject({ code: 4101 });

@@ -48,6 +48,13 @@ export class Feed {
     this.#pushTo(session, new Map());
   }
 
+  /** Nothing more comes for now: notes how far everybody is. */
+  settle(): void {
+    for (const session of this.#options.followers()) {
+      session.keepPosition(this.#options.clock.now(), Infinity);
+    }
+  }
+
   #pushTo(session: Session, pages: Map<number, Encoded | undefined>): void {
     const head = this.#options.log.position;
     if (head === undefined || !session.isOpen || session.slowSinceMs !== undefined) return;

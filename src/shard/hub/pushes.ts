@@ -8,7 +8,7 @@ import type { HubWatching } from "./hub-options.ts";
 import { Pacer } from "./pacer.ts";
 import { Presence } from "./presence/presence.ts";
 import { PresenceBoard } from "./presence/presence-board.ts";
-import type { Session } from "./session.ts";
+import { keepMs, type Session } from "./session.ts";
 import { SlowSessions } from "./slow-sessions.ts";
 import { Watches } from "./watch/watches.ts";
 
@@ -39,6 +39,8 @@ export class Pushes {
   readonly slow: SlowSessions;
   readonly #pacer: Pacer;
   readonly #relays: HubWatching["relays"];
+  readonly #after: Timers["after"];
+  #isUnsettled = false;
 
   constructor({
     shard,
@@ -54,6 +56,7 @@ export class Pushes {
     const { elapsed, published } = shard;
     const { log, subscriptions: table, relays, presence: board = new PresenceBoard() } = shard.watching;
     this.#relays = relays;
+    this.#after = (delayMs, run) => timers.after(delayMs, run);
     this.slow = new SlowSessions({ close, resume: (session) => this.#resume(session), elapsed, timers });
     const slow = (session: Session) => this.slow.add(session);
     this.feed = new Feed({ log: published, followers, slow, clock });
@@ -91,7 +94,22 @@ export class Pushes {
   #push(): boolean {
     const [followed, watched] = [this.feed.push(), this.watches.push()];
     const relayed = this.#relays?.push() === true;
+    if (followed || watched) this.#settleLater();
     return followed || watched || relayed;
+  }
+
+  /**
+   * Positions are noted once a second; the last of them soon after. The next instance may wake when the log has long been trimmed: who stands a little before its end would be told
+   * of a gap.
+   */
+  #settleLater(): void {
+    if (this.#isUnsettled) return;
+    this.#isUnsettled = true;
+    this.#after(keepMs, () => {
+      this.#isUnsettled = false;
+      this.feed.settle();
+      this.watches.settle();
+    });
   }
 
   #resume(session: Session): void {

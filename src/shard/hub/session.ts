@@ -7,7 +7,7 @@ import { codecOf, type SessionCodec, SharedFrame } from "./session-codec.ts";
 
 /** How far behind its position the record of a session may be: entries, and ms. */
 const keepEntries = 1_000;
-const keepMs = 1_000;
+export const keepMs = 1_000;
 
 /** One socket of a node. */
 export class Session {
@@ -93,16 +93,16 @@ export class Session {
   }
 
   /** Notes the position if that was not done for a while: after a wake-up little is pushed twice, and pushes stay cheap. */
-  keepPosition(nowMs: number): void {
+  keepPosition(nowMs: number, ageMs = nowMs - this.#keptAtMs): void {
     const { epoch, revision } = this.position;
-    if (!isNear({ epoch, revision }, this.#record, nowMs - this.#keptAtMs)) this.keep({}, nowMs);
+    if (!isNear({ epoch, revision }, this.#record, ageMs)) this.keep({}, nowMs);
   }
 
   /** Notes where its subscriptions stand, as rarely as its own position. */
-  keepWatch(at: LogPosition, nowMs: number): void {
+  keepWatch(at: LogPosition, nowMs: number, ageMs = nowMs - this.#keptWatchAtMs): void {
     const { watch } = this.#record;
     if (watch === undefined) return;
-    if (!isNear(at, watch, nowMs - this.#keptWatchAtMs)) {
+    if (!isNear(at, watch, ageMs)) {
       this.keep({ watch: { ...watch, ...at } }, nowMs);
       this.#keptWatchAtMs = nowMs;
     }

@@ -116,6 +116,12 @@ export class Watches {
     return this.#watchers.size > 0;
   }
 
+  /** Nothing more comes for now: notes how far everybody is. */
+  settle(): void {
+    const nowMs = this.#options.clock.now();
+    for (const { session, at } of this.#watchers.values()) session.keepWatch(at, nowMs, Infinity);
+  }
+
   /** A session whose pushes waited has room again. */
   resume(session: Session): void {
     const watcher = this.#watchers.get(session);

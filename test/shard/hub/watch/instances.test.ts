@@ -24,7 +24,8 @@ describe("WA8 instances that follow each other", () => {
       const prefix = await bed.watch(who, 1, { target: { prefix: "a" } });
       const key = await bed.watch(who, 2, { target: { key: "b" }, mode: "keys", ops: ["delete"] });
       await bed.bed.set("a1", "1");
-      await bed.clock.advance(60);
+      // How far everybody is is noted a little later.
+      await bed.clock.advance(1_100);
       expect(bed.clock.timers).toBe(0);
       bed.restart();
       await bed.bed.set("a2", "2");
@@ -38,6 +39,32 @@ describe("WA8 instances that follow each other", () => {
       await bed.bed.set("a3", "3");
       await bed.clock.advance(60);
       expect(prefix.told).toHaveLength(2);
+    }));
+
+  test("whoever had all is told no gap when the next instance wakes long after, and the log was trimmed meanwhile", () =>
+    host.withSql(async (sql) => {
+      const bed = new WatchBed(sql, { logMaxAgeMs: 1_000 });
+      await bed.bed.create();
+      const who = await bed.watcher();
+      const watch = await bed.watch(who, 1, { target: { prefix: "" } });
+      const node = await bed.join();
+      for (let at = 0; at < 5; at++) {
+        await bed.bed.set("a", `${at}`);
+        await bed.clock.advance(20);
+      }
+      await bed.clock.advance(2_000);
+      expect(bed.clock.timers).toBe(0);
+      bed.restart();
+      await bed.clock.advance(400_000);
+      await bed.bed.set("b", "1");
+      await bed.bed.shard.onAlarm();
+      await bed.clock.advance(20);
+      expect(bed.bed.shard.watching.log.page(4, 6)).toBeUndefined();
+      await bed.bed.set("c", "1");
+      await bed.clock.advance(20);
+      expect(watch.told.slice(-2)).toEqual(["6 set b 1", "7 set c 1"]);
+      expect([who.socket.of("gap"), node.of("gap")]).toEqual([[], []]);
+      expect(node.entries()).toHaveLength(7);
     }));
 
   test("subscriptions that the attachment has no room for are kept in the database, for as long as the socket is there", () =>
