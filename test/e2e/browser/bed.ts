@@ -21,6 +21,19 @@ const flags = [
   ...["--disable-component-update", "--disable-sync", "--no-first-run", "--disable-dev-shm-usage"],
 ];
 
+/** The browser of the machine, without a window. */
+export async function launch(): Promise<Browser> {
+  return await chromium.launch({ executablePath: executablePath ?? "", args: flags });
+}
+
+/** The same with a profile on disk: without one a browser keeps things in memory, and has other bounds. */
+export async function launchAt(folder: string): Promise<BrowserContext> {
+  return await chromium.launchPersistentContext(folder, {
+    executablePath: executablePath ?? "",
+    args: flags,
+  });
+}
+
 /** What the page has told, as `examples/live-board/page/activity.ts` keeps it. */
 export interface Told {
   readonly kind: string;
@@ -68,7 +81,7 @@ export class Bed implements AsyncDisposable {
     const served = await startServe(folder.path, [], env);
     const wire = await Wire.to(served.url);
     warp = wire.url;
-    const browser = await chromium.launch({ executablePath: executablePath ?? "", args: flags });
+    const browser = await launch();
     const bed = new Bed({ served, board, wire, browser }, folder, secret);
     await bed.put("card:first", "first");
     return bed;
