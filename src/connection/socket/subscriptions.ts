@@ -1,6 +1,6 @@
 import type { Pushes, PushListener } from "../../protocol/pushes.ts";
-import { jsonFrames } from "../../protocol/wire/frame-codec.ts";
 import { wireVersion } from "../../protocol/wire/frames.ts";
+import { innerFrames } from "../../protocol/wire/inner-frames.ts";
 import type { Background } from "../../runtime/background.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import {
@@ -168,7 +168,7 @@ class Subscriptions implements Pushes {
     const session: Session = new Session(
       {
         sockets: sockets(shard),
-        codec: jsonFrames,
+        codec: innerFrames,
         timers,
         elapsed: clock,
         lease: noLease,
@@ -202,7 +202,7 @@ class Subscriptions implements Pushes {
     place.dueAtMs = nowMs + renewSubscriptionMs;
     place.endsAtMs = nowMs + subscriptionMs;
     const cursor = place.cursor.position;
-    session.open("", [jsonFrames.protocol], {
+    session.open("", [innerFrames.protocol], {
       t: "hello",
       v: wireVersion,
       node,

@@ -1,6 +1,6 @@
 import type { WarpError } from "../../errors.ts";
-import { jsonFrames } from "../../protocol/wire/frame-codec.ts";
 import { wireVersion } from "../../protocol/wire/frames.ts";
+import { innerFrames } from "../../protocol/wire/inner-frames.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import { randomHex } from "../../runtime/ids.ts";
 import { connectTimeoutMs, keepAliveMs, reconnectBaseMs, reconnectCapMs } from "../../runtime/limits.ts";
@@ -57,7 +57,7 @@ export class WatchLink {
     const session: Session = new Session(
       {
         sockets,
-        codec: jsonFrames,
+        codec: innerFrames,
         timers,
         elapsed: clock,
         lease: noLease,
@@ -85,7 +85,7 @@ export class WatchLink {
     );
     this.#session = session;
     const node = `watch-${randomHex(random, 12)}`;
-    session.open("", [jsonFrames.protocol], { t: "hello", v: wireVersion, node, follow: false });
+    session.open("", [innerFrames.protocol], { t: "hello", v: wireVersion, node, follow: false });
   }
 
   /** The shard asked to be left: the watches go on over the next session. */

@@ -30,11 +30,6 @@ export class PresenceBoard {
   #used: (isFirst: boolean) => void = () => {};
   #wake: () => void = () => {};
 
-  /** Members of all targets. */
-  get size(): number {
-    return this.#size;
-  }
-
   /** Calls this before it is asked, or told by others: then its own members must be on it. */
   whenAsked(wake: () => void): void {
     this.#wake = wake;
