@@ -17,10 +17,11 @@ const names: Readonly<Record<string, string>> = {
   "./testing": "testWarp",
   "./client": "createClient",
   "./store": "createStore",
+  "./client/presence": "Presence",
   "./client/tabs": "tabSharing",
 };
 /** The entries that Node can load; the others name `cloudflare:workers`. */
-const inNode = [".", "./node", "./testing", "./client", "./client/tabs", "./store"];
+const inNode = [".", "./node", "./testing", "./client", "./client/presence", "./client/tabs", "./store"];
 
 beforeAll(async () => {
   // What `npm run build` does for the library; unchanged sources cost a second.

@@ -1,4 +1,6 @@
 import { LiveClient } from "../../src/client/live/client.ts";
+// Loaded on demand elsewhere, which takes time that is no test's to move.
+import "../../src/client/live/watch.ts";
 import type { WatchedItem } from "../../src/client/live/types.ts";
 import { SpaceClient } from "../../src/connection/space-client.ts";
 import type { Payload } from "../../src/protocol/payload.ts";

@@ -51,7 +51,7 @@ export interface Session {
   socket?: Socket;
   welcome?: Welcome;
   isOver?: true;
-  /** Beats without any sign of life since. */
+  /** Beats without any sign of life since: after the second the socket is given up. */
   unanswered: number;
   cancelTimer: () => void;
 }

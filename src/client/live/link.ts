@@ -17,7 +17,6 @@ import { fraction } from "../../runtime/random.ts";
 import { closed, endOf, type SessionEnd, unavailable, unsent } from "./close.ts";
 import type { LinkParts, Session, Subscriber, WatchFrame, Welcome } from "./link-types.ts";
 
-/** Beats without any sign of life after which a socket is given up. */
 const maxUnanswered = 2;
 
 /** The way to one shard: sessions one after the other, while somebody needs one. It is no node: nothing is pushed to it but what it watches. */
@@ -26,8 +25,10 @@ export class LiveLink {
   readonly #parts: LinkParts;
   readonly #backoff: Backoff;
   readonly #subscribers = new Map<number, Subscriber>();
-  #waiters: { readonly resolve: (session: Session) => void; readonly reject: (error: WarpError) => void }[] =
-    [];
+  readonly #waiters: {
+    readonly resolve: (session: Session) => void;
+    readonly reject: (error: WarpError) => void;
+  }[] = [];
   /** Open, or to be. */
   #session: Session | undefined;
   /** Why the last attempt came to nothing. */
@@ -86,13 +87,18 @@ export class LiveLink {
     if (this.#session?.welcome) this.#open(subscriber);
     else
       this.ready().catch((error: WarpError) => {
-        const isExpected = this.#session || this.#cancelAttempt || this.#parts.isResting();
-        if (this.#isClosed || !isExpected) this.#fail(error);
+        const mayCome = this.#session || this.#cancelAttempt || this.#parts.isResting();
+        if (this.#isClosed || !mayCome) this.#fail(error);
       });
   }
 
   unsubscribe({ id }: Subscriber): void {
-    if (this.#subscribers.delete(id) && this.#session?.welcome) this.#send(this.#session, { t: "unsub", id });
+    if (this.#subscribers.delete(id)) this.say({ t: "unsub", id });
+  }
+
+  /** To the session that is open; it is no loss where there is none. */
+  say(frame: ClientFrame): void {
+    if (this.#session?.welcome) this.#send(this.#session, frame);
   }
 
   /** The network is back, or somebody looks again. */
@@ -121,7 +127,7 @@ export class LiveLink {
     this.#isClosed = true;
     this.#fail(closed());
     this.rest();
-    this.#settle(closed());
+    for (const { reject } of this.#waiters.splice(0)) reject(closed());
   }
 
   get #now(): number {
@@ -198,18 +204,17 @@ export class LiveLink {
     welcomed(frame);
     token.keep(session, frame.expiresAtMs, (newer) => this.ask(session, { t: "auth", id: 0, token: newer }));
     for (const subscriber of this.#subscribers.values()) this.#open(subscriber);
-    for (const { resolve } of this.#waiters) resolve(session);
-    this.#waiters = [];
+    for (const { resolve } of this.#waiters.splice(0)) resolve(session);
     changed();
   }
 
   #open(subscriber: Subscriber): void {
-    this.#send(this.#session, subscriber.frame);
+    this.say(subscriber.frame);
     subscriber.opened();
   }
 
-  #send(session: Session | undefined, frame: ClientFrame): void {
-    session?.socket?.send(this.#parts.frames.encode(frame));
+  #send(session: Session, frame: ClientFrame): void {
+    session.socket?.send(this.#parts.frames.encode(frame));
   }
 
   /** A beat is answered by the platform: a shard with nothing to do sleeps on. */
@@ -263,7 +268,7 @@ export class LiveLink {
           : this.#backoff.next(isRenewable || next === "now"),
       );
     }
-    if (!isRenewable) this.#settle(unsent(error));
+    if (!isRenewable) for (const { reject } of this.#waiters.splice(0)) reject(unsent(error));
     changed();
   }
 
@@ -285,11 +290,6 @@ export class LiveLink {
       else this.#end(session, endOf(4200, ""));
     };
     timers.after(fraction(random) * withinMs, leave);
-  }
-
-  #settle(error: WarpError): void {
-    for (const { reject } of this.#waiters) reject(error);
-    this.#waiters = [];
   }
 
   #fail(error: WarpError): void {

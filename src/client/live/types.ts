@@ -6,6 +6,7 @@ import type { WatchMode, WatchOperation, WatchTarget } from "../../protocol/watc
 import type { FrameCodec } from "../../protocol/wire/frame-codec.ts";
 import type { ClientHost, Sharing } from "../../runtime/client-host.ts";
 import type { Codec } from "../../runtime/codec.ts";
+import type { PresenceSeat } from "../../watchbus/watchbus.ts";
 import type { WatchedItem } from "../../watchbus/watched-item.ts";
 import type { HttpAnswers, HttpParameters, HttpRoute } from "./routes.ts";
 
@@ -149,6 +150,8 @@ export interface ClientWatchOptions<T = unknown> {
   readonly mode?: WatchMode;
   /** Default: all. */
   readonly ops?: readonly WatchOperation[];
+  /** Who shows itself at exactly this target is told, and this watch to them: a `Presence` of `warp-edge/client/presence`. */
+  readonly presence?: PresenceSeat;
   readonly signal?: AbortSignal;
   readonly codec?: Codec<T>;
   /** Takes each item in place of a loop, one at a time; a promise that it gives is waited for. */

@@ -3,6 +3,7 @@ import type { WatchFilter, WatchKind } from "../../protocol/watch.ts";
 import { wants } from "../../protocol/watch-match.ts";
 import type { ClientFrame } from "../../protocol/wire/frames.ts";
 import type { WatchStart, WireEvent, WireState } from "../../protocol/wire/watch-frames.ts";
+import type { PresenceSeat } from "../../watchbus/watchbus.ts";
 import type { Subscriber, WatchFrame } from "./link-types.ts";
 
 /** A place in a shard's log. */
@@ -22,6 +23,8 @@ export type Told = { readonly part: WatchPart; place: Place | undefined } & (
 /** What a part tells its watch. */
 export interface PartEvents {
   told(told: Told): void;
+  /** It was opened at a session. */
+  opened(): void;
   /** It has begun: all that happens from here on will be told. */
   begun(): void;
   /** How it stands has changed. */
@@ -40,6 +43,7 @@ export class WatchPart implements Subscriber {
   awaitsState: boolean;
   readonly #filter: WatchFilter;
   readonly #events: PartEvents;
+  readonly #presence: PresenceSeat | undefined;
   #start: WatchStart;
   /** How far it has been told; undefined: nowhere, or the state is being told. */
   #told: Place | undefined;
@@ -47,7 +51,15 @@ export class WatchPart implements Subscriber {
   /** No session has taken it up since it was cut or paused. */
   #isAway = false;
 
-  constructor(shard: number, filter: WatchFilter, start: WatchStart, events: PartEvents) {
+  /** `presence`: who is there is told to it. */
+  constructor(
+    shard: number,
+    filter: WatchFilter,
+    start: WatchStart,
+    events: PartEvents,
+    presence?: PresenceSeat,
+  ) {
+    this.#presence = presence;
     this.shard = shard;
     this.#filter = filter;
     this.#start = start;
@@ -59,7 +71,15 @@ export class WatchPart implements Subscriber {
   get frame(): ClientFrame {
     const { target, mode, ops } = this.#filter;
     const from = this.#told ?? this.#start;
-    return { t: "sub", id: this.id, ...target, mode, from, ...(ops ? { ops } : {}) };
+    return {
+      t: "sub",
+      id: this.id,
+      ...target,
+      mode,
+      from,
+      ...(ops && { ops }),
+      ...(this.#presence && { presence: true }),
+    };
   }
 
   /** Whether it can go on later from where it is now. */
@@ -69,11 +89,14 @@ export class WatchPart implements Subscriber {
 
   opened(): void {
     this.#stand("behind");
+    this.#events.opened();
   }
 
-  cut(): void {
+  /** Its session has ended; `behind`: it is left alone for a while. */
+  cut(standing: "cut" | "behind" = "cut"): void {
     this.#isAway = true;
-    this.#stand("cut");
+    this.#presence?.told(undefined);
+    this.#stand(standing);
   }
 
   failed(error: WarpError): void {
@@ -84,12 +107,6 @@ export class WatchPart implements Subscriber {
   #missed(): void {
     if (this.#hasBegun && this.#filter.ops?.includes("publish") !== false)
       this.#events.told({ kind: "missed", part: this, place: this.#told });
-  }
-
-  /** It is left alone for a while. */
-  paused(): void {
-    this.#isAway = true;
-    this.#stand("behind");
   }
 
   take(frame: WatchFrame): void {
@@ -120,6 +137,9 @@ export class WatchPart implements Subscriber {
         return;
       case "missed":
         this.#missed();
+        return;
+      case "pres":
+        this.#presence?.told(frame);
     }
   }
 
@@ -129,9 +149,13 @@ export class WatchPart implements Subscriber {
     this.#isAway = false;
     // What comes before it is live moves its place by itself.
     if (!live && this.#start === "snapshot" && !this.#told) return;
+    const before = this.#told;
     this.#moved({ epoch, revision });
     if (live) this.#stand("live");
-    this.taken ??= this.#hasBegun ? undefined : this.#told;
+    if (!this.#hasBegun) this.taken ??= this.#told;
+    // Of what it was brought over there may have been nothing for it.
+    else if (live && this.#told !== before)
+      this.#events.told({ kind: "events", part: this, place: this.#told, events: [] });
     this.#begin();
   }
 

@@ -4,6 +4,7 @@ import { type WatchFilter, type WatchTarget, watchModes, watchOperations } from 
 import type { WatchStart, WireBytes } from "../../protocol/wire/watch-frames.ts";
 import type { Codec } from "../../runtime/codec.ts";
 import { maxWatchQueueBytes, watchResumeBytes } from "../../runtime/limits.ts";
+import type { PresenceSeat } from "../../watchbus/watchbus.ts";
 import type { LiveCalls } from "./calls.ts";
 import type { LiveLinks } from "./links.ts";
 import { Listeners } from "./listeners.ts";
@@ -47,6 +48,9 @@ class LiveWatch<T> implements ClientWatch<T> {
   readonly #changes = new Listeners<WatchStatus>();
   readonly #close = (): void => this.close();
   readonly #paused = new Set<WatchPart>();
+  readonly #presence: PresenceSeat | undefined;
+  /** What it shows of itself; null: nothing. */
+  #shown: unknown = null;
   #parts: readonly WatchPart[] = [];
   #queue: Told[] = [];
   #bytes = 0;
@@ -61,8 +65,13 @@ class LiveWatch<T> implements ClientWatch<T> {
   constructor(
     parts: LiveWatchParts,
     target: WatchTarget,
-    { from = "now", mode = "all", ops, signal }: ClientWatchOptions<T>,
+    { from = "now", mode = "all", ops, signal, presence }: ClientWatchOptions<T>,
   ) {
+    presence?.take((data) => {
+      this.#shown = data;
+      this.#show();
+    });
+    this.#presence = presence;
     this.#with = parts;
     this.#filter = { target, mode, ...(ops ? { ops } : {}) };
     this.#signal = signal;
@@ -87,6 +96,7 @@ class LiveWatch<T> implements ClientWatch<T> {
   close(): void {
     if (this.#isOver) return;
     this.#signal?.removeEventListener("abort", this.#close);
+    this.#presence?.leave();
     for (const part of this.#parts) this.#with.links.at(part.shard).unsubscribe(part);
     this.#stand("ended");
     this.#wake();
@@ -165,18 +175,33 @@ class LiveWatch<T> implements ClientWatch<T> {
       this.#refuse = reject;
       this.#parts = followed.map(
         (shard, at) =>
-          new WatchPart(shard, this.#filter, starts[at] ?? "now", {
-            told: (told) => this.#told(told),
-            begun: () => --left === 0 && resolve(),
-            stood: () => this.#stood(),
-            failed: (error) => {
-              reject(error);
-              this.#fail(error);
+          new WatchPart(
+            shard,
+            this.#filter,
+            starts[at] ?? "now",
+            {
+              told: (told) => this.#told(told),
+              opened: () => {
+                if (at === 0 && this.#shown !== null) this.#show();
+              },
+              begun: () => --left === 0 && resolve(),
+              stood: () => this.#stood(),
+              failed: (error) => {
+                reject(error);
+                this.#fail(error);
+              },
             },
-          }),
+            // The first shard of those that it follows knows who is there.
+            at === 0 ? this.#presence : undefined,
+          ),
       );
       for (const part of this.#parts) this.#with.links.at(part.shard).subscribe(part);
     });
+  }
+
+  #show(): void {
+    const [part] = this.#parts;
+    if (part) this.#with.links.at(part.shard).say({ t: "here", id: part.id, data: this.#shown });
   }
 
   #told(told: Told): void {
@@ -201,7 +226,7 @@ class LiveWatch<T> implements ClientWatch<T> {
       // The rest stays in its log: a slow reader must not stall the socket.
       this.#paused.add(part);
       this.#with.links.at(part.shard).unsubscribe(part);
-      part.paused();
+      part.cut("behind");
     }
     this.#wake();
   }

@@ -110,6 +110,11 @@ export class SharedSocket {
         this.#forget(id);
         return;
       }
+      case "here": {
+        const id = ids.get(frame.id);
+        if (id !== undefined) this.#send({ ...frame, id });
+        return;
+      }
       case "beat":
         // As it is: its exact text is answered by the platform.
         this.#socket?.send(data);

@@ -256,8 +256,8 @@ const clientMutants: readonly Mutant[] = [
   {
     name: "client: live through a cut",
     file: part,
-    find: '    this.#isAway = true;\n    this.#stand("behind");',
-    replace: "    this.#isAway = true;",
+    find: "    this.#presence?.told(undefined);\n    this.#stand(standing);",
+    replace: "    this.#presence?.told(undefined);",
     what: "a watch takes entries for all as its own before it was brought up to date",
     also: [
       ...smallQueue,
