@@ -166,7 +166,7 @@ describe("the offline queue", () => {
       expect(client.queue.clear()).toBe(1);
       await client.set("b", 1);
       await client.close();
-      await bed.clock.advance(10);
+      await bed.clock.advance(5_000);
       expect(settled.map((one) => [one.key, one.outcome, "error" in one ? one.error.code : ""])).toEqual([
         ["a", "fail", "aborted"],
         ["b", "fail", "warp_closed"],

@@ -254,6 +254,8 @@ describe("watches", () => {
       await bed.clock.advance(20);
       expect(failing.status).toBe("ended");
       expect([wire.lines, errors.length]).toEqual([0, 1]);
+      // What the shard still notes.
+      await bed.clock.advance(5_000);
       expect(bed.clock.timers).toBe(0);
     });
   });
