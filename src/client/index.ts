@@ -7,7 +7,7 @@ export type { WatchKind, WatchMode, WatchOperation, WatchTarget } from "../proto
 export type { ClientHost, Sharing, Signal, Signals } from "../runtime/client-host.ts";
 export type { Codec } from "../runtime/codec.ts";
 export { createClient } from "./create-client.ts";
-export type { HttpAnswers, HttpParameters, HttpRoute, HttpRoutes } from "./live/routes.ts";
+export type { HttpAnswers, HttpArguments, HttpParameters, HttpRoute, HttpRoutes } from "./live/routes.ts";
 export type {
   ClientCallOptions,
   ClientEntry,

@@ -7,9 +7,10 @@ import { defaultTimeoutMs } from "../../runtime/limits.ts";
 import type { SocketFactory } from "../../runtime/socket.ts";
 import { LiveCalls } from "./calls.ts";
 import { bytesIn, plainFrames } from "./frames.ts";
+import type { AnyParameters } from "./http.ts";
 import { LiveLinks } from "./links.ts";
 import { LiveQueue } from "./queue.ts";
-import type { HttpAnswers, HttpParameters, HttpRoute } from "./routes.ts";
+import type { HttpAnswers, HttpArguments, HttpRoute } from "./routes.ts";
 import type {
   ClientEntry,
   ClientGetOptions,
@@ -132,10 +133,15 @@ export class LiveClient implements WarpClient {
     await Promise.all(Array.from({ length: shards }, (_, shard) => to(() => shard)));
   }
 
-  async http<R extends HttpRoute>(route: R, parameters?: HttpParameters<R>): Promise<HttpAnswers<R>> {
+  async http<R extends HttpRoute>(route: R, ...[parameters]: HttpArguments<R>): Promise<HttpAnswers<R>> {
     // Loaded with the first call: who only watches, reads and writes does without.
     const { httpCall } = await import("./http.ts");
-    return (await httpCall(this.#options, this.#links.token, route, parameters)) as HttpAnswers<R>;
+    return (await httpCall(
+      this.#options,
+      this.#links.token,
+      route,
+      parameters as AnyParameters,
+    )) as HttpAnswers<R>;
   }
 
   async close(): Promise<void> {

@@ -8,7 +8,7 @@ import type { ClientHost, Sharing } from "../../runtime/client-host.ts";
 import type { Codec } from "../../runtime/codec.ts";
 import type { PresenceSeat } from "../../watchbus/watchbus.ts";
 import type { WatchedItem } from "../../watchbus/watched-item.ts";
-import type { HttpAnswers, HttpParameters, HttpRoute } from "./routes.ts";
+import type { HttpAnswers, HttpArguments, HttpRoute } from "./routes.ts";
 
 export type { WatchedItem } from "../../watchbus/watched-item.ts";
 
@@ -195,7 +195,7 @@ export interface WarpClient {
   /** Tells a value, at most 64 KiB as bytes, to those who watch. Never queued. */
   publish(target: WatchTarget, value: unknown, options?: ClientPublishOptions): Promise<void>;
   /** Makes any HTTP call; see `HttpRoutes`. Gives the parsed answer; a problem is thrown as the WarpError that it stands for. */
-  http<R extends HttpRoute>(route: R, parameters?: HttpParameters<R>): Promise<HttpAnswers<R>>;
+  http<R extends HttpRoute>(route: R, ...parameters: HttpArguments<R>): Promise<HttpAnswers<R>>;
   readonly queue: ClientQueue;
   /** Ends watches and sockets; what is queued is told as `fail`. Idempotent. */
   close(): Promise<void>;
