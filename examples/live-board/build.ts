@@ -38,6 +38,7 @@ export async function buildPage(): Promise<Files> {
 /** The package's entries, as its manifest names them. */
 const entries = [
   ["warp-edge/client", "src/client/index.ts"],
+  ["warp-edge/client/presence", "src/client/presence.ts"],
   ["warp-edge/client/tabs", "src/client/tabs.ts"],
   ["warp-edge/store", "src/store/index.ts"],
 ] as const;

@@ -1,4 +1,5 @@
 import type { WarpClient, WatchedItem } from "warp-edge/client";
+import type { Presence } from "warp-edge/client/presence";
 import { isCard } from "./card.ts";
 import { byId, element } from "./dom.ts";
 
@@ -38,9 +39,9 @@ export class Activity {
     addEventListener("pagehide", () => this.#keep());
   }
 
-  async follow(client: WarpClient, prefix: string): Promise<void> {
+  async follow(client: WarpClient, prefix: string, presence: Presence): Promise<void> {
     const from = this.#cursor === undefined ? "now" : { cursor: this.#cursor };
-    const watch = client.watch({ prefix }, { from });
+    const watch = client.watch({ prefix }, { from, presence });
     await watch.ready;
     this.#cursor = watch.cursor;
     for await (const item of watch) {

@@ -8,6 +8,7 @@ import type { Card } from "./card.ts";
 import { Columns, refusal } from "./columns.ts";
 import { byId } from "./dom.ts";
 import { notice } from "./notice.ts";
+import { People } from "./people.ts";
 import { showStatus } from "./status.ts";
 
 interface Config {
@@ -50,11 +51,16 @@ const activity = new Activity(space);
 
 const name = byId("name") as HTMLInputElement;
 name.value = localStorage.getItem("name") ?? `guest ${Math.floor(Math.random() * 900) + 100}`;
-name.addEventListener("change", () => localStorage.setItem("name", name.value));
+const me = () => name.value.trim() || "somebody";
+const people = new People(me);
+name.addEventListener("input", () => {
+  localStorage.setItem("name", name.value);
+  people.tell();
+});
 
-new Columns(store, prefix, () => name.value.trim() || "somebody");
+new Columns(store, prefix, me);
 showStatus(client, store);
 // For the console, and for the tests of this page.
-Object.assign(globalThis, { board: { client, store, activity } });
+Object.assign(globalThis, { board: { client, store, activity, people } });
 await store.init({ session: "board" });
-await activity.follow(client, prefix);
+await activity.follow(client, prefix, people.presence);

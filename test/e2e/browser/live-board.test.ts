@@ -168,6 +168,27 @@ describe.skipIf(!hasChromium)("the live board in a browser", () => {
     await page.context().close();
   });
 
+  test("WA11 each page is told who else has the board open, and who writes on which card", async () => {
+    const { page: ada, complaints } = await bed.page();
+    const { page: grace, complaints: others } = await bed.page();
+    await ada.locator("#name").fill("Ada");
+    await grace.locator("#name").fill("Grace");
+    await bed.put("card:shared", "for both");
+    await card(grace, "card:shared").locator("textarea").click();
+    await ada.locator("#people li", { hasText: "Grace" }).waitFor();
+    await grace.locator("#people li", { hasText: "Ada" }).waitFor();
+    expect(await ada.locator("#people .me").innerText()).toBe("Ada (you)");
+    await expect.poll(() => card(ada, "card:shared").getAttribute("data-writers")).toBe("Grace");
+    await picture(ada, "people");
+    await grace.locator("#name").click();
+    await expect.poll(() => card(ada, "card:shared").getAttribute("data-writers")).toBe("");
+    await grace.close();
+    await ada.locator("#people li", { hasText: "Grace" }).waitFor({ state: "detached" });
+    expect([...complaints, ...others]).toEqual([]);
+    await ada.context().close();
+    await grace.context().close();
+  });
+
   test("an edit shows at once, and is taken back with a word when it is refused", async () => {
     const { page, complaints } = await bed.page();
     await bed.put("card:edit", "as it was");
