@@ -157,6 +157,9 @@ export const maxNotedPatterns = 64;
 export const maxStrongWaiting = 10_000;
 /** `warp.v1`: largest frame, in bytes; deepest nesting in one; most values in one as MessagePack; most calls of one session that are under way. */
 export const maxFrameBytes = 33_554_432;
+/** Of those who are no nodes, and of those who have not shown a token. */
+export const maxWatcherFrameBytes = 4_194_304;
+export const maxPendingFrameBytes = 16_384;
 export const maxFrameDepth = 32;
 export const maxFrameValues = 1_048_576;
 export const maxSessionCalls = 1_024;

@@ -36,11 +36,9 @@ export function isLarger(data: string | Uint8Array, max: number): boolean {
 }
 
 /** Throws `frame_too_large`. */
-export function checkFrameSize(data: string | Uint8Array): void {
-  if (!isLarger(data, maxFrameBytes)) return;
-  throw new WarpError("frame_too_large", `a frame has at most ${maxFrameBytes} bytes`, {
-    details: { max: maxFrameBytes },
-  });
+export function checkFrameSize(data: string | Uint8Array, max = maxFrameBytes): void {
+  if (!isLarger(data, max)) return;
+  throw new WarpError("frame_too_large", `a frame has at most ${max} bytes`, { details: { max } });
 }
 
 export function invalidFrame(why: string): WarpError {

@@ -2,10 +2,11 @@ import { WarpError } from "../../errors.ts";
 import { isWatcher } from "../../protocol/wire/caller.ts";
 import { type ClientFrame, wireVersion } from "../../protocol/wire/frames.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { heartbeatMs, maxFrameBytes, nodeLeaseMs } from "../../runtime/limits.ts";
+import { heartbeatMs, nodeLeaseMs } from "../../runtime/limits.ts";
 import type { PublishedLog } from "../published-log.ts";
 import { unwrittenEpoch } from "../read-calls.ts";
 import type { Session } from "./session.ts";
+import { maxFrameOf } from "./session-limits.ts";
 
 /** What a greeting asks of the shard. */
 export interface Greeter {
@@ -57,7 +58,7 @@ export async function greet(
     ...head,
     heartbeatMs,
     leaseMs: follow ? nodeLeaseMs : 0,
-    maxFrameBytes,
+    maxFrameBytes: maxFrameOf(caller),
     resumed,
     shards: shard.shards,
     nowMs: clock.now(),

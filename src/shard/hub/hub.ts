@@ -2,6 +2,7 @@ import { WarpError } from "../../errors.ts";
 import { defaultSessionBounds } from "../../protocol/config.ts";
 import { type Caller, isWatcher } from "../../protocol/wire/caller.ts";
 import { closeCodes } from "../../protocol/wire/frames.ts";
+import { checkFrameSize } from "../../protocol/wire/json.ts";
 import { randomHex } from "../../runtime/ids.ts";
 import { helloTimeoutMs } from "../../runtime/limits.ts";
 import { defaultShardWatchers } from "../../runtime/relay-limits.ts";
@@ -15,7 +16,7 @@ import type { HubOptions } from "./hub-options.ts";
 import { type HubSocket, newRecord, readRecord } from "./hub-socket.ts";
 import { Pushes } from "./pushes.ts";
 import type { Session } from "./session.ts";
-import { SessionLimits } from "./session-limits.ts";
+import { maxFrameOf, SessionLimits } from "./session-limits.ts";
 import { Sessions } from "./sessions.ts";
 
 export type { HubOptions, HubShard } from "./hub-options.ts";
@@ -120,6 +121,7 @@ export class Hub implements Members, DueSource {
       return;
     }
     try {
+      checkFrameSize(data, maxFrameOf(session.caller));
       await this.#conversation.handle(session, session.codec.decode(data));
     } catch (error) {
       const told = WarpError.from(error, "internal", "the shard failed");

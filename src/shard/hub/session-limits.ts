@@ -1,12 +1,23 @@
 import type { SessionBounds } from "../../protocol/config.ts";
 import { type Caller, isWatcher } from "../../protocol/wire/caller.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { messageBurstMs } from "../../runtime/limits.ts";
+import {
+  maxFrameBytes,
+  maxPendingFrameBytes,
+  maxWatcherFrameBytes,
+  messageBurstMs,
+} from "../../runtime/limits.ts";
 import type { Session } from "./session.ts";
 
 /** Whether the bounds are for this caller. */
 export function isBounded(caller: Caller): boolean {
   return caller.isPending === true || (isWatcher(caller) && !caller.isAdmin);
+}
+
+/** The largest frame of a caller. A few MiB of small parts take hundreds in memory: what nobody answers for must be small. */
+export function maxFrameOf(caller: Caller): number {
+  if (caller.isPending === true) return maxPendingFrameBytes;
+  return isBounded(caller) ? maxWatcherFrameBytes : maxFrameBytes;
 }
 
 /** Holds sessions to their bounds. */

@@ -108,3 +108,21 @@ test("WA7 the more sessions there are, the less may be on its way to each that t
     expect(one.client.watches.get(1)?.told).toHaveLength(60);
     expect(one.client.messages.length + one.client.missed).toBe(60);
   }));
+
+test("SE3 SE4 a frame is as large as its sender is known: 16 KiB without a token, 4 MiB of a watcher, 32 MiB of a node", () =>
+  withBed(async (bed) => {
+    const frame = (bytes: number) => `{"t":"ping","id":1,"x":"${"x".repeat(bytes - 26)}"}`;
+    const pending = bed.open({ isPending: true, follows: false });
+    await bed.say(pending, frame(16_385));
+    expect(pending.closedWith).toMatchObject({ code: 4009 });
+    const { socket } = await bed.watcher({ follows: false });
+    expect(socket.of("welcome")[0]?.maxFrameBytes).toBe(4_194_304);
+    await bed.say(socket, frame(4_194_304));
+    expect(socket.closedWith).toBeUndefined();
+    await bed.say(socket, frame(4_194_305));
+    expect(socket.closedWith).toMatchObject({ code: 4009 });
+    const node = await bed.join();
+    expect(node.of("welcome")[0]?.maxFrameBytes).toBe(33_554_432);
+    await bed.say(node, frame(4_194_305));
+    expect(node.closedWith).toBeUndefined();
+  }));
