@@ -1,6 +1,7 @@
 import { callerOf } from "../../auth/caller-of.ts";
+import { requireKey } from "../../auth/grant.ts";
 import { WarpError } from "../../errors.ts";
-import { isWithin, type WatchMode, type WatchOperation, type WatchTarget } from "../../protocol/watch.ts";
+import type { WatchMode, WatchOperation, WatchTarget } from "../../protocol/watch.ts";
 import { checkTarget } from "../../protocol/watch-rules.ts";
 import type { WatchOptions } from "../../watchbus/watchbus.ts";
 import type { Call } from "../call.ts";
@@ -24,9 +25,8 @@ export function targetOf(call: Call, { key, prefix }: Asked): WatchTarget {
   }
   const target = key === undefined ? { prefix: prefix ?? "" } : { key };
   checkTarget(target);
-  if (!isWithin(target, call.grant.prefixes)) {
-    throw new WarpError("forbidden", "what is watched lies outside the token's key prefixes");
-  }
+  if (key === undefined) requireKey(call.grant, prefix ?? "", "prefix");
+  else requireKey(call.grant, key, "key");
   return target;
 }
 

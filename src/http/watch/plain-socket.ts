@@ -4,7 +4,7 @@ import type { Timers } from "../../runtime/clock.ts";
 import { maxSlowMs } from "../../runtime/limits.ts";
 import type { Watch } from "../../watchbus/watchbus.ts";
 import type { WatchDoor } from "../deployment.ts";
-import { problemFacts } from "../problem.ts";
+import { problemFacts, problems } from "../problem.ts";
 import { itemText } from "./item-text.ts";
 import { Marks } from "./marks.ts";
 import { type Told, within } from "./told.ts";
@@ -12,12 +12,11 @@ import { type Told, within } from "./told.ts";
 /** The subprotocol of plain sockets, for callers who have to offer one. */
 export const plainProtocol = "warp.watch.json";
 
-/** How a socket ends whose watch has ended for good. */
-const closeByCode: ReadonlyMap<string, number> = new Map([
-  ["token_expired", closeCodes.unauthorized],
-  ["forbidden", closeCodes.unauthorized],
-  ["space_not_found", closeCodes.spaceGone],
-]);
+/** How a socket ends whose watch has ended for good: the space is gone, the rights are, or the shard is. */
+function closeCodeOf(status: number): number {
+  if (status >= 500) return closeCodes.overloaded;
+  return status === 404 ? closeCodes.spaceGone : closeCodes.unauthorized;
+}
 
 /** What {@link plainSocket} takes. */
 export interface PlainSocketOptions {
@@ -81,7 +80,7 @@ export function plainSocket(options: PlainSocketOptions): Response {
       if (one.kind === "rotate") refuse(closeCodes.restarting, "connect again");
       else if (one.kind === "end") {
         const { code } = one.error;
-        refuse(closeByCode.get(code) ?? closeCodes.overloaded, code);
+        refuse(closeCodeOf(problems[code].status), code);
       }
     }
   };

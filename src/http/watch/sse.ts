@@ -1,16 +1,12 @@
 import { utf8 } from "../../runtime/bytes.ts";
 import type { Watch } from "../../watchbus/watchbus.ts";
 import { problemFacts } from "../problem.ts";
+import { ndjsonHeaders } from "../route.ts";
 import { itemText } from "./item-text.ts";
 import type { Told } from "./told.ts";
 
 /** Headers of a stream of events. */
-export const eventStreamHeaders = {
-  "Content-Type": "text/event-stream",
-  "Cache-Control": "no-store",
-  // A proxy that buffers would hold events back.
-  "X-Accel-Buffering": "no",
-} as const;
+export const eventStreamHeaders = { ...ndjsonHeaders, "Content-Type": "text/event-stream" };
 
 /**
  * A watch as server-sent events: `event` is the kind, `id` the cursor where there is one, `data` a line of JSON. The first thing said is the cursor, and it is said again
