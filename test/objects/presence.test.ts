@@ -2,19 +2,40 @@ import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { connectShard } from "../../src/objects/connect.ts";
+import type { WarpRelay } from "../../src/objects/warp-relay.ts";
 import type { WarpShardEnv } from "../../src/objects/warp-shard.ts";
+import { relayHeader, relayName } from "../../src/protocol/relay.ts";
 import { shardName } from "../../src/protocol/space.ts";
+import { type Caller, callerHeader, formatCaller } from "../../src/protocol/wire/caller.ts";
 import { type FrameCodec, jsonFrames } from "../../src/protocol/wire/frame-codec.ts";
 import type { ClientFrame, ServerFrame } from "../../src/protocol/wire/frames.ts";
 import { msgpackCodec } from "../../src/protocol/wire/msgpack/msgpack-codec.ts";
 
 const objects = env as unknown as WarpShardEnv;
+const { RELAYS } = env as unknown as { readonly RELAYS: DurableObjectNamespace<WarpRelay> };
+
+/** Opens a socket at a relay, as a Worker does where its shard says so. */
+function connectRelay(at: number, caller: Caller): Promise<Response> {
+  const stub = relay(caller.space, at);
+  const headers = { Upgrade: "websocket", [callerHeader]: formatCaller(caller), [relayHeader]: String(at) };
+  return stub.fetch("https://relay/connect", { headers });
+}
+
+const relay = (space: string, at: number) => RELAYS.get(RELAYS.idFromName(relayName(space, 0, at)));
 
 /** A socket that watches `room` and is told who is there. */
-async function join(space: string, codec: FrameCodec) {
-  const caller = { space, shard: 0, subject: "test", invalidates: false, locks: false, isAdmin: false };
+async function join(space: string, codec: FrameCodec, at?: number) {
+  const caller = {
+    space,
+    shard: 0,
+    subject: "test",
+    follows: false,
+    invalidates: false,
+    locks: false,
+    isAdmin: false,
+  };
   const coded = codec === jsonFrames ? caller : { ...caller, codec: "msgpack" as const };
-  const response = await connectShard(objects, coded);
+  const response = at === undefined ? await connectShard(objects, coded) : await connectRelay(at, coded);
   const { webSocket } = response;
   if (webSocket === null) throw new Error("no socket");
   expect(response.headers.get("Sec-WebSocket-Protocol")).toBe(codec.protocol);
@@ -68,5 +89,30 @@ describe("WA11 who is there, at a shard's object", () => {
     await until(() => late.there().length === 1);
     expect([late.there(), packed.there()]).toEqual([["by MessagePack still"], ["by MessagePack still"]]);
     expect([...packed.kinds]).toEqual(["object"]);
+  });
+
+  it("is one and the same for a shard and its relays, whichever of them sleep", async () => {
+    const space = "presence-2";
+    const stub = objects.SHARDS.get(objects.SHARDS.idFromName(shardName(space, 0)));
+    await stub.createSpace(space, {});
+    const all = [
+      await join(space, jsonFrames),
+      await join(space, msgpackCodec, 0),
+      await join(space, jsonFrames, 1),
+    ];
+    for (const [at, { say }] of all.entries()) say({ t: "here", id: 1, data: { at, text: "\u0000é" } });
+    const told = (wanted: number) => until(() => all.every(({ there }) => there().length === wanted));
+    await told(3);
+    for (const object of [stub, relay(space, 0), relay(space, 1)]) await evictDurableObject(object);
+    all[1]?.say({ t: "here", id: 1, data: null });
+    await told(2);
+    await evictDurableObject(stub);
+    await evictDurableObject(relay(space, 0));
+    const late = await join(space, msgpackCodec, 0);
+    await until(() => late.there().length === 2);
+    await evictDurableObject(relay(space, 1));
+    all[2]?.webSocket.close(1000, "");
+    await until(() => [late, all[0], all[1]].every((one) => one?.there().length === 1));
+    expect(late.there()).toEqual([{ at: 0, text: "\u0000é" }]);
   });
 });

@@ -78,6 +78,7 @@ export class Presence {
   gone({ member = "" }: SessionRecord, subscriptions: readonly SubscriptionRecord[]): void {
     for (const { id, key, prefix = "", shown } of subscriptions) {
       if (shown === undefined) continue;
+      this.#board.use();
       const target = targetName(key === undefined ? { prefix } : { key });
       this.#board.set({ target, member: `${member}-${id}`, data: null });
     }

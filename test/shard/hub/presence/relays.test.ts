@@ -66,6 +66,20 @@ describe("WA11 who is there, over a shard and its relays", () => {
       expect(there(fresh)).toEqual(["late", "one again", "two again"]);
     }));
 
+  test("WA8 the last session of a relay leaves while all sleep, and all are told", () =>
+    withWorld(async (world) => {
+      const [atShard, atOne, atTwo] = [
+        await world.join(0, "shard"),
+        await world.join(1, "one"),
+        await world.join(2, "two"),
+      ];
+      await world.clock.advance(20_000);
+      for (const at of [0, 1, 2]) expect(world.restart(at)).toBe(true);
+      world.cut(2, atTwo);
+      await world.clock.advance(100);
+      for (const socket of [atShard, atOne]) expect(there(socket)).toEqual(["one", "shard"]);
+    }));
+
   test("more than one call carries is told in pieces", () =>
     withWorld(async (world) => {
       const sockets: TestSocket[] = [];
