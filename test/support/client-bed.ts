@@ -1,8 +1,4 @@
 import { host } from "#host";
-import { LiveClient } from "../../src/client/live/client.ts";
-// Loaded on demand elsewhere, which takes time that is no test's to move.
-import "../../src/client/live/http.ts";
-import "../../src/client/live/watch.ts";
 import type { ClientOptions } from "../../src/client/live/types.ts";
 import { WarpError } from "../../src/errors.ts";
 import { shardOf } from "../../src/protocol/key.ts";
@@ -14,6 +10,7 @@ import { readOffer } from "../../src/protocol/wire/subprotocols.ts";
 import { fromBase64Url, fromUtf8, toBase64Url, utf8 } from "../../src/runtime/bytes.ts";
 import type { ClientHost, Signal, Signals } from "../../src/runtime/client-host.ts";
 import type { ShardOptions } from "../../src/shard/shard.ts";
+import { loadedClient } from "./loaded-client.ts";
 import { NodeBed } from "./node-bed.ts";
 import { seeded } from "./seeded.ts";
 import { expectReply } from "./shard-bed.ts";
@@ -96,7 +93,7 @@ export class ClientBed {
       signals,
       ...hostOptions,
     };
-    const client = new LiveClient({
+    const client = loadedClient({
       url: "http://warp.test",
       space: "test",
       ...options,

@@ -1,6 +1,3 @@
-import { LiveClient } from "../../src/client/live/client.ts";
-// Loaded on demand elsewhere, which takes time that is no test's to move.
-import "../../src/client/live/watch.ts";
 import type { WatchedItem } from "../../src/client/live/types.ts";
 import { SpaceClient } from "../../src/connection/space-client.ts";
 import type { Payload } from "../../src/protocol/payload.ts";
@@ -13,6 +10,7 @@ import type { Sql } from "../../src/runtime/sql.ts";
 import { shardWatchBus } from "../../src/watchbus/shard/shard-watch-bus.ts";
 import type { Watch, WatchBus, WatchItem, WatchOptions } from "../../src/watchbus/watchbus.ts";
 import { directConnection } from "../support/direct-connection.ts";
+import { loadedClient } from "../support/loaded-client.ts";
 import { NodeBed } from "../support/node-bed.ts";
 import { type Seeded, seeded } from "../support/seeded.ts";
 import { VirtualWire } from "../support/virtual-wire.ts";
@@ -205,7 +203,7 @@ export const byNode: Way = (bed, delayMs) => {
 export const byClient: Way = (bed, delayMs) => {
   const { clock } = bed;
   const wire = new VirtualWire(clock, (end) => bed.accept(end, { follows: false }), delayMs);
-  const client = new LiveClient({
+  const client = loadedClient({
     url: "http://warp.test",
     space: "test",
     codec: payloadCodec as Codec<unknown>,

@@ -29,17 +29,22 @@ import { decoded, encoded, plainValues } from "./values.ts";
 import { WatchHandle } from "./watch-handle.ts";
 import { type Change, LiveWrites } from "./writes.ts";
 
+/** What is loaded when it is needed first. */
+const onDemand = { watch: () => import("./watch.ts"), http: () => import("./http.ts") };
+
 /** The one implementation of {@link WarpClient}. */
 export class LiveClient implements WarpClient {
   readonly space: string;
   readonly queue: LiveQueue;
   readonly #options: ClientOptions & { readonly host: ClientHost };
+  readonly #load: typeof onDemand;
   readonly #sockets: SocketFactory & { close?(): void };
   readonly #links: LiveLinks;
   readonly #calls: LiveCalls;
   readonly #writes: LiveWrites;
 
-  constructor(options: ClientOptions & { readonly host: ClientHost }) {
+  constructor(options: ClientOptions & { readonly host: ClientHost }, load = onDemand) {
+    this.#load = load;
     const { host, url, space, share, frames = plainFrames, timeoutMs = defaultTimeoutMs } = options;
     if (!/^https?:\/\/[^/?#\s]+[^?#\s]*$/i.test(url) || !space) {
       throw new WarpError(
@@ -109,9 +114,15 @@ export class LiveClient implements WarpClient {
   }
 
   watch<T>(target: WatchTarget, options: ClientWatchOptions<T> = {}): ClientWatch<T> {
-    const works = import("./watch.ts").then(({ openWatch }) =>
-      openWatch<T>({ calls: this.#calls, links: this.#links, codec: this.#codec(options) }, target, options),
-    );
+    const works = this.#load
+      .watch()
+      .then(({ openWatch }) =>
+        openWatch<T>(
+          { calls: this.#calls, links: this.#links, codec: this.#codec(options) },
+          target,
+          options,
+        ),
+      );
     return new WatchHandle<T>(works);
   }
 
@@ -135,7 +146,7 @@ export class LiveClient implements WarpClient {
 
   async http<R extends HttpRoute>(route: R, ...[parameters]: HttpArguments<R>): Promise<HttpAnswers<R>> {
     // Loaded with the first call: who only watches, reads and writes does without.
-    const { httpCall } = await import("./http.ts");
+    const { httpCall } = await this.#load.http();
     return (await httpCall(
       this.#options,
       this.#links.token,

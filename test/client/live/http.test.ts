@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { LiveClient } from "../../../src/client/live/client.ts";
 import type { ClientHost } from "../../../src/runtime/client-host.ts";
 import type { Fetch } from "../../../src/runtime/fetch.ts";
 import { secret } from "../../http/bed.ts";
+import { loadedClient } from "../../support/loaded-client.ts";
 import { seeded } from "../../support/seeded.ts";
 import { virtualClock } from "../../support/virtual-clock.ts";
 import { appClient, failing, silent } from "../bed.ts";
@@ -19,7 +19,7 @@ function clientOver(fetch: Fetch, token: string | undefined = secret) {
     fetch,
   };
   const options = { url: "http://localhost", space: "shop", host };
-  return { clock, client: new LiveClient(token === undefined ? options : { ...options, token }) };
+  return { clock, client: loadedClient(token === undefined ? options : { ...options, token }) };
 }
 
 const thrown = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error);
