@@ -113,6 +113,7 @@ class Round {
     const page = this.bed.page({ persistence: this.#persistence });
     const witness = new Witness(this.bed, page.store, this.#values);
     page.client.isAuto = false;
+    page.client.isSlow = this.#random.below(2) === 0;
     if ((await page.store.restoreSession()) === undefined) await page.store.init({ session: "ada" });
     this.#pages.push({ page, witness });
   }
@@ -142,7 +143,12 @@ class Round {
           if (client.status === "online") watch.step(random.below(this.bed.space.shards.length));
         }
         return;
-      case 7:
+      case 7: {
+        // What was told arrives, some of it.
+        const isFew = random.below(2) === 0;
+        for (const watch of client.watches) for (let n = 0; watch.arrive() && !(isFew && n >= 1); n++);
+        return client.calls[random.below(Math.max(1, client.calls.length))]?.carryOut();
+      }
       case 8:
         return client.calls.splice(random.below(Math.max(1, client.calls.length)), 1)[0]?.run();
       case 9: {
@@ -195,6 +201,8 @@ class Round {
   async #end(): Promise<void> {
     const pump = async () => {
       for (const { page } of this.#pages) {
+        page.client.isSlow = false;
+        for (const watch of page.client.watches) watch.isSlow = false;
         if (page.client.status !== "online") page.client.go(true);
         page.client.pump();
         await this.bed.clock.settle();

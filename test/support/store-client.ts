@@ -11,6 +11,9 @@ import { SpaceWatch } from "./store-watch.ts";
 
 /** What waits to be carried out. */
 interface Call {
+  /** The authority carries it out; the answer is on its way. */
+  readonly carryOut: () => void;
+  /** The answer arrives. */
   readonly run: () => void;
   /** The way has broken: nobody knows what became of it. */
   readonly lost: () => void;
@@ -25,6 +28,8 @@ export class SpaceClient implements StoreClient {
   readonly calls: Call[] = [];
   readonly queued: { readonly id: string; readonly run: () => ModelDone }[] = [];
   isAuto = true;
+  /** What is told arrives when a test says so. */
+  isSlow = false;
   /** Reads that were made. */
   reads: string[] = [];
   /** Refuses the next watches with it. */
@@ -74,6 +79,7 @@ export class SpaceClient implements StoreClient {
 
   watch<T>(target: { readonly prefix: string }, options: Parameters<StoreClient["watch"]>[1]) {
     const watch = new SpaceWatch(this.space, target.prefix, options.from);
+    watch.isSlow = this.isSlow;
     this.watches.push(watch);
     options.signal.addEventListener("abort", () => watch.end(), { once: true });
     if (this.watchRefusal !== undefined) watch.fail(this.watchRefusal);
@@ -106,6 +112,7 @@ export class SpaceClient implements StoreClient {
     if (this.status !== "online") return;
     for (const watch of this.watches) {
       for (let at = 0; at < this.space.shards.length; at++) while (watch.step(at));
+      while (watch.arrive());
       this.settleStatus(watch);
     }
     while (this.calls.length > 0) this.calls.shift()?.run();
@@ -142,13 +149,21 @@ export class SpaceClient implements StoreClient {
   #call<R>(outcome: "fail" | "unknown", run: () => R): Promise<R> {
     return new Promise<R>((resolve, reject) => {
       if (this.status !== "online") return reject(new WarpError("unavailable", "offline"));
+      let answer: (() => void) | undefined;
+      const carryOut = (): void => {
+        if (answer !== undefined) return;
+        try {
+          const found = run();
+          answer = () => resolve(found);
+        } catch (error) {
+          answer = () => reject(error);
+        }
+      };
       const call: Call = {
+        carryOut,
         run: () => {
-          try {
-            resolve(run());
-          } catch (error) {
-            reject(error);
-          }
+          carryOut();
+          answer?.();
         },
         lost: () => reject(new WarpError("unavailable", "the way broke", { outcome })),
       };

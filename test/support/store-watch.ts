@@ -3,10 +3,25 @@ import type { StoreWatch } from "../../src/store/store-client.ts";
 import type { WatchedItem } from "../../src/watchbus/watched-item.ts";
 import { type StoreSpace, toldLength } from "./store-space.ts";
 
+interface Place {
+  readonly epoch: string;
+  readonly revision: number;
+}
+
 interface Part {
-  place: { epoch: string; revision: number } | undefined;
+  /** What has arrived. */
+  place: Place | undefined;
+  /** What was sent. */
+  sent: Place | undefined;
   /** While the state is told: the last key that was told, and where. */
-  state: { after: string; told: Set<string>; at: number; epoch: string } | undefined;
+  state: { after: string; at: number; epoch: string } | undefined;
+}
+
+/** An item on its way, and how far its shard is told with it. */
+interface Sent {
+  readonly part: Part;
+  readonly item: WatchedItem;
+  readonly place: Place | undefined;
 }
 
 /** A watch of a {@link StoreSpace} in the mode `latest`, told in steps. */
@@ -18,11 +33,14 @@ export class SpaceWatch implements StoreWatch<unknown> {
   readonly #parts: Part[];
   readonly #listeners = new Set<() => void>();
   readonly #queue: WatchedItem[] = [];
+  #onWay: Sent[] = [];
   #failure: WarpError | undefined;
   #isOver = false;
   #wake: () => void = () => {};
   /** Keys in a page of the state. */
   pageKeys = 3;
+  /** What is told arrives when a test says so; else at once. */
+  isSlow = false;
 
   constructor(space: StoreSpace, prefix: string, from: "snapshot" | { readonly cursor: string }) {
     this.#space = space;
@@ -30,10 +48,8 @@ export class SpaceWatch implements StoreWatch<unknown> {
     const places = from === "snapshot" ? [] : from.cursor.split("~").map((place) => place.split("."));
     this.#parts = space.shards.map((_, at) => {
       const [epoch, revision] = places[at] ?? [];
-      return {
-        place: epoch === undefined ? undefined : { epoch, revision: Number(revision) },
-        state: undefined,
-      };
+      const place = epoch === undefined ? undefined : { epoch, revision: Number(revision) };
+      return { place, sent: place, state: undefined };
     });
   }
 
@@ -48,9 +64,13 @@ export class SpaceWatch implements StoreWatch<unknown> {
     for (const listener of [...this.#listeners]) listener();
   }
 
-  /** The way breaks: a state that is being told begins again. */
+  /** The way breaks: what is on it is lost, a state that is being told begins again. */
   cut(): void {
-    for (const part of this.#parts) part.state = undefined;
+    this.#onWay = [];
+    for (const part of this.#parts) {
+      part.state = undefined;
+      part.sent = part.place;
+    }
     this.to("offline");
   }
 
@@ -72,22 +92,44 @@ export class SpaceWatch implements StoreWatch<unknown> {
   /** Tells the next of one shard, if there is something. Gives whether there was. */
   step(at: number): boolean {
     if (this.#isOver || this.#failure !== undefined) return false;
+    const told = this.#step(at);
+    if (!this.isSlow) while (this.arrive());
+    return told;
+  }
+
+  /** The next item on its way arrives. Gives whether there was one. */
+  arrive(): boolean {
+    const next = this.#onWay.shift();
+    if (next === undefined) return false;
+    const { part, item, place } = next;
+    part.place = place;
+    const cursor = this.#here();
+    const done = item.kind === "snapshot" && cursor !== undefined;
+    if (item.kind !== "missed")
+      this.#queue.push({ ...item, ...(item.kind === "snapshot" && { done }), cursor } as WatchedItem);
+    // It may have moved on without an event.
+    this.#wake();
+    return true;
+  }
+
+  #step(at: number): boolean {
     const part = this.#parts[at] as Part;
     const shard = this.#space.shards[at] as StoreSpace["shards"][number];
-    const { place } = part;
-    if (place !== undefined && (place.epoch !== shard.epoch || place.revision < shard.floor)) {
-      const why = place.epoch === shard.epoch ? "compacted" : "epoch";
-      part.place = undefined;
-      this.#tell({ kind: "gap", why, shard: at, cursor: undefined });
+    const { sent } = part;
+    if (sent !== undefined && (sent.epoch !== shard.epoch || sent.revision < shard.floor)) {
+      const why = sent.epoch === shard.epoch ? "compacted" : "epoch";
+      part.sent = undefined;
+      this.#send(part, { kind: "gap", why, shard: at, cursor: undefined }, undefined);
       this.to("catching-up");
       return true;
     }
-    if (place === undefined) return this.#state(part, at);
-    if (place.revision === shard.revision) return false;
-    this.#events(at, place.revision, (key) => key.startsWith(this.prefix), place);
-    part.place = { epoch: shard.epoch, revision: shard.revision };
-    // It may have moved on without an event.
-    this.#wake();
+    if (sent === undefined) return this.#state(part, at);
+    if (sent.revision === shard.revision) return false;
+    const { epoch, revision } = shard;
+    this.#events(part, at, sent.revision, (key) => key.startsWith(this.prefix), true);
+    part.sent = { epoch, revision };
+    // Where the watch is, also where nothing of it has changed.
+    this.#send(part, { kind: "missed", cursor: undefined }, part.sent);
     return true;
   }
 
@@ -107,10 +149,11 @@ export class SpaceWatch implements StoreWatch<unknown> {
   /** A page of the state, after what has happened meanwhile to the keys that were told. */
   #state(part: Part, at: number): boolean {
     const shard = this.#space.shards[at] as StoreSpace["shards"][number];
-    const isFirst = part.state === undefined || part.state.epoch !== shard.epoch;
-    if (isFirst) part.state = { after: "", told: new Set(), at: shard.revision, epoch: shard.epoch };
+    const first = part.state === undefined || part.state.epoch !== shard.epoch;
+    if (first) part.state = { after: "", at: shard.revision, epoch: shard.epoch };
     const state = part.state as NonNullable<Part["state"]>;
-    if (!isFirst) this.#events(at, state.at, (key) => key.startsWith(this.prefix) && key <= state.after);
+    const wants = (key: string): boolean => key.startsWith(this.prefix) && key <= state.after;
+    if (!first) this.#events(part, at, state.at, wants, false);
     const keys = [...shard.keys.keys()]
       .filter((key) => key.startsWith(this.prefix) && key > state.after)
       .sort();
@@ -118,24 +161,22 @@ export class SpaceWatch implements StoreWatch<unknown> {
     state.after = page.at(-1) ?? state.after;
     state.at = shard.revision;
     if (page.length === keys.length) {
-      part.place = { epoch: shard.epoch, revision: shard.revision };
+      part.sent = { epoch: shard.epoch, revision: shard.revision };
       part.state = undefined;
     }
     const entries = page.map((key) => {
       const { value, version } = shard.keys.get(key) as { value: unknown; version: number };
       return { key, version, ...carried(value) };
     });
-    const done = !this.#parts.some(({ place }) => place === undefined);
-    this.#tell({ kind: "snapshot", entries, shard: at, first: isFirst, done, cursor: this.#here() });
+    this.#send(
+      part,
+      { kind: "snapshot", entries, shard: at, first, done: false, cursor: undefined },
+      part.sent,
+    );
     return true;
   }
 
-  #events(
-    at: number,
-    after: number,
-    wants: (key: string) => boolean,
-    place?: { epoch: string; revision: number },
-  ): void {
+  #events(part: Part, at: number, after: number, wants: (key: string) => boolean, isLive: boolean): void {
     const shard = this.#space.shards[at] as StoreSpace["shards"][number];
     const newest = new Map<string, (typeof shard.log)[number]>();
     for (const entry of shard.log) {
@@ -144,17 +185,15 @@ export class SpaceWatch implements StoreWatch<unknown> {
       newest.set(entry.key, entry);
     }
     for (const { key, kind, revision, value } of newest.values()) {
-      const part = this.#parts[at] as Part;
-      if (place !== undefined) part.place = { ...place, revision };
-      const base = { key, revision, shard: at, cursor: this.#here() };
-      if (kind === "set") this.#tell({ ...base, kind, version: revision, ...carried(value) });
-      else this.#tell({ ...base, kind, version: 0 });
+      const place = isLive ? { epoch: shard.epoch, revision } : undefined;
+      const base = { key, revision, shard: at, cursor: undefined };
+      if (kind === "set") this.#send(part, { ...base, kind, version: revision, ...carried(value) }, place);
+      else this.#send(part, { ...base, kind, version: 0 }, place);
     }
   }
 
-  #tell(item: WatchedItem): void {
-    this.#queue.push(item);
-    this.#wake();
+  #send(part: Part, item: WatchedItem, place: Place | undefined): void {
+    this.#onWay.push({ part, item, place });
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<WatchedItem, void, void> {
