@@ -111,11 +111,13 @@ export function entriesOf<T>(changed: (key: string) => void, lost: () => unknown
     answered(key, position, value) {
       const at = Number(position.split(".")[1]);
       const before = known.get(key);
-      const isAsked = before?.unread && before.at === at;
-      // The watch has told of it, or of what came after it.
-      if (!isAsked && ((before?.at ?? 0) >= at || isBehind(settled, key, position))) return;
       const told = { key, at, version: value === undefined ? 0 : at, ...(value !== undefined && { value }) };
-      put(isAsked && !before.ack ? told : { ...told, ack: position });
+      if (before?.unread && before.at === at) put(told);
+      // What is shown until the newest is read is the newer of what is known.
+      else if (before?.unread && before.at > at && before.version < at)
+        put({ ...told, at: before.at, unread: true });
+      // Else the watch has told of it, or of what came after it.
+      else if ((before?.at ?? 0) < at && !isBehind(settled, key, position)) put({ ...told, ack: position });
     },
     settle(at) {
       cursor = last = settled = at;

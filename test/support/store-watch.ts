@@ -33,7 +33,9 @@ export class SpaceWatch implements StoreWatch<unknown> {
   readonly #parts: Part[];
   readonly #listeners = new Set<() => void>();
   readonly #queue: WatchedItem[] = [];
-  #onWay: Sent[] = [];
+  /** What was told together arrives together. */
+  #onWay: Sent[][] = [];
+  #batch: Sent[] = [];
   #failure: WarpError | undefined;
   #isOver = false;
   #wake: () => void = () => {};
@@ -93,23 +95,24 @@ export class SpaceWatch implements StoreWatch<unknown> {
   step(at: number): boolean {
     if (this.#isOver || this.#failure !== undefined) return false;
     const told = this.#step(at);
+    if (this.#batch.length > 0) this.#onWay.push(this.#batch);
+    this.#batch = [];
     if (!this.isSlow) while (this.arrive());
     return told;
   }
 
-  /** The next item on its way arrives. Gives whether there was one. */
+  /** What was told next arrives. Gives whether there was something. */
   arrive(): boolean {
     const next = this.#onWay.shift();
-    if (next === undefined) return false;
-    const { part, item, place } = next;
-    part.place = place;
-    const cursor = this.#here();
-    const done = item.kind === "snapshot" && cursor !== undefined;
-    if (item.kind !== "missed")
-      this.#queue.push({ ...item, ...(item.kind === "snapshot" && { done }), cursor } as WatchedItem);
+    for (const { part, item, place } of next ?? []) {
+      part.place = place;
+      const cursor = this.#here();
+      if (item.kind === "snapshot") this.#queue.push({ ...item, done: cursor !== undefined, cursor });
+      else if (item.kind !== "missed") this.#queue.push({ ...item, cursor } as WatchedItem);
+    }
     // It may have moved on without an event.
     this.#wake();
-    return true;
+    return next !== undefined;
   }
 
   #step(at: number): boolean {
@@ -193,7 +196,7 @@ export class SpaceWatch implements StoreWatch<unknown> {
   }
 
   #send(part: Part, item: WatchedItem, place: Place | undefined): void {
-    this.#onWay.push({ part, item, place });
+    this.#batch.push({ part, item, place });
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<WatchedItem, void, void> {
