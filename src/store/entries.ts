@@ -122,10 +122,7 @@ export function entriesOf<T>(changed: (key: string) => void, lost: () => unknown
     settle(at) {
       cursor = last = settled = at;
       for (const { key, ack, value, unread } of known.values()) {
-        if (!ack) {
-          if (value === undefined && !unread) known.delete(key);
-          // Who is told of all that happened up to an answer, and not of what it said, was told of its end before.
-        } else if (isBehind(at, key, ack)) drop(key);
+        if (!ack && value === undefined && !unread) known.delete(key);
       }
     },
     clear() {

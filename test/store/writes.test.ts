@@ -77,6 +77,27 @@ describe("writes are shown at once", () => {
     expect(shown(store)).toEqual(["card:a 3@4"]);
   });
 
+  test("an answer that comes after the watch has told what came after it counts for nothing, soon or late", async () => {
+    for (const ms of [0, 1_000]) {
+      const bed = new StoreBed();
+      const { store, client } = await bed.live();
+      client.isAuto = false;
+      const written = store.set("card:a", 1);
+      client.calls[0]?.carryOut();
+      bed.space.write("card:a", undefined);
+      client.watches[0]?.step(0);
+      await bed.clock.advance(ms);
+      expect(shown(store)).toEqual(["card:a 1@0*"]);
+      const told: string[] = [];
+      store.subscribe("card:a", () => told.push(shown(store).join()));
+      client.calls.shift()?.run();
+      await written;
+      await bed.clock.settle();
+      expect(shown(store)).toEqual([]);
+      expect(told).toEqual([""]);
+    }
+  });
+
   test("a delete that is told before the late answer to the set before it stays", async () => {
     const bed = new StoreBed();
     const { store, client } = await bed.live();
