@@ -22,6 +22,21 @@ export class ObjectSockets {
     };
   }
 
+  /**
+   * The answer to somebody for whom there is no room: a socket that is closed at once, since browsers learn of nothing else. It is none that hibernates: what is
+   * said on such a one before the answer has left arrives ten seconds later.
+   */
+  refuse(protocol: string, code: number, reason: string): Response {
+    const { 0: theirs, 1: ours } = new WebSocketPair();
+    ours.accept();
+    ours.close(code, reason);
+    return new Response(null, {
+      status: 101,
+      webSocket: theirs,
+      headers: { "Sec-WebSocket-Protocol": protocol },
+    });
+  }
+
   /** All that are open. */
   all(): HubSocket[] {
     const open = this.#ctx

@@ -35,13 +35,15 @@ export class ShardDoor {
     const relay = this.#elsewhere(caller, request.headers.get(relayHeader));
     if (relay !== undefined)
       return new Response(null, { status: 409, headers: { [relayHeader]: `${relay}` } });
-    const { socket, response } = sockets.open(wireProtocols[caller.codec ?? "json"]);
+    const protocol = wireProtocols[caller.codec ?? "json"];
     const waitMs = rate.take();
-    if (waitMs === 0) hub.accept(socket, caller);
-    else {
-      const why = `more than ${rate.perSecond} sockets a second; there is room in ${waitMs} ms`;
-      socket.close(closeCodes.overloaded, `overloaded: ${why}`);
-    }
+    const why =
+      waitMs > 0
+        ? `more than ${rate.perSecond} sockets a second; there is room in ${waitMs} ms`
+        : hub.refusal(caller);
+    if (why !== undefined) return sockets.refuse(protocol, closeCodes.overloaded, `overloaded: ${why}`);
+    const { socket, response } = sockets.open(protocol);
+    hub.accept(socket, caller);
     return response;
   }
 

@@ -1,5 +1,6 @@
 import { type Caller, isWatcher } from "../../protocol/wire/caller.ts";
 import { maxPendingSessions, maxSessions } from "../../runtime/limits.ts";
+import { defaultShardWatchers } from "../../runtime/relay-limits.ts";
 import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -10,11 +11,11 @@ import type { Sessions } from "./sessions.ts";
 export function fullness(
   sessions: Sessions,
   caller: Caller,
-  maxWatchers: number,
+  maxWatchers: number | undefined,
   end: (session: Session) => void,
 ): string | undefined {
   const watches = isWatcher(caller);
-  const max = watches ? maxWatchers : maxSessions;
+  const max = watches ? (maxWatchers ?? defaultShardWatchers) : maxSessions;
   if (sessions.count(watches) >= max) {
     for (const session of sessions.idle(watches)) end(session);
     if (sessions.count(watches) >= max) return `there are ${max} ${watches ? "watchers" : "sessions"} here`;

@@ -5,7 +5,6 @@ import { closeCodes } from "../../protocol/wire/frames.ts";
 import { checkFrameSize } from "../../protocol/wire/json.ts";
 import { randomHex } from "../../runtime/ids.ts";
 import { helloTimeoutMs } from "../../runtime/limits.ts";
-import { defaultShardWatchers } from "../../runtime/relay-limits.ts";
 import type { DueSource } from "../alarms.ts";
 import type { Invalidation, Member, MemberEvents, Members } from "../members.ts";
 import { Calls } from "./calls.ts";
@@ -88,10 +87,7 @@ export class Hub implements Members, DueSource {
   accept(socket: HubSocket, caller: Caller): void {
     this.#wake(socket);
     this.#closeEnded();
-    const full =
-      crowding(this.#sessions, caller) ??
-      this.fullness(caller) ??
-      this.#limits.fullness(this.#sessions.all(), caller);
+    const full = this.refusal(caller);
     if (full !== undefined) {
       socket.close(closeCodes.overloaded, `overloaded: ${full}`);
       return;
@@ -150,10 +146,14 @@ export class Hub implements Members, DueSource {
   /** Why there is no room for `caller`; undefined: there is. */
   fullness(caller: Caller): string | undefined {
     this.#wake();
-    const { watchers = defaultShardWatchers } = this.#options;
-    return fullness(this.#sessions, caller, watchers, (session) =>
-      this.#end(session, closeCodes.idle, "silent for too long; others need the room"),
-    );
+    const end = (session: Session) => this.#end(session, closeCodes.idle, "silent; others need the room");
+    return fullness(this.#sessions, caller, this.#options.watchers, end);
+  }
+
+  /** Why another session of `caller` is refused; undefined: it is not. */
+  refusal(caller: Caller): string | undefined {
+    const crowd = crowding(this.#sessions, caller) ?? this.fullness(caller);
+    return crowd ?? this.#limits.fullness(this.#sessions.all(), caller);
   }
 
   /** Sessions that are open. */
