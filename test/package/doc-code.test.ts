@@ -18,6 +18,7 @@ const given: Readonly<Record<string, string>> = {
     declare const atMs: number;
     declare const nowMs: number;`,
   "docs/node.md": "",
+  "docs/clients.md": "",
   "docs/policies.md": `
     import type { Warp } from "warp-edge";
     declare const warp: Warp;`,
