@@ -14,7 +14,8 @@ const progressMs = 60_000;
 const maxDelayMs = 2_147_483_647;
 /** How far a clock may have been set back before nobody can say how old what is kept is, ms. */
 const grainMs = 1_000;
-const never = Number.POSITIVE_INFINITY;
+/** No time. */
+export const never = Number.POSITIVE_INFINITY;
 
 /** One session of a store, from its beginning to its end: what is known in it, how it is told, and what of it is kept. */
 export interface Run<T> {

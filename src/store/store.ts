@@ -1,7 +1,7 @@
 import { type ErrorCode, WarpError } from "../errors.ts";
 import { ended, failure } from "./failure.ts";
 import { load } from "./keeper.ts";
-import { type Over, type Run, runOf } from "./run.ts";
+import { never, type Over, type Run, runOf } from "./run.ts";
 import type { StoreHost, StoreOptions, StoreSession, WarpStore } from "./types.ts";
 import { viewsOf } from "./views.ts";
 
@@ -80,14 +80,18 @@ export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpSto
       await stop(true);
       const own = turn;
       const found = wanted && wanted.session === undefined ? undefined : await kept();
-      const session = wanted ?? found?.state;
+      const state = found?.state;
+      const isSame = state && (wanted ?? state).session === state.session;
+      // What is kept of a session that was known to be over is nobody's, even if another has its id.
+      const endsAtMs = wanted?.endsAtMs ?? (isSame ? state.endsAtMs : undefined);
+      const isOver = wanted && (endsAtMs ?? never) <= host.elapsed.now();
+      const session = wanted ?? state;
       if (session && own === turn) {
-        const isSame = found?.state.session === session.session;
         run = runOf(
           options,
           host,
-          session,
-          isSame ? found : undefined,
+          isOver ? wanted : { ...session, endsAtMs },
+          isSame && !isOver ? found : undefined,
           views,
           () => ready.resolve(),
           over,

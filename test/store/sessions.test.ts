@@ -161,6 +161,29 @@ describe("a session", () => {
     expect(next.store.status).toBe("idle");
   });
 
+  test("a later one of the same id is not shown what was kept of one that was over, and keeps an end that is not", async () => {
+    const { bed, persistence, page } = await keptBed();
+    const endsAtMs = bed.clock.now() + 5_000;
+    await page.store.init({ session: "ada", endsAtMs });
+    bed.space.write("card:a", 9);
+    await bed.clock.advance(1_000);
+    await page.store.close();
+    const soon = bed.page({ persistence });
+    soon.client.status = "offline";
+    await soon.store.init({ session: "ada" });
+    expect(shown(soon.store)).toHaveLength(2);
+    await soon.store.close();
+    expect((await stateOf(persistence)).endsAtMs).toBe(endsAtMs);
+    await bed.clock.advance(4_000);
+    const late = bed.page({ persistence });
+    late.client.status = "offline";
+    late.client.isAuto = false;
+    await late.store.init({ session: "ada" });
+    expect(late.store.session).toBe("ada");
+    expect(shown(late.store)).toEqual([]);
+    expect(await kept(persistence)).toEqual([]);
+  });
+
   test("one that ends while the page is open is purged at its end, also offline", async () => {
     const { bed, persistence, page } = await keptBed();
     await page.store.init({ session: "ada", endsAtMs: bed.clock.now() + 5_000 });
