@@ -2,6 +2,7 @@ import { WarpError } from "../errors.ts";
 import { checkKey } from "../protocol/key.ts";
 import { fromBase64Url, fromUtf8, toBase64Url, utf8 } from "../runtime/bytes.ts";
 import { defaultListLimit, maxListLimit } from "../runtime/limits.ts";
+import { checkWhole } from "../runtime/ranges.ts";
 import type { ListOptions } from "./adapter.ts";
 
 /** {@link ListOptions} with every default in its place and the cursor read. */
@@ -16,11 +17,7 @@ export interface ResolvedList {
 /** Throws `invalid_limit`, `invalid_key` for a prefix that no key can have, `invalid_cursor`. */
 export function resolveList(options: ListOptions = {}): ResolvedList {
   const { prefix = "", limit = defaultListLimit, cursor, values = false } = options;
-  if (!Number.isInteger(limit) || limit < 1 || limit > maxListLimit) {
-    throw new WarpError("invalid_limit", `limit is a whole number from 1 to ${maxListLimit}`, {
-      details: { field: "limit", min: 1, max: maxListLimit },
-    });
-  }
+  checkWhole("invalid_limit", "limit", limit, 1, maxListLimit);
   if (prefix !== "") checkKey(prefix);
   return { prefix, limit, after: cursor === undefined ? undefined : readListCursor(cursor, prefix), values };
 }

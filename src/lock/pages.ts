@@ -2,6 +2,7 @@ import { WarpError } from "../errors.ts";
 import { checkLockName, checkLockPrefix } from "../protocol/lock-rules.ts";
 import { fromBase64Url, fromUtf8, toBase64Url, utf8 } from "../runtime/bytes.ts";
 import { defaultListLimit, maxListLimit } from "../runtime/limits.ts";
+import { checkWhole } from "../runtime/ranges.ts";
 
 /** What a page of names was asked for, with every default in its place. */
 export interface ResolvedLockList {
@@ -16,11 +17,7 @@ export function resolveLockList(
   options: { readonly prefix?: string; readonly limit?: number; readonly cursor?: string } = {},
 ): ResolvedLockList {
   const { prefix = "", limit = defaultListLimit, cursor } = options;
-  if (!Number.isInteger(limit) || limit < 1 || limit > maxListLimit) {
-    throw new WarpError("invalid_limit", `limit is a whole number from 1 to ${maxListLimit}`, {
-      details: { field: "limit", min: 1, max: maxListLimit },
-    });
-  }
+  checkWhole("invalid_limit", "limit", limit, 1, maxListLimit);
   checkLockPrefix(prefix);
   return { prefix, limit, after: cursor === undefined ? undefined : readCursor(cursor, prefix) };
 }

@@ -1,4 +1,3 @@
-import { WarpError } from "../errors.ts";
 import {
   ceilingMaxValueBytes,
   defaultMaxValueBytes,
@@ -9,6 +8,7 @@ import {
   maxSocketsPerSubject,
   maxWatchesPerSubject,
 } from "../runtime/limits.ts";
+import { checkWhole } from "../runtime/ranges.ts";
 import {
   defaultRelayWatchers,
   defaultShardWatchers,
@@ -27,10 +27,8 @@ export function parseWhole(
 ): number {
   if (text === undefined || text === "") return fallback;
   const found = /^[0-9]{1,9}$/.test(text) ? Number(text) : -1;
-  if (found >= min && found <= max) return found;
-  throw new WarpError("invalid_argument", `${field} is a whole number from ${min} to ${max}`, {
-    details: { field, min, max },
-  });
+  checkWhole("invalid_argument", field, found, min, max);
+  return found;
 }
 
 /**

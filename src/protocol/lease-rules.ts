@@ -9,6 +9,7 @@ import {
 } from "../runtime/coordination-limits.ts";
 import { fingerprint } from "../runtime/hash.ts";
 import { maxListLimit } from "../runtime/limits.ts";
+import { checkWhole } from "../runtime/ranges.ts";
 import { checkKey, checkLeaseId } from "./key.ts";
 import type { LeaseCommand } from "./lease.ts";
 import { checkOpId } from "./mutation.ts";
@@ -70,10 +71,7 @@ export function checkLeaseCount(count: number): void {
 
 /** Throws `invalid_limit` unless `limit` is a whole number from 1 to 1,000. */
 export function checkLeasePage(limit: number): void {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= maxListLimit) return;
-  throw new WarpError("invalid_limit", `limit is a whole number from 1 to ${maxListLimit}`, {
-    details: { field: "limit", min: 1, max: maxListLimit },
-  });
+  checkWhole("invalid_limit", "limit", limit, 1, maxListLimit);
 }
 
 /** What tells one command from another under the same op id (rule OU2). */
@@ -110,8 +108,5 @@ export function tooManyLeases(max: number): WarpError {
 }
 
 function checkTime(field: string, value: number, min: number, max: number): void {
-  if (Number.isInteger(value) && value >= min && value <= max) return;
-  throw new WarpError("invalid_ttl", `${field} is a whole number from ${min} to ${max}`, {
-    details: { field, min, max },
-  });
+  checkWhole("invalid_ttl", field, value, min, max);
 }

@@ -7,6 +7,7 @@ import {
   maxClaimWaitMs,
   minClaimTtlMs,
 } from "../runtime/limits.ts";
+import { checkWhole } from "../runtime/ranges.ts";
 import { checkKey } from "./key.ts";
 import type { ClaimReply, ClaimRequest } from "./shard-api.ts";
 
@@ -123,8 +124,7 @@ export function checkClaim({ key, holder, ttlMs, waitMs }: Claiming): void {
 }
 
 function checkMs(field: string, value: number, min: number, max: number): void {
-  if (Number.isInteger(value) && value >= min && value <= max) return;
-  throw outOfRange(field, `${field} is a whole number from ${min} to ${max}`, min, max);
+  checkWhole("invalid_argument", field, value, min, max);
 }
 
 function outOfRange(field: string, message: string, min: number, max: number): WarpError {

@@ -15,6 +15,7 @@ import {
 } from "../runtime/coordination-limits.ts";
 import { fingerprint } from "../runtime/hash.ts";
 import { maxContentTypeLength } from "../runtime/limits.ts";
+import { checkWhole } from "../runtime/ranges.ts";
 import type { LockCommand, LockKind } from "./lock.ts";
 import { checkFence, checkLockName } from "./lock-name.ts";
 import { checkOpId } from "./mutation.ts";
@@ -185,10 +186,7 @@ function checkWord(word: string, field: "owner" | "by"): void {
 }
 
 function checkRange(value: number, field: string, min: number, max: number): void {
-  if (isWithin(value, min, max)) return;
-  throw new WarpError("invalid_argument", `${field} is a whole number from ${min} to ${max}`, {
-    details: { field, min, max },
-  });
+  checkWhole("invalid_argument", field, value, min, max);
 }
 
 function isWithin(value: number, min: number, max: number): boolean {

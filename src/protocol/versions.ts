@@ -1,5 +1,6 @@
 import { WarpError } from "../errors.ts";
 import { maxListLimit } from "../runtime/limits.ts";
+import { checkWhole } from "../runtime/ranges.ts";
 import type { HistoryPolicy, RegistrationSettings } from "./registration.ts";
 import type { HistoryRequest, VersionRequest } from "./shard-api.ts";
 
@@ -93,11 +94,7 @@ export function checkVersion(version: number): void {
 
 /** Throws `invalid_limit` for a limit outside 1 to 1,000, `invalid_version` for a `before` that is no version. */
 export function checkHistoryPage({ before, limit }: Pick<HistoryRequest, "before" | "limit">): void {
-  if (!Number.isInteger(limit) || limit < 1 || limit > maxListLimit) {
-    throw new WarpError("invalid_limit", `limit is a whole number from 1 to ${maxListLimit}`, {
-      details: { field: "limit", min: 1, max: maxListLimit },
-    });
-  }
+  checkWhole("invalid_limit", "limit", limit, 1, maxListLimit);
   if (before !== undefined) checkVersion(before);
 }
 

@@ -1,4 +1,3 @@
-import { WarpError } from "../../errors.ts";
 import type {
   LockInfoReply,
   LockInfoRequest,
@@ -10,6 +9,7 @@ import type {
 import { checkLockName, checkLockPoll, checkLockPrefix } from "../../protocol/lock-rules.ts";
 import { type CallScope, isRefusal, type Refusal } from "../../protocol/shard-api.ts";
 import { maxListLimit } from "../../runtime/limits.ts";
+import { checkWhole } from "../../runtime/ranges.ts";
 import type { Ledger } from "../ledger.ts";
 import { unwritten } from "../read-calls.ts";
 import { refusing } from "../refusal.ts";
@@ -105,8 +105,5 @@ export class LockReads {
 }
 
 function checkLimit(limit: number): void {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= maxListLimit) return;
-  throw new WarpError("invalid_argument", `limit is a whole number from 1 to ${maxListLimit}`, {
-    details: { field: "limit", min: 1, max: maxListLimit },
-  });
+  checkWhole("invalid_argument", "limit", limit, 1, maxListLimit);
 }
