@@ -54,4 +54,5 @@ export interface Session {
   /** Beats without any sign of life since: after the second the socket is given up. */
   unanswered: number;
   cancelTimer: () => void;
+  cancelRenewal?: () => void;
 }

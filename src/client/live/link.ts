@@ -18,7 +18,6 @@ import { closed, endOf, type SessionEnd, unavailable, unsent } from "./close.ts"
 import type { LinkParts, Session, Subscriber, WatchFrame, Welcome } from "./link-types.ts";
 
 const maxUnanswered = 2;
-
 /** The way to one shard: sessions one after the other, while somebody needs one. It is no node: nothing is pushed to it but what it watches. */
 export class LiveLink {
   readonly #shard: number;
@@ -243,6 +242,7 @@ export class LiveLink {
     if (session.isOver) return;
     session.isOver = true;
     session.cancelTimer();
+    session.cancelRenewal?.();
     session.socket?.close(1000, "");
     if (this.#session === session) this.#lost(session, end);
     for (const { reject } of session.calls.values()) reject(end.error);

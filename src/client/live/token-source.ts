@@ -37,14 +37,14 @@ export class TokenSource {
 
   /** Renews the rights of a session, which end at `expiresAtMs`, by `renew`. */
   keep(
-    session: { readonly isOver?: true },
+    session: { readonly isOver?: true; cancelRenewal?: () => void },
     expiresAtMs: number | undefined,
     renew: (token: string) => Promise<{ readonly expiresAtMs?: number }>,
   ): void {
     if (expiresAtMs === undefined || typeof this.#source !== "function") return;
     const leftMs = expiresAtMs - this.#nowMs();
     const waitMs = Math.max(leftMs - Math.min(leftMs / 2, renewBeforeMs), renewRetryMs / 4);
-    this.#host.timers.after(Math.min(waitMs, longestWaitMs), async () => {
+    session.cancelRenewal = this.#host.timers.after(Math.min(waitMs, longestWaitMs), async () => {
       let untilMs: number | undefined = expiresAtMs;
       try {
         if (!session.isOver && waitMs <= longestWaitMs)

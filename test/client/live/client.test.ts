@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { WatchedItem } from "../../../src/client/live/types.ts";
 import { isWarpError } from "../../../src/errors.ts";
+import { msgpackCodec } from "../../../src/protocol/wire/msgpack/msgpack-codec.ts";
 import { withClients } from "../../support/client-bed.ts";
 
 describe("a client over one socket", () => {
@@ -28,6 +29,18 @@ describe("a client over one socket", () => {
       await client.close();
       expect(client.status).toBe("closed");
       await expect(client.get("x")).rejects.toMatchObject({ code: "warp_closed" });
+    });
+  });
+
+  it("WA6 speaks MessagePack where it is given its codec", async () => {
+    await withClients(async (bed) => {
+      const { client } = bed.client({ frames: msgpackCodec });
+      const bytes = Uint8Array.from({ length: 256 }, (_, n) => n);
+      const next = client.watch({ key: "k" }, { from: "snapshot" })[Symbol.asyncIterator]();
+      expect((await bed.until(next.next())).value).toMatchObject({ kind: "snapshot", entries: [] });
+      await bed.until(client.set("k", bytes));
+      expect((await bed.until(next.next())).value).toMatchObject({ kind: "set", value: bytes });
+      expect((await bed.until(client.get("k")))?.value).toEqual(bytes);
     });
   });
 

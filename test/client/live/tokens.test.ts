@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Timers } from "../../../src/runtime/clock.ts";
 import { withClients } from "../../support/client-bed.ts";
 
 const thrown = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error);
@@ -7,12 +8,23 @@ describe("tokens", () => {
   it("WA9 a token that will end is renewed on the same socket, again and again", async () => {
     await withClients(async (bed) => {
       const asked: number[] = [];
-      const { client, wire } = bed.client({
-        token: async () => {
-          asked.push(bed.clock.now());
-          return `guest;;${bed.clock.now() + 300_000}`;
-        },
-      });
+      const timers = new Set<() => void>();
+      const after: Timers["after"] = (delayMs, run) => {
+        const cancel = bed.clock.after(delayMs, () => {
+          timers.delete(cancel);
+          run();
+        });
+        timers.add(cancel);
+        return () => {
+          timers.delete(cancel);
+          cancel();
+        };
+      };
+      const token = async (): Promise<string> => {
+        asked.push(bed.clock.now());
+        return `guest;;${bed.clock.now() + 300_000}`;
+      };
+      const { client, wire } = bed.client({ token }, { timers: { after } });
       const watch = client.watch({ prefix: "" });
       await bed.until(watch.ready);
       await bed.clock.advance(1_000_000);
@@ -21,6 +33,9 @@ describe("tokens", () => {
       const gaps = asked.slice(1).map((at, n) => Math.round((at - (asked[n] ?? 0)) / 1_000));
       expect(gaps).toEqual([240, 240, 240, 240]);
       expect(watch.status).toBe("live");
+      expect(timers.size).toBeGreaterThan(0);
+      await client.close();
+      expect(timers.size).toBe(0);
     });
   });
 
