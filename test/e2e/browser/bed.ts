@@ -153,10 +153,12 @@ export async function toldOf(page: Page, prefix: string): Promise<Told[]> {
   return told.filter(({ key }) => key.startsWith(prefix));
 }
 
-/** Keeps a picture among the test's output. */
-export async function picture(page: Page, name: string): Promise<void> {
+/** Keeps a picture among the test's output; `inPages`: with WARP_KEEP_IMAGES=1 under this name for the pages, too. */
+export async function picture(page: Page, name: string, inPages?: string): Promise<void> {
   await mkdir(shots, { recursive: true });
   const path = join(shots, `${name}.png`);
   await page.screenshot({ path });
+  if (inPages !== undefined && process.env.WARP_KEEP_IMAGES === "1")
+    await page.screenshot({ path: join(root, "docs", "images", `${inPages}.png`) });
   console.log(`picture: ${path.slice(root.length + 1)}`);
 }

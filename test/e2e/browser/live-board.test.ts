@@ -179,7 +179,7 @@ describe.skipIf(!hasChromium)("the live board in a browser", () => {
     await grace.locator("#people li", { hasText: "Ada" }).waitFor();
     expect(await ada.locator("#people .me").innerText()).toBe("Ada (you)");
     await expect.poll(() => card(ada, "card:shared").getAttribute("data-writers")).toBe("Grace");
-    await picture(ada, "people");
+    await picture(ada, "people", "live-board");
     await grace.locator("#name").click();
     await expect.poll(() => card(ada, "card:shared").getAttribute("data-writers")).toBe("");
     await grace.close();
