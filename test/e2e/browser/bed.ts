@@ -83,7 +83,7 @@ export class Bed implements AsyncDisposable {
     warp = wire.url;
     const browser = await launch();
     const bed = new Bed({ served, board, wire, browser }, folder, secret);
-    await bed.put("card:first", "first");
+    await bed.put("card:first", "Write the release notes");
     return bed;
   }
 

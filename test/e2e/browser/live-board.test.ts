@@ -173,7 +173,9 @@ describe.skipIf(!hasChromium)("the live board in a browser", () => {
     const { page: grace, complaints: others } = await bed.page();
     await ada.locator("#name").fill("Ada");
     await grace.locator("#name").fill("Grace");
-    await bed.put("card:shared", "for both");
+    await bed.put("card:shared", "Measure cold starts");
+    await bed.put("card:doing", "Ask Ada about the fences", "doing");
+    await bed.put("card:done", "Cut the wire for real", "done");
     await card(grace, "card:shared").locator("textarea").click();
     await ada.locator("#people li", { hasText: "Grace" }).waitFor();
     await grace.locator("#people li", { hasText: "Ada" }).waitFor();
