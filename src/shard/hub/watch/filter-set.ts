@@ -12,10 +12,13 @@ export interface Selection {
 export class FilterSet {
   readonly #filters: readonly WatchFilter[];
   readonly #index: FilterIndex;
+  /** All that is wanted is told: a page need not be looked through for what is newer. */
+  readonly #isPlain: boolean;
   #key: string | undefined;
 
   constructor(filters: readonly WatchFilter[], isHome: boolean) {
     this.#filters = filters;
+    this.#isPlain = filters.every(({ mode }) => mode === "all");
     this.#index = new FilterIndex(filters, isHome);
   }
 
@@ -39,6 +42,32 @@ export class FilterSet {
    */
   select(page: WatchPage, from: number, within: (concern: Concern) => boolean = () => true): Selection {
     const { entries } = page;
+    const chosen = this.#isPlain ? undefined : this.#choose(page, from, within);
+    const texts: string[] = [];
+    let [length, last] = [0, from];
+    for (let at = page.firstBeyond(from); at < entries.length; at++) {
+      const entry = entries[at];
+      if (entry === undefined) break;
+      const { head } = entry;
+      const withValue =
+        chosen === undefined ? (within(head) && this.wants(head)) || undefined : chosen.get(at);
+      if (withValue === undefined) continue;
+      const { revision } = head;
+      if (length > page.maxBytes && revision !== last) return { to: revision - 1, texts };
+      const text = entry.text(withValue);
+      texts.push(text);
+      length += text.length;
+      last = revision;
+    }
+    return { to: page.to, texts };
+  }
+
+  /** Which entries are told, by their places, and whether with their values: what is newer on the page decides. */
+  #choose(
+    { entries }: WatchPage,
+    from: number,
+    within: (concern: Concern) => boolean,
+  ): ReadonlyMap<number, boolean> {
     const wanted = new Map<number, boolean>();
     const newer = new Set<string>();
     for (let at = entries.length - 1; at >= 0; at--) {
@@ -59,19 +88,7 @@ export class FilterSet {
         wanted.set(at, wanted.get(at) === true || mode !== "keys");
       }
     }
-    const texts: string[] = [];
-    let [length, last] = [0, from];
-    for (const [at, withValue] of [...wanted].reverse()) {
-      const entry = entries[at];
-      if (entry === undefined) break;
-      const { revision } = entry.head;
-      if (length > page.maxBytes && revision !== last) return { to: revision - 1, texts };
-      const text = entry.text(withValue);
-      texts.push(text);
-      length += text.length;
-      last = revision;
-    }
-    return { to: page.to, texts };
+    return wanted;
   }
 }
 

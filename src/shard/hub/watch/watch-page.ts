@@ -54,4 +54,15 @@ export class WatchPage {
     this.to = to;
     this.entries = heads.map((head) => new WatchEntry(head, payload));
   }
+
+  /** The place of the first entry beyond a revision. */
+  firstBeyond(revision: number): number {
+    let [low, high] = [0, this.entries.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.entries[middle]?.head.revision ?? 0) > revision) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
 }
