@@ -58,7 +58,8 @@ export async function httpCall(
     const response = await host.fetch(target, request);
     const bytes = new Uint8Array(await response.arrayBuffer());
     const body = bodyOf(bytes, response.headers.get("content-type") ?? "");
-    if (response.status >= 400) throw problem(response.status, body, changes);
+    // A redirect is followed nowhere: it would carry the token along. Pages see no more of it than a 0.
+    if (response.status >= 400 || response.status === 0) throw problem(response.status, body, changes);
     return { status: response.status, header: (name) => response.headers.get(name), body };
   } catch (error) {
     if (error instanceof WarpError) throw error;
@@ -121,7 +122,7 @@ function bodyOf(bytes: Uint8Array, type: string): unknown {
     const lines = fromUtf8(bytes).split("\n");
     return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as unknown);
   }
-  if (/json/.test(type)) return JSON.parse(fromUtf8(bytes));
+  if (/json/.test(type)) return bytes.length > 0 ? JSON.parse(fromUtf8(bytes)) : undefined;
   return /^text\//.test(type) ? fromUtf8(bytes) : bytes;
 }
 

@@ -5,7 +5,7 @@ import { secret } from "../../http/bed.ts";
 import { loadedClient } from "../../support/loaded-client.ts";
 import { seeded } from "../../support/seeded.ts";
 import { virtualClock } from "../../support/virtual-clock.ts";
-import { appClient, failing, silent } from "../bed.ts";
+import { answering, appClient, failing, silent } from "../bed.ts";
 
 /** A client whose HTTP calls go through `fetch`, and which has no sockets. */
 function clientOver(fetch: Fetch, token: string | undefined = secret) {
@@ -61,6 +61,15 @@ describe("HTTP calls of a client", () => {
     expect(await thrown(client.http("GET /v1/{space}/keys/{key}", { path: { key: ".." } }))).toMatchObject({
       code: "unsupported",
     });
+    const { client: elsewhere } = clientOver(answering(502, "<html>"));
+    expect(await thrown(elsewhere.http("DELETE /v1/{space}"))).toMatchObject({
+      code: "unavailable",
+      outcome: "unknown",
+    });
+    const { client: unchanged } = clientOver(
+      async () => new Response(null, { status: 304, headers: { "Content-Type": "application/json" } }),
+    );
+    expect(await unchanged.http("GET /v1/{space}")).toMatchObject({ status: 304, body: undefined });
     const { client: nobody } = clientOver(fetch, "wrong");
     expect(await thrown(nobody.http("GET /v1/{space}"))).toMatchObject({ code: "token_invalid" });
   });
