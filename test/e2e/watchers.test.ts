@@ -114,6 +114,8 @@ test(`WA12 ${cutOff} watchers that are cut off at once come back, within the rat
     // What was refused was refused by the rate, and by nothing else.
     const others = [...crowd.closes].filter(([what]) => !what.startsWith("1006"));
     for (const [what] of others) expect(what).toMatch(/^4100 overloaded: more than \d+ sockets a second/);
+    // Such a one is told at once, not when its object falls asleep.
+    expect(percentile([0, ...crowd.refusedAfterMs], 0.9)).toBeLessThan(5_000);
     // No more at once than the rate allows; all of them were back in the time that it needs, and that of their last wait.
     const leastMs = ((cutOff - 2 * socketsPerSecond) / socketsPerSecond) * 1_000;
     expect(backMs).toBeGreaterThan(leastMs - 500);

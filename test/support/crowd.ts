@@ -36,16 +36,20 @@ export class CrowdMember {
     const socket = new WebSocket(`${this.#crowd.url}/connect?shard=0&follow=false`, ["warp.v1.json"]);
     this.#socket = socket;
     this.#crowd.attempts++;
-    socket.addEventListener("open", () =>
-      this.#say({ t: "hello", v: 1, node: "one-of-a-crowd", follow: false }),
-    );
+    let openedAt = Number.NaN;
+    socket.addEventListener("open", () => {
+      openedAt = performance.now();
+      this.#say({ t: "hello", v: 1, node: "one-of-a-crowd", follow: false });
+    });
     socket.addEventListener("message", ({ data }) => {
       const frame = socket === this.#socket ? decodeServerFrame(String(data)) : undefined;
       if (frame !== undefined) this.#take(frame);
     });
     socket.addEventListener("error", () => {});
     socket.addEventListener("close", ({ code, reason }) => {
-      if (socket === this.#socket) this.#closed(code, reason);
+      if (socket !== this.#socket) return;
+      if (code === 4100) this.#crowd.refusedAfterMs.push(performance.now() - openedAt);
+      this.#closed(code, reason);
     });
   }
 
@@ -101,6 +105,8 @@ export class Crowd {
   /** Closes by code; of those with 4100 by what they say. */
   readonly closes = new Map<string, number>();
   attempts = 0;
+  /** How long those that were refused had been open. */
+  readonly refusedAfterMs: number[] = [];
 
   constructor(url: string) {
     this.url = url.replace(/^http/, "ws");
