@@ -7,7 +7,7 @@ import { bytesCodec } from "../../src/runtime/codec.ts";
 import { DeafSocket } from "../support/deaf-socket.ts";
 import { eventually, type Served, startServe, temporaryFolder } from "../support/serve.ts";
 
-/** What is published while watchers don't read, in MiB: few in the suite, 200 by hand: `WARP_PUBLISHED_MIB=200 vitest run --project e2e test/e2e/slow-watcher.test.ts`. */
+/** What is published while watchers don't read, in MiB: few in the suite, 200 in `npm run watchers`. */
 const megabytes = Number(process.env.WARP_PUBLISHED_MIB ?? "8");
 /** Watchers that never read. */
 const deafSockets = Number(process.env.WARP_DEAF_SOCKETS ?? "1");
