@@ -50,6 +50,13 @@ describe("the built package", () => {
     ).toEqual(["export { WarpMeter ", "export { WarpRelay ", "export { WarpShard ", "export default {"]);
   });
 
+  test.each([
+    ["./shard", "WarpShard"],
+    ["./relay", "WarpRelay"],
+  ])("%s has the class that a binding names", (entry, name) => {
+    expect(read(exports[entry]?.default ?? "")).toMatch(new RegExp(`^export class ${name} `, "m"));
+  });
+
   test("a Worker of one's own, as the README has it, runs with ./edge and ./shard", async () => {
     const worker = read("examples/own-worker/worker.ts");
     expect(read("README.md")).toContain(`\`\`\`ts\n${worker}\`\`\`\n`);
