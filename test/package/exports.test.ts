@@ -18,9 +18,10 @@ const names: Readonly<Record<string, string>> = {
   "./client": "createClient",
   "./store": "createStore",
   "./client/tabs": "tabSharing",
+  "./upstash": "upstashAdapter",
 };
 /** The entries that Node can load; the others name `cloudflare:workers`. */
-const inNode = [".", "./node", "./testing", "./client", "./client/tabs", "./store"];
+const inNode = [".", "./node", "./testing", "./client", "./client/tabs", "./store", "./upstash"];
 
 beforeAll(async () => {
   // What `npm run build` does for the library; unchanged sources cost a second.

@@ -23,7 +23,10 @@ export class RespConnection {
   readonly #waiting: Waiting[] = [];
   /** Takes what comes where nobody waits: messages of subscriptions. */
   readonly #pushed: ((reply: Reply) => void) | undefined;
-  #buffer: Buffer = Buffer.alloc(0);
+  #chunks: Buffer[] = [];
+  #length = 0;
+  /** How many bytes there must be before looking again makes sense. */
+  #needed = 1;
   #gone = false;
 
   /** `ended` hears once that the connection is over, whoever ended it. */
@@ -54,17 +57,24 @@ export class RespConnection {
   }
 
   #take(chunk: Buffer): void {
-    this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    if (this.#length < this.#needed) return;
+    const buffer = Buffer.concat(this.#chunks);
     let at = 0;
     for (;;) {
-      const read = readReply(this.#buffer, at);
-      if (read === undefined) break;
+      const read = readReply(buffer, at);
+      if (typeof read === "number") {
+        this.#needed = read - at;
+        break;
+      }
       at = read.next;
       const waiting = this.#waiting.shift();
       if (waiting === undefined) this.#pushed?.(read.reply);
       else waiting.resolve(read.reply);
     }
-    this.#buffer = this.#buffer.subarray(at);
+    this.#chunks = [buffer.subarray(at)];
+    this.#length = buffer.length - at;
   }
 }
 
@@ -77,13 +87,13 @@ function encodeCommand(words: readonly (string | Uint8Array)[]): Buffer {
   return Buffer.concat(parts);
 }
 
-/** The reply that begins at `at`; undefined: it is not all there yet. */
+/** The reply that begins at `at`; a number: it is not all there, and can't be before the buffer is that long. */
 export function readReply(
   buffer: Buffer,
   at: number,
-): { readonly reply: Reply; readonly next: number } | undefined {
+): { readonly reply: Reply; readonly next: number } | number {
   const end = buffer.indexOf("\r\n", at);
-  if (end < 0) return undefined;
+  if (end < 0) return buffer.length + 1;
   const line = buffer.toString("latin1", at + 1, end);
   const next = end + 2;
   switch (buffer[at]) {
@@ -97,8 +107,8 @@ export function readReply(
       // $
       const length = Number(line);
       if (length < 0) return { reply: null, next };
-      if (buffer.length < next + length + 2) return undefined;
-      return { reply: Buffer.from(buffer.subarray(next, next + length)), next: next + length + 2 };
+      if (buffer.length < next + length + 2) return next + length + 2;
+      return { reply: buffer.subarray(next, next + length), next: next + length + 2 };
     }
     case 0x2a: {
       // *
@@ -108,7 +118,7 @@ export function readReply(
       let from = next;
       for (let i = 0; i < count; i++) {
         const item = readReply(buffer, from);
-        if (item === undefined) return undefined;
+        if (typeof item === "number") return item;
         items.push(item.reply);
         from = item.next;
       }
