@@ -20,6 +20,8 @@ const backoffBaseMs = 50;
  */
 export class UpstashRedis {
   readonly maxRequestBytes: number;
+  /** Of a call that says nothing about its time. */
+  readonly timeoutMs: number;
   readonly #options: ResolvedUpstash;
   readonly #redis: Redis;
   readonly #inFlight = new Set<AbortController>();
@@ -30,6 +32,7 @@ export class UpstashRedis {
   constructor(options: UpstashOptions) {
     this.#options = resolveUpstash(options);
     this.maxRequestBytes = this.#options.maxRequestBytes;
+    this.timeoutMs = this.#options.timeoutMs;
     const { url, token } = this.#options;
     this.#redis = new Redis({
       url,

@@ -33,7 +33,6 @@ export type UpstashAdapterOptions = (
 
 /** {@link UpstashAdapterOptions} with every default in its place. */
 export interface ResolvedUpstashAdapter extends UpstashSpaceOptions {
-  readonly clock: Clock;
   readonly maxValueBytes: number;
   /** Whether the database is closed with the adapter. */
   readonly ownsRedis: boolean;

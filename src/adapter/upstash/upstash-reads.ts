@@ -20,10 +20,11 @@ export class UpstashReads {
 
   async getMany(keys: readonly string[], limits: CallLimits | undefined): Promise<readonly ReadAnswer[]> {
     const answers: ReadAnswer[] = [];
+    const budget = this.#space.budget(limits);
     // An answer holds as many as fit.
     while (answers.length < keys.length) {
       const asked = keys.slice(answers.length);
-      const { asOf, nowMs, rest } = await this.#space.run(readScript, asked, "read", limits);
+      const { asOf, nowMs, rest } = await this.#space.run(readScript, asked, "read", budget.next());
       const forms = listOf(rest[0] ?? []);
       if (forms.length === 0) throw new WarpError("storage_unavailable", "the storage answered nothing");
       forms.forEach((form, at) => {
@@ -65,11 +66,12 @@ export class UpstashReads {
 
   /** Looks at a share of the names in Redis, and reads those that are values: what others wrote is taken in by being read. Gives where to go on. */
   async adopt(cursor: string, limits: CallLimits | undefined): Promise<string | undefined> {
+    const budget = this.#space.budget(limits);
     const prefix = `${this.#space.prefix}v:`;
     const words = ["SCAN", cursor, "MATCH", `${prefix}*`, "COUNT", "500"];
-    const [next = "0", found = []] = listOf(await this.#space.redis.command(words, "read", limits));
+    const [next = "0", found = []] = listOf(await this.#space.redis.command(words, "read", budget.next()));
     const keys = listOf(found).flatMap((name) => keyOf(stringOf(name), prefix.length));
-    if (keys.length > 0) await this.getMany(keys, limits);
+    if (keys.length > 0) await this.getMany(keys, budget.next());
     return next === "0" ? undefined : stringOf(next);
   }
 }

@@ -58,13 +58,14 @@ export class UpstashRegistrations {
     limits: CallLimits | undefined,
   ): Promise<{ readonly registration: StoredRegistration; readonly created: boolean }> {
     checkPattern(pattern);
+    const budget = this.#space.budget(limits);
     for (;;) {
-      const { list } = await this.read(limits);
+      const { list } = await this.read(budget.next());
       const present = list.find((one) => one.pattern === pattern);
       if (standing(present, settings, ifVersion, list.length)) {
         return { registration: present as StoredRegistration, created: false };
       }
-      const version = await this.#put(pattern, present, JSON.stringify(settings), limits);
+      const version = await this.#put(pattern, present, JSON.stringify(settings), budget.next());
       if (version !== 0) {
         const stored = { pattern, settings, version, source: "space" } as const;
         return { registration: stored, created: present === undefined };
@@ -74,11 +75,12 @@ export class UpstashRegistrations {
 
   /** Gives whether there was one. */
   async unregister(pattern: string, limits: CallLimits | undefined): Promise<boolean> {
+    const budget = this.#space.budget(limits);
     for (;;) {
-      const { list } = await this.read(limits);
+      const { list } = await this.read(budget.next());
       const present = list.find((one) => one.pattern === pattern);
       if (present === undefined) return false;
-      if ((await this.#put(pattern, present, "", limits)) !== 0) return true;
+      if ((await this.#put(pattern, present, "", budget.next())) !== 0) return true;
     }
   }
 

@@ -3,6 +3,7 @@ import type { CallLimits } from "../../runtime/call-limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { randomHex } from "../../runtime/ids.ts";
 import type { Random } from "../../runtime/random.ts";
+import { CallBudget } from "../../upstash/call-budget.ts";
 import { spacePrefix } from "../../upstash/keys.ts";
 import { listOf, type Reply, stringOf } from "../../upstash/reply.ts";
 import type { Script } from "../../upstash/script.ts";
@@ -13,6 +14,8 @@ export interface UpstashSpaceOptions {
   readonly redis: UpstashRedis;
   readonly space: string;
   readonly random: Random;
+  /** This node's. */
+  readonly clock: Clock;
   /** Whose time counts; undefined: the server's own. */
   readonly time: Clock | undefined;
   readonly strict: boolean;
@@ -64,6 +67,11 @@ export class UpstashSpace {
 
   get redis(): UpstashRedis {
     return this.#options.redis;
+  }
+
+  /** The time of a call that takes several scripts. Throws `invalid_argument`, `aborted`. */
+  budget(limits: CallLimits | undefined): CallBudget {
+    return new CallBudget(this.#options.clock, limits, this.#options.redis.timeoutMs);
   }
 
   /** Throws as {@link UpstashRedis.command}. */

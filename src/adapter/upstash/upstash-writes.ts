@@ -53,9 +53,10 @@ export class UpstashWrites {
     seal: boolean,
     limits: CallLimits,
   ): Promise<readonly Resolution[]> {
-    const resolutions = await this.#recall(operations, false, limits);
+    const budget = this.#parts.space.budget(limits);
+    const resolutions = await this.#recall(operations, false, budget.next());
     if (!seal || resolutions.every(({ state }) => state !== "unseen")) return resolutions;
-    const sealed = await this.#recall(operations, true, limits);
+    const sealed = await this.#recall(operations, true, budget.next());
     return sealed.map((one) => (one.state === "unseen" ? { state: "sealed" } : one));
   }
 
@@ -65,6 +66,7 @@ export class UpstashWrites {
     limits: CallLimits | undefined,
   ): Promise<{ readonly asOf: Position; readonly answers: readonly Reply[] }> {
     const { space, registrations } = this.#parts;
+    const budget = space.budget(limits);
     for (;;) {
       const values = mutations.flatMap((mutation) => {
         // `unsupportedMutation` has taken these out.
@@ -73,9 +75,9 @@ export class UpstashWrites {
         return mutationArguments(mutation, mutationPrint(mutation), isCovered);
       });
       const words = [`${registrations.version}`, ...values];
-      const { asOf, rest } = await space.run(batchScript, words, "write", limits);
+      const { asOf, rest } = await space.run(batchScript, words, "write", budget.next());
       if (rest[0] !== "stale") return { asOf, answers: listOf(rest[0] ?? []) };
-      await registrations.read(limits);
+      await registrations.read(budget.next());
     }
   }
 
