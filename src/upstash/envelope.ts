@@ -5,7 +5,7 @@ import { bytesOf } from "./reply.ts";
 
 /** What a stored form begins with. The scripts write what follows it: epoch, version, time of the change, end of life (empty: none). */
 export const envelopeMark = "warp1;";
-/** What the scripts give for a value that others wrote as it is: version and time, then its bytes as hex. */
+/** What the scripts give for a value that others wrote as it is: version and time, then `=` and its bytes. */
 export const plainMark = "plain1;";
 
 /** A stored value as it was read. */
@@ -55,9 +55,10 @@ function readEnvelope(text: string): Stored {
 
 /** What others write has no type: JSON where it is JSON, text where it is UTF-8, else bytes. */
 function readPlain(text: string, epoch: string): Stored {
-  const [version, modified, content = ""] = text.split(";");
-  const read = contentOf(content, (hex) => {
-    const bytes = bytesOf(hex.replace(/../g, (pair) => String.fromCharCode(Number.parseInt(pair, 16))));
+  const head = /^([0-9]+);([0-9]+);/.exec(text);
+  const [before = "", version, modified] = head ?? [];
+  const read = contentOf(text.slice(before.length), (content) => {
+    const bytes = bytesOf(content.slice(1));
     return { bytes, contentType: guessType(bytes) };
   });
   return {

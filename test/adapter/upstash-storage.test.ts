@@ -72,7 +72,7 @@ describe.skipIf(withoutRedis !== undefined)("Upstash adapter", () => {
   it("AD6 values that others wrote in plain form are read, typed by what they are, and stay as they are", () =>
     world(async ({ bed, node, name }) => {
       const { t } = node();
-      const plain = { number: "5", json: '{"a":1}', text: "é, text", empty: "" };
+      const plain = { number: "5", json: '{"a":1}', text: "é; #text", empty: "" };
       for (const [key, value] of Object.entries(plain)) await bed.command("SET", name(key), value);
       await bed.command("SETRANGE", name("bits"), "3", "x");
       await bed.command("SETBIT", name("bits"), "0", "1");
@@ -80,7 +80,11 @@ describe.skipIf(withoutRedis !== undefined)("Upstash adapter", () => {
       expect(jsonCodec.decode((await t.entry("number"))?.payload ?? expect.fail())).toBe(5);
       expect(await t.json("json")).toEqual({ a: 1 });
       expect((await t.entry("text"))?.payload.contentType).toBe("text/plain; charset=utf-8");
-      expect([await t.text("text"), await t.text("empty")]).toEqual(["é, text", ""]);
+      expect([await t.text("text"), await t.text("empty")]).toEqual(["é; #text", ""]);
+      expect((await t.adapter.list({ prefix: "text", values: true })).items[0]).toMatchObject({
+        sizeBytes: 9,
+      });
+      expect((await t.adapter.list({ prefix: "text" })).items[0]).toMatchObject({ sizeBytes: 9 });
       expect((await t.entry("bits"))?.payload).toEqual({
         bytes: Uint8Array.of(128, 0, 0, 120),
         contentType: "application/octet-stream",
@@ -302,6 +306,17 @@ describe.skipIf(withoutRedis !== undefined)("Upstash adapter", () => {
       await new Promise<void>((resolve) => void realTimers.after(expiresInMs + 5, resolve));
       expect(await t.entry("k")).toBeUndefined();
       expect(await bed.text("EXISTS", "warp:{test}:v:k")).toBe(0);
+    }));
+
+  it("a value without end leaves none behind from before", () =>
+    world(async ({ bed, node }) => {
+      const { t } = node();
+      await t.set("a", "1", { expiresInMs: 1_000 });
+      await t.set("b", "1", { expiresInMs: 1_000 });
+      expect(await bed.text("ZCARD", "warp:{test}:due")).toBe(2);
+      await t.set("a", "2");
+      await t.delete("b");
+      expect(await bed.text("ZCARD", "warp:{test}:due")).toBe(0);
     }));
 
   it("what others put in the place of a value that ends is left alone", () =>

@@ -62,6 +62,12 @@ describe.skipIf(withoutRedis !== undefined)("Upstash's traps", () => {
       const reply = await redis.command(["GET", "k"], "read");
       expect(bytesOf(String(reply))).toEqual(all);
       expect(await bed.command("GET", "k")).toEqual(all);
+      // In base64 these read 1234, true and null.
+      for (const odd of ["d76df8", "b6bb9e", "9ee965"]) {
+        await redis.script(script, ["odd"], [odd], "write");
+        const bytes = bytesOf(String(await redis.command(["GET", "odd"], "read")));
+        expect([...bytes].map((byte) => byte.toString(16)).join("")).toBe(odd);
+      }
     }));
 
   it("AD4 a time-out is an error and not an absent value; of a write it is unknown", () =>
@@ -74,6 +80,8 @@ describe.skipIf(withoutRedis !== undefined)("Upstash's traps", () => {
       const write = await failure(redis.command(["SET", "k", "w"], "write"));
       expect(write).toMatchObject({ code: "storage_timeout", outcome: "unknown" });
       expect(await bed.text("GET", "k")).toBe("w");
+      // Nobody goes on waiting for them either.
+      expect(await bed.left()).toBe(2);
       // Also where the answer has begun to come.
       await bed.fault({ kind: "slow", ms: 600 });
       expect(await failure(redis.command(["GET", "k"], "read"))).toMatchObject({ code: "storage_timeout" });

@@ -66,6 +66,11 @@ export class RedisBed {
     return ((await post(`${this.#control}/requests`, {})) as { requests: number }).requests;
   }
 
+  /** Those of them whose sender left before the answer. */
+  async left(): Promise<number> {
+    return ((await post(`${this.#control}/requests`, {})) as { left: number }).left;
+  }
+
   /** The silent end of every subscription. */
   async endStreams(): Promise<void> {
     await post(`${this.#control}/endStreams`, {});

@@ -32,8 +32,9 @@ interface Bed {
   readonly maxRequestBytes: number;
   readonly streams: Set<() => void>;
   connection: RespConnection | undefined;
-  /** Requests to the REST surface so far. */
+  /** Requests to the REST surface so far, and those whose sender left before the answer. */
   requests: number;
+  left: number;
 }
 
 /**
@@ -94,7 +95,7 @@ export class RedisBridge {
     const streams = new Set<() => void>();
     const faults = new Faults(seed);
     const place = { token, faults, server, isOwn: own, database, maxRequestBytes, streams };
-    this.#beds.set(id, { ...place, connection: undefined, requests: 0 });
+    this.#beds.set(id, { ...place, connection: undefined, requests: 0, left: 0 });
     return { url: `${origin}/beds/${id}`, token, control: `${origin}/control/${id}` };
   }
 
@@ -122,7 +123,7 @@ export class RedisBridge {
         return answerOf(reply, true);
       }
       case "requests":
-        return { requests: bed.requests };
+        return { requests: bed.requests, left: bed.left };
       case "endStreams":
         for (const end of bed.streams) end();
         return {};
@@ -148,6 +149,10 @@ export class RedisBridge {
     { path, query, body }: { path: string; query: URLSearchParams; body: string },
   ): Promise<void> {
     bed.requests++;
+    let isAnswered = false;
+    response.on("close", () => {
+      if (!isAnswered && !response.writableEnded) bed.left++;
+    });
     const bearer = request.headers.authorization?.replace(/^Bearer /, "") ?? query.get("_token");
     if (bearer !== bed.token) {
       return sendJson(response, 401, { error: "WRONGPASS invalid or missing auth token" });
@@ -165,7 +170,10 @@ export class RedisBridge {
     const names =
       call.kind === "subscribe" ? [call.command] : call.commands.map(([name = ""]) => name.toUpperCase());
     const fault = bed.faults.next(names);
-    if (fault?.kind === "dropBefore") return void request.socket.destroy();
+    if (fault?.kind === "dropBefore") {
+      isAnswered = true;
+      return void request.socket.destroy();
+    }
     if (fault?.kind === "status") return sendJson(response, fault.status ?? 500, { error: "ERR planned" });
     if (fault?.kind === "refuse") return sendJson(response, 400, { error: fault.message ?? "ERR planned" });
     if (call.kind === "subscribe") return this.#subscribe(bed, call, response, fault);
@@ -174,9 +182,13 @@ export class RedisBridge {
       answer = await carryOut(bed, call, request.headers["upstash-encoding"] === "base64");
     } catch {
       // The server went away in the middle: nobody knows what it did.
+      isAnswered = true;
       return void request.socket.destroy();
     }
-    if (fault?.kind === "dropAfter") return void request.socket.destroy();
+    if (fault?.kind === "dropAfter") {
+      isAnswered = true;
+      return void request.socket.destroy();
+    }
     if (fault?.kind === "delay") await sleep(fault.ms ?? 0);
     const text = fault?.kind === "garbage" ? `<html>${answer.text.slice(0, 20)}` : answer.text;
     response.writeHead(answer.status, {

@@ -113,7 +113,7 @@ end
 local function tell(text, head, withValue)
   if head then
     if not withValue then return head .. '#' .. #text, #text end
-    return head .. text:gsub('.', function(c) return string.format('%02x', c:byte()) end), #text
+    return head .. '=' .. text, #text
   end
   local from = text:match('^${envelopeMark}%x+;%d+;%d+;%d*;[^;]*;[^;]*;()') or 1
   local size = math.floor((#text - from + 1) * 3 / 4) - #text:sub(-2):match('=*$')
