@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 /** Suites that must pass in Node and in workerd alike; `#host` gives each its own clock, SQLite and randomness. */
 const portable = [
-  "test/{runtime,protocol,merge,locking,lock,lease,metrics,cache,adapter,syncbus,watchbus,connection,shard,core,http,client,store,relay}/**/*.test.ts",
+  "test/{runtime,protocol,merge,locking,lock,lease,metrics,cache,adapter,upstash,syncbus,watchbus,connection,shard,core,http,client,store,relay}/**/*.test.ts",
 ];
 
 const host = (name: string) => ({
@@ -18,6 +18,7 @@ export default defineConfig({
         test: {
           name: "node",
           include: [...portable, "test/{cli,sim}/**/*.test.ts"],
+          globalSetup: ["./test/support/redis-bridge/global-setup.ts"],
           isolate: false,
           testTimeout: 60_000,
         },
@@ -33,7 +34,13 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "workerd", include: portable, isolate: false, testTimeout: 60_000 },
+        test: {
+          name: "workerd",
+          include: portable,
+          globalSetup: ["./test/support/redis-bridge/global-setup.ts"],
+          isolate: false,
+          testTimeout: 60_000,
+        },
       },
       {
         plugins: [

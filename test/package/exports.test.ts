@@ -19,9 +19,19 @@ const names: Readonly<Record<string, string>> = {
   "./store": "createStore",
   "./client/presence": "Presence",
   "./client/tabs": "tabSharing",
+  "./upstash": "upstashAdapter",
 };
 /** The entries that Node can load; the others name `cloudflare:workers`. */
-const inNode = [".", "./node", "./testing", "./client", "./client/presence", "./client/tabs", "./store"];
+const inNode = [
+  ".",
+  "./node",
+  "./testing",
+  "./client",
+  "./client/presence",
+  "./client/tabs",
+  "./store",
+  "./upstash",
+];
 
 beforeAll(async () => {
   // What `npm run build` does for the library; unchanged sources cost a second.

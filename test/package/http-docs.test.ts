@@ -5,6 +5,7 @@ import { routes } from "../../src/http/routes/index.ts";
 import * as coordinationLimits from "../../src/runtime/coordination-limits.ts";
 import * as limits from "../../src/runtime/limits.ts";
 import * as relayLimits from "../../src/runtime/relay-limits.ts";
+import * as upstashLimits from "../../src/runtime/upstash-limits.ts";
 import { read } from "./source.ts";
 
 /** Cells of the table row that begins with `first`. */
@@ -24,7 +25,7 @@ describe("the pages about HTTP", () => {
     },
   );
 
-  test.each(Object.entries({ ...limits, ...coordinationLimits, ...relayLimits }))(
+  test.each(Object.entries({ ...limits, ...coordinationLimits, ...relayLimits, ...upstashLimits }))(
     "SE3 docs/limits.md has %s as it is",
     (name, value) => {
       const [, , number] = row(read("docs/limits.md"), `| \`${name}\` |`);

@@ -1,0 +1,9 @@
+/** What stands on Upstash Redis: an entry of its own, so that only those who use it load its client. */
+
+export type { UpstashAdapterOptions } from "./adapter/upstash/options.ts";
+export {
+  type UpstashAdapter,
+  upstashAdapter,
+} from "./adapter/upstash/upstash-adapter.ts";
+export type { UpstashOptions } from "./upstash/upstash-options.ts";
+export { UpstashRedis } from "./upstash/upstash-redis.ts";
