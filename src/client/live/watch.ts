@@ -1,7 +1,7 @@
 import { isWarpError, WarpError } from "../../errors.ts";
 import { shardOf } from "../../protocol/key.ts";
-import { type WatchFilter, type WatchTarget, watchModes, watchOperations } from "../../protocol/watch.ts";
-import type { WatchStart, WireBytes } from "../../protocol/wire/watch-frames.ts";
+import type { WatchFilter, WatchTarget } from "../../protocol/watch.ts";
+import type { WireBytes } from "../../protocol/wire/watch-frames.ts";
 import type { Codec } from "../../runtime/codec.ts";
 import { maxWatchQueueBytes, watchResumeBytes } from "../../runtime/limits.ts";
 import type { PresenceSeat } from "../../watchbus/watchbus.ts";
@@ -9,8 +9,9 @@ import type { LiveCalls } from "./calls.ts";
 import type { LiveLinks } from "./links.ts";
 import { Listeners } from "./listeners.ts";
 import type { ClientWatch, ClientWatchOptions, WatchedItem, WatchStatus } from "./types.ts";
+import { requireFilter, startsOf } from "./watch-asked.ts";
 import { cursorOf, itemsOf, newest } from "./watch-items.ts";
-import { type Place, type Told, WatchPart } from "./watch-part.ts";
+import { type Told, WatchPart } from "./watch-part.ts";
 
 /** What a {@link LiveWatch} is made of. */
 export interface LiveWatchParts {
@@ -152,9 +153,8 @@ class LiveWatch<T> implements ClientWatch<T> {
   }
 
   async #open(from: NonNullable<ClientWatchOptions["from"]>): Promise<void> {
-    const { target, mode, ops = [] } = this.#filter;
-    if (!watchModes.includes(mode) || ops.some((op) => !watchOperations.includes(op)))
-      throw invalid("invalid_argument", "mode and ops take the words that the page on watching lists");
+    const { target } = this.#filter;
+    requireFilter(this.#filter);
     if (this.#signal?.aborted) this.close();
     let shards = 0;
     while (!shards && !this.#isOver) {
@@ -260,21 +260,6 @@ class LiveWatch<T> implements ClientWatch<T> {
     this.#status = status;
     this.#changes.tell(status);
   }
-}
-
-/** Where each part begins. Throws `invalid_cursor`. */
-function startsOf(from: NonNullable<ClientWatchOptions["from"]>, shards: number): readonly WatchStart[] {
-  if (typeof from === "string") return Array.from({ length: shards }, () => from);
-  const places = from.cursor.split("~").map((text): Place => {
-    const [, epoch = "", revision] = /^([0-9a-f]{16})\.(\d{1,15})$/.exec(text) ?? [];
-    return { epoch, revision: Number(revision) };
-  });
-  if (places.length === shards && places.every(({ epoch }) => epoch)) return places;
-  throw invalid("invalid_cursor", "that is no cursor of such a watch");
-}
-
-function invalid(code: "invalid_argument" | "invalid_cursor", message: string): WarpError {
-  return new WarpError(code, message);
 }
 
 /** About how much memory it takes. */

@@ -88,6 +88,15 @@ describe("watches", () => {
       expect(await ends({ mode: "some" })).toMatchObject({ code: "invalid_argument" });
       expect(await ends({ ops: ["put"] })).toMatchObject({ code: "invalid_argument" });
       expect(await ends({}, { key: "" })).toMatchObject({ code: "invalid_key" });
+      // What no shard would understand is not sent: it would end the session, and every other watch with it.
+      for (const ops of [[], "set", ["set", "set", "set", "set", "set"]])
+        expect(await ends({ ops })).toMatchObject({ code: "invalid_argument" });
+      expect(await ends({ from: "start" })).toMatchObject({ code: "invalid_argument" });
+      expect(await ends({ from: null })).toMatchObject({ code: "invalid_argument" });
+      const targets = [{}, { key: "k", prefix: "k" }, { key: 1 }, { prefix: undefined }, "k", null];
+      for (const target of targets as object[]) {
+        expect(await ends({}, target)).toMatchObject({ code: "invalid_argument" });
+      }
       expect(watch.status).toBe("live");
       for await (const _ of client.watch({ key: "k" }, { from: { cursor: "nonsense" } }))
         expect.unreachable();
