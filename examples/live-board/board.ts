@@ -18,15 +18,20 @@ const { values: flags } = parseArgs({
 const own = flags.warp === undefined ? await startServer(1) : undefined;
 const warp = (flags.warp ?? own?.urls[0] ?? "").replace(/\/$/, "");
 const secret = own === undefined ? process.env.WARP_SECRET : undefined;
+const hasSecret = secret !== undefined && secret !== "";
+// A page watches before anybody has written: there is no space yet, and its watch would end with that. 409: it is there, with settings of its own.
+const authorization: Record<string, string> = hasSecret ? { Authorization: `Bearer ${secret}` } : {};
+const made = await fetch(`${warp}/v1/${flags.space}`, { method: "PUT", headers: authorization });
+if (!made.ok && made.status !== 409) throw new Error(`${warp} makes no space: ${await made.text()}`);
 const board = await serveBoard({
   warp: () => warp,
   space: flags.space,
   prefix: "card:",
   port: Number(flags.port),
-  ...(secret === undefined || secret === "" ? {} : { secret }),
+  ...(hasSecret ? { secret } : {}),
 });
 console.log(`the board is at ${board.url}, its cards are in ${warp}/v1/${flags.space}/keys?prefix=card:`);
-if (secret) console.log(`the deployment must allow it: WARP_CORS_ORIGINS=${board.url}`);
+if (hasSecret) console.log(`the deployment must allow it: WARP_CORS_ORIGINS=${board.url}`);
 console.log(`another card: curl -X PUT ${warp}/v1/${flags.space}/keys/card:hello \\
   -H 'Content-Type: application/json' -d '{"text":"from curl","column":"todo","by":"curl"}'`);
 

@@ -22,6 +22,8 @@ describe("npm run board", () => {
     };
     expect({ space, prefix, tokens }).toEqual({ space: "board", prefix: "card:", tokens: false });
     expect((await fetch(`${warp}/healthz`)).status).toBe(200);
+    // A watch of a space that is not there ends: a page that comes before the first card would show nothing, ever.
+    expect((await fetch(`${warp}/v1/${space}`)).status).toBe(200);
     const policy = page.headers.get("Content-Security-Policy");
     expect(policy).toContain(`connect-src 'self' ${warp} ws:`);
     expect(policy).toContain("default-src 'none'");
