@@ -66,8 +66,10 @@ export function check<const S extends v.GenericSchema>(
       details: { field: field.slice(0, 64) },
     });
   }
+  // A choice of words is none of the things that have codes of their own, whatever it is called.
+  const isChoice = where === "query" && issue.type === "picklist";
   throw new WarpError(
-    codeOf(path, where, own),
+    isChoice ? "invalid_argument" : codeOf(path, where, own),
     `${field === "" ? `the ${where}` : shown(field)} ${fault(issue)}`,
     { details: field === "" ? { where } : { field: field.slice(0, 64), ...rangeOf(issue) } },
   );

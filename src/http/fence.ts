@@ -36,13 +36,9 @@ export function guardOf(guard: FenceGuard | undefined, grant: Grant): { readonly
 /** Throws `invalid_argument` where a call is sent with a fence that it would not look at. */
 export function refuseFence(headers: Headers): void {
   if (!headers.has("Warp-Fence")) return;
-  throw new WarpError(
-    "invalid_argument",
-    "this call takes no Warp-Fence; operations in a body have a guard each",
-    {
-      details: { header: "Warp-Fence" },
-    },
-  );
+  throw new WarpError("invalid_argument", "this call takes no Warp-Fence; operations have a guard each", {
+    details: { header: "Warp-Fence" },
+  });
 }
 
 function allowed(guard: FenceGuard, grant: Grant): FenceGuard {

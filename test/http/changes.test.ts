@@ -181,6 +181,7 @@ describe("POST /v1/{space}/publish/{key}", () => {
     [`publish/${"k".repeat(513)}`, "x", 400, "invalid_key"],
     ["publish/k", "x".repeat(65_537), 413, "value_too_large"],
     ["publish/k?retained=yes", "x", 400, "invalid_argument"],
+    ["publish/k?prefix=user:", "x", 400, "invalid_argument"],
     ["publish/k?mode=all", "x", 400, "invalid_argument"],
   ])("%s is refused where it is wrong", (path, body, status, code) =>
     withBed(async (bed) => {
@@ -188,4 +189,10 @@ describe("POST /v1/{space}/publish/{key}", () => {
       expect([response.status, (await problemOf(response)).code]).toEqual([status, code]);
     }),
   );
+
+  it("LK14 a fence that it would not look at is refused", () =>
+    withBed(async (bed) => {
+      const init = { method: "POST", body: "x", headers: { "Warp-Fence": "lock=1" } };
+      expect((await problemOf(await bed.send("publish/k", init))).code).toBe("invalid_argument");
+    }));
 });

@@ -73,6 +73,17 @@ describe("GET /v1/{space}/watch as a WebSocket", () => {
       expect((await bed.socket("key=a", offer)).protocol).toBe("warp.watch.json");
     }));
 
+  it.each(["warp.auth.x", "mqtt", "warp.v1.json, warp.auth.x"])(
+    "refuses one that offers others only, since browsers would drop it without a word: %s",
+    (offer) =>
+      withBed(async (bed) => {
+        const headers = { Upgrade: "websocket", "Sec-WebSocket-Protocol": offer };
+        const response = await bed.send("watch?key=a", { headers });
+        expect([response.status, await response.json()]).toMatchObject([400, { code: "protocol_mismatch" }]);
+        expect(bed.sockets).toBe(0);
+      }),
+  );
+
   it.each(['{"t":"hello"}', "", '{"kind":"mark","n":1}', '{"kind":"mark"}', new Uint8Array(1)])(
     "takes no messages but marks that were sent: %j",
     (message) =>

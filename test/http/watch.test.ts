@@ -88,6 +88,12 @@ describe("GET /v1/{space}/watch", () => {
       }),
   );
 
+  it("who misspells where to begin is told what there is", () =>
+    withBed(async (bed) => {
+      const problem = await problemOf(await bed.send("watch?key=a&from=snapshots"));
+      expect(problem).toMatchObject({ code: "invalid_cursor", detail: "from is now, snapshot or a cursor" });
+    }));
+
   it("a cursor of the future is invalid_cursor, a space that is not there space_not_found", () =>
     withBed(async (bed) => {
       await bed.put("a", "1");

@@ -3,6 +3,7 @@ import { checkPrefix } from "../../protocol/key.ts";
 import { payloadCodec } from "../../runtime/codec.ts";
 import { maxPublishBytes } from "../../runtime/limits.ts";
 import type { Call } from "../call.ts";
+import { refuseFence } from "../fence.ts";
 import { json, type Route } from "../route.ts";
 import { publishQuery } from "../schemas/watch.ts";
 import { decodeKey } from "../target.ts";
@@ -17,6 +18,7 @@ function prefixOf(call: Call): string {
 
 async function publish(call: Call): Promise<Response> {
   const options = call.mutationOptions();
+  refuseFence(call.request.headers);
   const { prefix = false, retained = false } = call.query(publishQuery);
   const target = prefix ? { prefix: prefixOf(call) } : { key: keyOf(call) };
   const payload = await payloadOf(call, maxPublishBytes);

@@ -26,6 +26,11 @@ async function watch(call: Call): Promise<Response> {
   // Nobody would read it.
   if (request.method === "HEAD") return new Response(null, { headers: eventStreamHeaders });
   const upgrade = isSocket ? upgradeOf(door) : undefined;
+  const protocol = isSocket ? protocolIn(request.headers.get("Sec-WebSocket-Protocol")) : undefined;
+  // What is no cursor at all is most likely one of the words, misspelled.
+  if (!/^now$|^snapshot$|\./.test(query.from ?? "now")) {
+    throw new WarpError("invalid_cursor", "from is now, snapshot or a cursor");
+  }
   const from = request.headers.get("Last-Event-ID") || query.from;
   const report = (error: unknown): void => deployment.log.error("a watch broke off", { requestId, error });
   const { config, random } = deployment;
@@ -37,13 +42,16 @@ async function watch(call: Call): Promise<Response> {
     const stream = eventStream(opened, told, { requestId, retryMs: wait });
     return new Response(stream, { headers: eventStreamHeaders });
   }
-  const offered = request.headers.get("Sec-WebSocket-Protocol") ?? "";
-  const protocol = offered.split(",").some((item) => item.trim() === plainProtocol)
-    ? plainProtocol
-    : undefined;
   // The headers of a socket's answer are the handshake's: nothing is added to them.
   call.stamp({});
   return plainSocket({ upgrade, protocol, watch: opened, told, timers: door.timers, requestId, report });
+}
+
+/** The subprotocol that is echoed. Throws `protocol_mismatch` where others only are offered: browsers fail such a connection, and don't say why. */
+function protocolIn(offered: string | null): string | undefined {
+  if (offered === null) return undefined;
+  if (offered.split(",").some((item) => item.trim() === plainProtocol)) return plainProtocol;
+  throw new WarpError("protocol_mismatch", `offer the subprotocol ${plainProtocol}`);
 }
 
 async function changes(call: Call): Promise<Response> {

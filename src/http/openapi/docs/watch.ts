@@ -13,7 +13,7 @@ export const watchDocs: Readonly<Record<string, RouteDoc>> = {
       200: "The stream has begun.",
       101: "The socket is open; each message is a JSON object.",
     },
-    problems: ["invalid_key", "space_not_found", "unsupported"],
+    problems: ["invalid_key", "protocol_mismatch", "space_not_found", "unsupported"],
     example: { path: "/v1/shop/watch?prefix=user:&from=snapshot" },
   },
   "GET /v1/{space}/changes": {
