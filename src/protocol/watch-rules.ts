@@ -8,8 +8,12 @@ import { checkKey, checkPrefix } from "./key.ts";
 import { valueTooLarge } from "./mutation.ts";
 import type { Publication, WatchTarget } from "./watch.ts";
 
-/** Throws `invalid_key` unless it names a key or a prefix. */
+/** Throws `invalid_argument` unless it names either a key or a prefix, `invalid_key`. A target with both has the type, and would end the session that it is sent over. */
 export function checkTarget(target: WatchTarget): void {
+  const named: object = Object(target);
+  if ("key" in named === "prefix" in named) {
+    throw new WarpError("invalid_argument", "name either key or prefix", { details: { field: "key" } });
+  }
   if ("key" in target) checkKey(target.key);
   else checkPrefix(target.prefix);
 }

@@ -95,6 +95,9 @@ export function watchBusEnds({ run }: WatchBusUnderTest): void {
       const wrong: [WatchTarget, object, string][] = [
         [{ key: "" }, {}, "invalid_key"],
         [{ prefix: "x".repeat(513) }, {}, "invalid_key"],
+        [{ key: "k", prefix: "k" }, {}, "invalid_argument"],
+        [{} as WatchTarget, {}, "invalid_argument"],
+        ["k" as unknown as WatchTarget, {}, "invalid_argument"],
         [{ key: "k" }, { mode: "some" }, "invalid_argument"],
         [{ key: "k" }, { ops: [] }, "invalid_argument"],
         [{ key: "k" }, { ops: ["get"] }, "invalid_argument"],
@@ -104,6 +107,8 @@ export function watchBusEnds({ run }: WatchBusUnderTest): void {
         const refused = bed.done(bus.watch(target, options as WatchOptions));
         await expect(refused, JSON.stringify(options)).rejects.toMatchObject({ code });
       }
+      const told = publish(bed, bus, { key: "k", prefix: "k" }, "x");
+      await expect(told).rejects.toMatchObject({ code: "invalid_argument" });
       expect(bus.watched.size).toBe(0);
     }));
 }

@@ -18,12 +18,10 @@ interface Asked {
 
 /** Throws `invalid_argument` unless it names a key or a prefix, `invalid_key`, `forbidden`. */
 export function targetOf(call: Call, { key, prefix }: Asked): WatchTarget {
-  if ((key === undefined) === (prefix === undefined)) {
-    throw new WarpError("invalid_argument", "name what to watch: either key or prefix", {
-      details: { field: "key" },
-    });
-  }
-  const target = key === undefined ? { prefix: prefix ?? "" } : { key };
+  const target = {
+    ...(key === undefined ? {} : { key }),
+    ...(prefix === undefined ? {} : { prefix }),
+  } as WatchTarget;
   checkTarget(target);
   if (key === undefined) requireKey(call.grant, prefix ?? "", "prefix");
   else requireKey(call.grant, key, "key");
