@@ -70,14 +70,13 @@ export class Relay implements RelayApi, DueSource {
   #turn: string | undefined;
   #attaching: Promise<void> | undefined;
   #leaving: Promise<void> | undefined;
-  /** How many sessions the shard was told of, and when it was last heard. */
+  /** How many sessions the shard was told of, and when it was last heard: an instance that its alarm wakes has heard nothing, and asks. */
   #told = 0;
-  #heardAtMs: number;
+  #heardAtMs = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
     const { sql, clock, timers, alarm, report } = options;
-    this.#heardAtMs = clock.now();
     this.#store = new RelayStore(sql);
     this.#replica = new Replica(options.replicaSize);
     this.#alarms = new Alarms(alarm, [dueOf(() => this.#hubDue), this]);

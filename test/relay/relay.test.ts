@@ -195,4 +195,18 @@ describe("WA8 a shard and its relays", () => {
       await bed.pass(600_000);
       expect(watch.told).toEqual(["1 set a1 1"]);
     }));
+
+  test("so it does for a relay that has slept meanwhile", () =>
+    withBed(async (bed) => {
+      const watch = await bed.watch(await watcher(bed), 1, { target: { prefix: "a" } });
+      await bed.pass(3_000);
+      bed.bed.sql.run("DELETE FROM relays");
+      bed.restart();
+      await bed.pass(590_000);
+      // As an instance that the alarm itself has woken.
+      bed.sites[0]?.restart(true);
+      await bed.bed.set("a1", "1");
+      await bed.pass(20_000);
+      expect(watch.told).toEqual(["1 set a1 1"]);
+    }));
 });
