@@ -133,6 +133,21 @@ describe.skipIf(withoutRedis !== undefined)("Upstash adapter", () => {
       expect(new Set(changes.map(({ key }) => key)).size).toBe(1_201);
     }));
 
+  it("AD6 SB1 a plain value that was removed and comes again is a new one: listed, and of no version from before", () =>
+    world(async ({ bed, node, name }) => {
+      const { t } = node();
+      for (const key of ["listed", "taken"]) await bed.command("SET", name(key), "same");
+      const first = { listed: await t.entry("listed"), taken: await t.entry("taken") };
+      for (const key of ["listed", "taken"]) await bed.command("DEL", name(key));
+      // One of them is noticed by a list, the other by a write.
+      expect(await t.keys("listed")).toEqual([]);
+      const { version: mine } = okay(await t.set("taken", "mine"));
+      for (const key of ["listed", "taken"]) await bed.command("SET", name(key), "same");
+      expect((await t.entry("taken"))?.version).toBeGreaterThan(mine);
+      expect((await t.entry("listed"))?.version).toBeGreaterThan(first.listed?.version ?? 0);
+      expect(await t.keys()).toEqual(["listed", "taken"]);
+    }));
+
   it("AD4 a stored form that can't be read is decode_failed, and may be overwritten", () =>
     world(async ({ bed, node, name }) => {
       const { t } = node();
@@ -361,6 +376,7 @@ describe.skipIf(withoutRedis !== undefined)("Upstash adapter", () => {
       const { asOf } = await t.one(t.deleting("absent"));
       await adapter.changes(asOf);
       await t.register("other*", {});
+      const fresh = await cost(() => t.set("fresh", "w"));
       await bed.command("SET", "warp:{test}:v:theirs", "5");
       await t.entry("theirs");
       expect({
@@ -368,7 +384,8 @@ describe.skipIf(withoutRedis !== undefined)("Upstash adapter", () => {
         "get 100": await cost(() => t.adapter.getMany(many)),
         "get 1 of others": await cost(() => t.entry("theirs")),
         "set 1": await cost(() => t.set("k0", "w")),
-        "set 1 new": await cost(() => t.set("new", "w")),
+        "set 1 new": fresh,
+        "set 1 new beside others": await cost(() => t.set("new", "w")),
         "set 100": await cost(() => t.adapter.batch(many.map((key) => t.setting(key, "w")))),
         delete: await cost(() => t.delete("new")),
         "list 100": await cost(() => adapter.list({ prefix: "k" })),
@@ -380,6 +397,7 @@ describe.skipIf(withoutRedis !== undefined)("Upstash adapter", () => {
         "get 1 of others": 4,
         "set 1": 10,
         "set 1 new": 11,
+        "set 1 new beside others": 12,
         "set 100": 14,
         delete: 10,
         "list 100": 7,

@@ -23,18 +23,22 @@ local function time()
   return now
 end
 
-local m = call('HMGET', meta, 'epoch', 'rev', 'regs', 'due', 'floor', 'id', 'strict')
+local m = call('HMGET', meta, 'epoch', 'rev', 'regs', 'due', 'floor', 'id', 'strict', 'plain')
 local epoch, rev, regs, due = m[1], tonumber(m[2]) or 0, tonumber(m[3]) or 0, tonumber(m[4])
 local floor, id, strict = tonumber(m[5]) or 0, m[6], m[7]
+-- Whether values of others are known: most spaces have nothing of others, and are to pay nothing for it.
+local theirs = m[8] == '1'
 local changed = false
 if not epoch then
   epoch, id, strict, changed = ARGV[1], ARGV[1], ARGV[5], true
+  theirs = false
   call('DEL', log, plain)
   call('HSET', meta, 'id', id, 'strict', strict, 'created', n(time()))
   due = tonumber(call('ZRANGE', dues, 0, 0, 'WITHSCORES')[2])
 elseif epoch == ARGV[3] and tonumber(ARGV[4]) > rev then
   -- The storage has lost what it had acknowledged: nothing known of its log counts, and no revision is given twice.
   epoch, rev, floor, changed = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[4]), true
+  theirs = false
   call('DEL', log, plain)
 end
 
@@ -102,7 +106,7 @@ local function look(key, text)
   local hash, known = redis.sha1hex(text), call('HGET', plain, key)
   local v, t, h = (known or ''):match('^(%d+);(%d+);(%x+)$')
   if h ~= hash then
-    v, t = n(append('s', key)), n(time())
+    v, t, theirs = n(append('s', key)), n(time()), true
     call('HSET', plain, key, v .. ';' .. t .. ';' .. hash)
     call('ZADD', index, 0, key)
   end
@@ -132,7 +136,7 @@ local function finish()
     end
   end
   if changed or #entries > 0 then
-    call('HSET', meta, 'epoch', epoch, 'rev', n(rev), 'regs', n(regs), 'due', due and n(due) or '', 'floor', n(floor))
+    call('HSET', meta, 'epoch', epoch, 'rev', n(rev), 'regs', n(regs), 'due', due and n(due) or '', 'floor', n(floor), 'plain', theirs and '1' or '')
   end
   return epoch .. ';' .. n(rev) .. ';' .. n(regs) .. ';' .. id .. ';' .. (now and n(now) or '')
 end

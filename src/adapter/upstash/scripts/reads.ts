@@ -45,6 +45,7 @@ while more == '0' do
       -- Someone else has removed it.
       call('ZREM', index, key)
       call('ZREM', dues, key)
+      if theirs then call('HDEL', plain, key) end
       append('d', key)
     end
   end

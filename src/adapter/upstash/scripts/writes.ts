@@ -64,7 +64,9 @@ for i = 1, #keys, 20 do
   for at, text in ipairs(call('MGET', unpack(named(keys, i, to)))) do
     local key = keys[i + at - 1]
     local v, _, _, head = look(key, text)
-    version[key], existed[key], foreign[key] = v, v ~= nil, head ~= nil
+    version[key], existed[key] = v, v ~= nil
+    -- What others had there and have removed is known still: were it to come again, it would be of its version from before.
+    foreign[key] = head ~= nil or not text and theirs
     mortal[key] = text and text:match('^warp1;%x+;%d+;%d+;%d+;') ~= nil
   end
 end
