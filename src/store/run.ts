@@ -48,11 +48,11 @@ export function runOf<T>(
   failed: (error?: WarpError, key?: string) => void,
 ): Run<T> {
   const { client, prefix, persistence, ttlMs = never, maxEntries = 10_000 } = options;
-  const { elapsed, timers } = host;
+  const { clock, timers } = host;
   const { session: id } = session;
   const touched = new Set<string>();
   const offs: ((() => void) | undefined)[] = [];
-  let confirmedAtMs = restored?.state.confirmedAtMs ?? elapsed.now();
+  let confirmedAtMs = restored?.state.confirmedAtMs ?? clock.now();
   let isStarted = false;
   let isLive = false;
   let isOver = false;
@@ -104,7 +104,7 @@ export function runOf<T>(
             session: id,
             prefix,
             endsAtMs: run.session.endsAtMs,
-            confirmedAtMs: isLive ? elapsed.now() : confirmedAtMs,
+            confirmedAtMs: isLive ? clock.now() : confirmedAtMs,
           }),
           (error) => isOver || failed(error),
           () => finish("foreign"),
@@ -124,7 +124,7 @@ export function runOf<T>(
       return;
     }
     isLive = !isLive;
-    confirmedAtMs = elapsed.now();
+    confirmedAtMs = clock.now();
     views.changed();
     if (isLive) live();
     run.look();
@@ -143,7 +143,7 @@ export function runOf<T>(
   };
   /** What was known was not confirmed for too long, or nobody can say for how long. */
   const isTooOld = (): boolean => {
-    const ageMs = elapsed.now() - confirmedAtMs;
+    const ageMs = clock.now() - confirmedAtMs;
     return !isLive && ttlMs < never && !(ageMs < ttlMs && ageMs >= -grainMs);
   };
   const check = async (): Promise<void> => {
@@ -179,10 +179,10 @@ export function runOf<T>(
     },
     look() {
       cancelDue();
-      const endsInMs = (run.session.endsAtMs ?? never) - elapsed.now();
+      const endsInMs = (run.session.endsAtMs ?? never) - clock.now();
       if (endsInMs <= 0) return finish("session");
       if (isTooOld()) views.changed();
-      const hiddenInMs = isLive || isTooOld() ? never : confirmedAtMs + ttlMs - elapsed.now();
+      const hiddenInMs = isLive || isTooOld() ? never : confirmedAtMs + ttlMs - clock.now();
       const dueInMs = Math.min(endsInMs, hiddenInMs);
       if (dueInMs < never) cancelDue = timers.after(Math.min(dueInMs, maxDelayMs), run.look);
     },

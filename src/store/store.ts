@@ -84,7 +84,7 @@ export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpSto
       const isSame = state && (wanted ?? state).session === state.session;
       // What is kept of a session that was known to be over is nobody's, even if another has its id.
       const endsAtMs = wanted?.endsAtMs ?? (isSame ? state.endsAtMs : undefined);
-      const isOver = wanted && (endsAtMs ?? never) <= host.elapsed.now();
+      const isOver = wanted && (endsAtMs ?? never) <= host.clock.now();
       const session = wanted ?? state;
       if (session && own === turn) {
         run = runOf(

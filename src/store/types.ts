@@ -23,8 +23,8 @@ export type StoreStatus = "idle" | "loading" | "live" | "stale" | "ended";
 
 /** What a store asks of its host; a `ClientHost` is one. */
 export interface StoreHost {
-  /** Time as it passes, on the scale of the wall clock. */
-  readonly elapsed: Clock;
+  /** The wall clock: ends of sessions, and what is kept, outlive the page. */
+  readonly clock: Clock;
   readonly timers: Timers;
   /** Told when the page is shown, hidden and frozen; the answer ends that. Absent: always shown. */
   readonly signals?: { listen(listener: (signal: string) => void): () => void };

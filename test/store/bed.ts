@@ -35,7 +35,7 @@ export class StoreBed {
         ...options,
       },
       {
-        ...{ elapsed: this.clock, timers: this.clock },
+        ...{ clock: this.clock, timers: this.clock },
         signals: {
           listen: (listener) => {
             listeners.add(listener);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { createStore } from "../../src/store/create-store.ts";
 import { memoryPersistence } from "../../src/store/memory-persistence.ts";
 import type { KeptState, Persistence } from "../../src/store/persistence.ts";
 import { StoreBed, shown } from "./bed.ts";
@@ -194,6 +195,17 @@ describe("a session", () => {
     expect(shown(page.store)).toEqual([]);
     expect(await kept(persistence)).toEqual([]);
     expect(page.store.status).toBe("idle");
+  });
+
+  test("its end is a moment of the wall clock, also on the host that a page gives", async () => {
+    const { bed, persistence } = await keptBed();
+    const { client } = bed.page();
+    const store = createStore({ client, prefix: "card:", persistence });
+    await store.init({ session: "ada", endsAtMs: Date.now() });
+    expect(store.session).toBeUndefined();
+    await store.close();
+    await bed.clock.settle();
+    expect(await kept(persistence)).toEqual([]);
   });
 
   test("a lease that ended while nobody could be asked is purged on return", async () => {
