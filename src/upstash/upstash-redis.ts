@@ -75,8 +75,9 @@ export class UpstashRedis {
       try {
         return await this.#send(["EVALSHA", script.sha, ...rest], attempt);
       } catch (error) {
-        // It was refused before it began, so that this is no second attempt.
+        // It was refused before it began, so that this is no second attempt: what now ends before it is sent has done nothing.
         if (redisCode(error) !== "NOSCRIPT") throw error;
+        attempt.left = false;
         return await this.#send(["EVAL", script.text, ...rest], attempt);
       }
     });

@@ -234,6 +234,18 @@ describe.skipIf(withoutRedis !== undefined)("Upstash's traps", () => {
       { maxRequestBytes: 100_000 },
     ));
 
+  it("SE3 AD4 what is only too large together with a script that the server has to be told is not done, and says so", () =>
+    RedisBed.with(
+      async (bed) => {
+        const script = new Script(`return redis.call('SET', KEYS[1], ARGV[1]) -- ${"s".repeat(10_000)}`);
+        const small = client(bed, { maxRequestBytes: 100_000 });
+        const write = () => small.script(script, ["k"], ["v".repeat(95_000)], "write");
+        expect(await failure(write())).toMatchObject({ code: "batch_too_large", outcome: "fail" });
+        expect(await bed.text("EXISTS", "k")).toBe(0);
+      },
+      { own: true },
+    ));
+
   it("CO10 after close calls are refused, and what was under way ends", () =>
     RedisBed.with(async (bed) => {
       const redis = client(bed);
