@@ -161,6 +161,17 @@ describe.skipIf(withoutRedis !== undefined)("Upstash adapter", () => {
       expect(await t.text("k")).toBe("2");
     }));
 
+  it("AD4 AD6 a stored form that can't be read is named by lists, and does not stop the taking in of others' values", () =>
+    world(async ({ bed, node, name }) => {
+      const { t, adapter } = node();
+      await t.set("a", "1");
+      await t.set("broken", "1");
+      await bed.command("SET", name("broken"), "warp1;0;1;2;;");
+      await bed.command("SET", name("theirs"), "2");
+      expect(await adapter.adopt()).toBeUndefined();
+      expect((await failure(adapter.list())).details).toMatchObject({ key: "broken" });
+    }));
+
   it("SB2 a storage that was emptied is another space: new epoch, new life", () =>
     world(async ({ bed, node }) => {
       const { t } = node();

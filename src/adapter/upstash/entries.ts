@@ -12,18 +12,28 @@ export function entryOf(
   nowMs: number | undefined,
 ): StoredEntry | undefined {
   if (form === "") return undefined;
-  const stored = readStored(form, asOf.epoch);
+  const stored = read(key, form, asOf);
   if (stored.payload === undefined)
-    throw new WarpError("decode_failed", "a stored value came without content");
+    throw new WarpError("decode_failed", "a stored value came without content", { details: { key } });
   return { key, payload: stored.payload, ...factsOf(stored, nowMs) };
 }
 
 /** A key from what the list script gave. Throws `decode_failed`. */
 export function listedKey(key: string, form: string, asOf: Position, nowMs: number | undefined): ListedKey {
-  const stored = readStored(form, asOf.epoch);
+  const stored = read(key, form, asOf);
   const { sizeBytes, contentType, payload } = stored;
   const facts = { key, sizeBytes, contentType, ...factsOf(stored, nowMs) };
   return payload === undefined ? facts : { ...facts, payload };
+}
+
+/** Names the key of what can't be read: who got it by a list has to know what to overwrite. */
+function read(key: string, form: string, { epoch }: Position): Stored {
+  try {
+    return readStored(form, epoch);
+  } catch (cause) {
+    if (!(cause instanceof WarpError)) throw cause;
+    throw new WarpError(cause.code, cause.message, { details: { key } });
+  }
 }
 
 function factsOf(

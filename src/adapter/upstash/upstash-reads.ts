@@ -3,12 +3,13 @@ import { checkKey } from "../../protocol/key.ts";
 import type { Position } from "../../protocol/position.ts";
 import type { CallLimits } from "../../runtime/call-limits.ts";
 import { maxChangesLimit } from "../../runtime/limits.ts";
+import type { CallBudget } from "../../upstash/call-budget.ts";
 import { listOf, stringOf, textOf } from "../../upstash/reply.ts";
 import type { ChangesAnswer, ListAnswer, ListedKey, ReadAnswer } from "../adapter.ts";
 import { listCursor, type ResolvedList } from "../list-page.ts";
 import { entryOf, listedKey, logEntry } from "./entries.ts";
 import { changesScript, listScript, readScript } from "./scripts/reads.ts";
-import type { UpstashSpace } from "./upstash-space.ts";
+import type { SpaceAnswer, UpstashSpace } from "./upstash-space.ts";
 
 /** Reads of a space in Redis. */
 export class UpstashReads {
@@ -20,18 +21,9 @@ export class UpstashReads {
 
   async getMany(keys: readonly string[], limits: CallLimits | undefined): Promise<readonly ReadAnswer[]> {
     const answers: ReadAnswer[] = [];
-    const budget = this.#space.budget(limits);
-    // An answer holds as many as fit.
-    while (answers.length < keys.length) {
-      const asked = keys.slice(answers.length);
-      const { asOf, nowMs, rest } = await this.#space.run(readScript, asked, "read", budget.next());
-      const forms = listOf(rest[0] ?? []);
-      if (forms.length === 0) throw new WarpError("storage_unavailable", "the storage answered nothing");
-      forms.forEach((form, at) => {
-        const key = asked[at] ?? "";
-        answers.push({ key, entry: entryOf(key, stringOf(form), asOf, nowMs), asOf });
-      });
-    }
+    await this.#each(keys, this.#space.budget(limits), (key, form, { asOf, nowMs }) => {
+      answers.push({ key, entry: entryOf(key, form, asOf, nowMs), asOf });
+    });
     return answers;
   }
 
@@ -71,8 +63,28 @@ export class UpstashReads {
     const words = ["SCAN", cursor, "MATCH", `${prefix}*`, "COUNT", "500"];
     const [next = "0", found = []] = listOf(await this.#space.redis.command(words, "read", budget.next()));
     const keys = listOf(found).flatMap((name) => keyOf(stringOf(name), prefix.length));
-    if (keys.length > 0) await this.getMany(keys, budget.next());
+    // To be looked at is all that it takes: a form that can't be read would otherwise end every later attempt, too.
+    await this.#each(keys, budget, () => undefined);
     return next === "0" ? undefined : stringOf(next);
+  }
+
+  /** Tells what is stored under each key, in order. */
+  async #each(
+    keys: readonly string[],
+    budget: CallBudget,
+    take: (key: string, form: string, answer: SpaceAnswer) => void,
+  ): Promise<void> {
+    // An answer holds as many as fit.
+    for (let done = 0; done < keys.length; ) {
+      const asked = keys.slice(done);
+      const answer = await this.#space.run(readScript, asked, "read", budget.next());
+      const forms = listOf(answer.rest[0] ?? []);
+      if (forms.length === 0) throw new WarpError("storage_unavailable", "the storage answered nothing");
+      forms.forEach((form, at) => {
+        take(asked[at] ?? "", stringOf(form), answer);
+      });
+      done += forms.length;
+    }
   }
 }
 
