@@ -34,7 +34,7 @@ export function entriesOf<T>(changed: (key: string) => void, lost: () => unknown
   /** Shards whose state is being told, with the keys that are in it so far. */
   const states = new Map<number, Set<string>>();
   let cursor: string | undefined;
-  /** The last cursor of this life of the storage. */
+  /** The last cursor: what says how many shards there are. */
   let last: string | undefined;
   /** Up to here each event was taken. (A cursor alone does not say so: of several changes of a key the watch tells the newest, in its place.) */
   let settled: string | undefined;
@@ -91,17 +91,22 @@ export function entriesOf<T>(changed: (key: string) => void, lost: () => unknown
         states.get(item.shard)?.add(key);
         if ((known.get(key)?.at ?? 0) <= revision) put({ key, at: revision, version: 0 });
       } else if (kind === "gap") {
-        states.set(item.shard, new Set());
+        const { shard, why } = item;
+        const state = states.get(shard);
+        states.set(shard, new Set());
         lost();
-        if (item.why === "epoch") {
-          for (const key of known.keys()) if (!last || shardIn(last, key) === item.shard) drop(key);
-          last = settled = undefined;
+        if (why === "epoch") {
+          // Before the first cursor only states have told of keys.
+          for (const key of known.keys())
+            if (last ? shardIn(last, key) === shard : state?.has(key)) drop(key);
+          settled = undefined;
         }
       } else if (kind === "snapshot") {
         if (item.first) states.set(item.shard, new Set());
         for (const entry of item.entries) tell(entry, item.shard);
         if (item.done && item.cursor) {
-          if (last && !sameEpochs(last, item.cursor)) throw new WarpError("invalid_cursor", "another epoch");
+          if (settled && !sameEpochs(settled, item.cursor))
+            throw new WarpError("invalid_cursor", "another epoch");
           sweep(item.cursor);
         }
       }

@@ -157,6 +157,46 @@ describe("stale marks", () => {
     expect(shown(store)).toEqual(["card:a restored@1"]);
   });
 
+  test("several shards that lost their storage one after the other: what was told of each of them stays", async () => {
+    const bed = new StoreBed(3);
+    const keyOf = (at: number, n: number): string => {
+      for (let tried = 0; ; tried++) {
+        const key = `card:${n}-${tried}`;
+        if (bed.space.indexOf(key) === at) return key;
+      }
+    };
+    for (let at = 0; at < 3; at++) bed.space.write(keyOf(at, 0), "before");
+    for (const session of ["known", "new"]) {
+      const { store, client } = bed.page();
+      if (session === "known") {
+        await store.init();
+        await bed.clock.settle();
+      }
+      client.isAuto = false;
+      if (session === "new") await store.init();
+      const [watch] = client.watches;
+      const lose = async (at: number): Promise<void> => {
+        bed.space.lose(
+          at,
+          [1, 2, 3, 4].map((n) => [keyOf(at, n), session] as const),
+        );
+        watch?.step(at);
+        await bed.clock.settle();
+      };
+      await lose(0);
+      await lose(1);
+      for (let n = 0; n < 3; n++) watch?.step(0);
+      await bed.clock.settle();
+      await lose(2);
+      client.pump();
+      await bed.clock.settle();
+      expect(store.status).toBe("live");
+      expect([...store.snapshot()].map(([key, { value }]) => [key, value])).toEqual(
+        Object.entries(bed.space.state("card:")),
+      );
+    }
+  });
+
   test("a cursor of another number of shards is let go of: the state again", async () => {
     const bed = new StoreBed(2);
     bed.space.write("card:a", 1);
