@@ -74,7 +74,8 @@ export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpSto
   const begin = async (wanted?: StoreSession): Promise<string | undefined> => {
     if (isClosed) throw refused("warp_closed", "closed");
     if (run && !isEnded && (wanted ?? run.session).session === run.session.session) {
-      run.session = wanted ?? run.session;
+      // An end that is known is not forgotten for a call that names none.
+      run.session = { ...run.session, endsAtMs: wanted?.endsAtMs ?? run.session.endsAtMs };
       run.look();
     } else {
       await stop(true);

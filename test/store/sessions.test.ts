@@ -208,6 +208,20 @@ describe("a session", () => {
     expect(await kept(persistence)).toEqual([]);
   });
 
+  test("init again that names no end leaves the end that is known", async () => {
+    const { bed, persistence, page } = await keptBed();
+    const endsAtMs = bed.clock.now() + 5_000;
+    await page.store.init({ session: "ada", endsAtMs });
+    await page.store.close();
+    const next = bed.page({ persistence });
+    expect(await next.store.restoreSession()).toBe("ada");
+    await next.store.init({ session: "ada" });
+    await bed.clock.advance(5_000);
+    expect(next.store.session).toBeUndefined();
+    expect(shown(next.store)).toEqual([]);
+    expect(await kept(persistence)).toEqual([]);
+  });
+
   test("a lease that ended while nobody could be asked is purged on return", async () => {
     let isOver: boolean | undefined;
     const bed = new StoreBed();
