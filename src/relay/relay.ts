@@ -126,14 +126,13 @@ export class Relay implements RelayApi, DueSource {
     return this.#attaching;
   }
 
-  async feed({ batch, messages, missed, turn, ended, presence, asks }: RelayFeed): Promise<RelayReport> {
-    this.#turn ??= turn;
-    if (ended) this.#listener?.ended();
-    else if (this.#sessions() > 0) this.#take(batch, messages, missed);
-    if (presence !== undefined && this.#sessions() > 0) this.#presence.take(presence);
-    if (asks) this.#presence.again();
+  async feed(feed: RelayFeed): Promise<RelayReport> {
+    this.#turn ??= feed.turn;
+    if (feed.ended) this.#listener?.ended();
+    else if (this.#wanted > 0) this.#take(feed);
+    if (feed.asks) this.#presence.again();
     // It was told that nobody is here, and has missed it.
-    if (this.#sessions() === 0) this.#leave();
+    if (this.#wanted === 0) this.#leave();
     return this.#report();
   }
 
@@ -163,18 +162,18 @@ export class Relay implements RelayApi, DueSource {
     this.#alarms.arm();
   }
 
-  #take(batch: RelayBatch, messages: RelayFeed["messages"], missed: number): void {
+  #take({ batch, messages, missed, presence }: RelayFeed): void {
     this.#heardAtMs = this.#options.clock.now();
     if (this.#replica.apply(batch)) this.#listener?.grown();
     if (missed > 0) this.#listener?.missed?.(missed);
     for (const message of messages) this.#listener?.told?.(message);
+    if (presence) this.#presence.take(presence);
   }
 
   async #attach(): Promise<void> {
     await this.#leaving;
     const { position } = this.#replica;
-    const batch = await this.#pull(position?.revision);
-    if (this.#replica.apply(batch, position?.epoch)) this.#listener?.grown();
+    if (this.#replica.apply(await this.#pull(position?.revision), position?.epoch)) this.#listener?.grown();
     this.#isAttached = true;
     this.#presence.again();
     this.#alarms.arm();
@@ -206,11 +205,9 @@ export class Relay implements RelayApi, DueSource {
   /** Asks for a piece of the log, and says where it stands. */
   async #pull(after?: number, presence?: RelayPresence): Promise<RelayBatch> {
     this.#turn ??= randomHex(this.#options.random, 8);
-    // Who is about to come in counts as well.
-    const report = { ...this.#report(), sessions: Math.max(1, this.#sessions()) };
     const asked = {
       ...this.#place(),
-      ...report,
+      ...this.#report(),
       ...(after === undefined ? {} : { after }),
       ...(presence && { presence }),
     };
@@ -227,9 +224,14 @@ export class Relay implements RelayApi, DueSource {
     }
   }
 
+  /** How many sessions it is fed for: who is about to come in counts as well. */
+  get #wanted(): number {
+    return this.#sessions() || (this.#attaching ? 1 : 0);
+  }
+
   #report(): RelayReport {
     const { position: at } = this.#replica;
-    const sessions = this.#sessions();
+    const sessions = this.#wanted;
     this.#told = sessions;
     const turn = this.#turn;
     return { sessions, ...(at === undefined ? {} : { at }), ...(turn === undefined ? {} : { turn }) };

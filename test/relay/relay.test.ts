@@ -209,4 +209,19 @@ describe("WA8 a shard and its relays", () => {
       await bed.pass(20_000);
       expect(watch.told).toEqual(["1 set a1 1"]);
     }));
+
+  test("what is published while a relay answers that nobody is there yet is not kept back", () =>
+    withBed(async (bed) => {
+      await bed.bed.set("a0", "0");
+      // The answer to the first feed is under way for longer than it takes to come in and to watch.
+      bed.slowAnswers = 50;
+      const who = await watcher(bed);
+      bed.slowAnswers = 0;
+      const watch = await bed.watch(who, 1, { target: { prefix: "a" } });
+      await bed.publish({ key: "a1" }, "hi", false);
+      await bed.bed.set("a1", "1");
+      await bed.clock.advance(500);
+      expect(watch.told).toEqual(["2 set a1 1"]);
+      expect(who.client.messages).toEqual(["publish a1 hi"]);
+    }));
 });

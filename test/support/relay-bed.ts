@@ -160,6 +160,8 @@ export class RelayBed extends WatchBed {
   faults: Faults = { lost: 0, doubled: 0, delayMs: 3 };
   /** Where the next sockets are opened; undefined: at the shard. */
   next: number | undefined = 0;
+  /** How long what a relay answers to feeds is under way besides, in ms. */
+  slowAnswers = 0;
   feeds = 0;
   pulls = 0;
   states = 0;
@@ -293,7 +295,12 @@ export class RelayBed extends WatchBed {
         return this.#way(
           from,
           () => site.life,
-          () => site.relay.feed(structuredClone(feed)),
+          async () => {
+            const { slowAnswers } = this;
+            const report = await site.relay.feed(structuredClone(feed));
+            if (slowAnswers > 0) await new Promise<void>((done) => this.clock.after(slowAnswers, done));
+            return report;
+          },
         );
       },
     };
