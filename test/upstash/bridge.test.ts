@@ -131,6 +131,14 @@ describe.skipIf(withoutRedis !== undefined)("the REST bridge", () => {
       { own: true },
     ));
 
+  it("servers listen on no port, which others could have taken while one starts or is down", () =>
+    RedisBed.with(
+      async (bed) => {
+        expect(await bed.text("CONFIG", "GET", "port")).toEqual(["port", "0"]);
+      },
+      { own: true },
+    ));
+
   it("beds don't see each other", () =>
     RedisBed.with((one) =>
       RedisBed.with(async (other) => {

@@ -213,7 +213,7 @@ export class RedisBridge {
     fault: Fault | undefined,
   ): void {
     response.writeHead(200, { "content-type": "text/event-stream" });
-    const stream = new RespConnection(bed.server.port, end, (reply) => {
+    const stream = new RespConnection(bed.server.path, end, (reply) => {
       if (!Array.isArray(reply)) return;
       const line = reply.map((part) => (part instanceof Buffer ? part.toString() : String(part))).join(",");
       const tell = (): void => void response.write(`data: ${line}\n\n`);
@@ -263,7 +263,7 @@ async function carryOut(
 /** The bed's connection for commands; a new one where the last one broke. */
 function connectionOf(bed: Bed): RespConnection {
   if (bed.connection !== undefined) return bed.connection;
-  const connection = new RespConnection(bed.server.port, () => {
+  const connection = new RespConnection(bed.server.path, () => {
     if (bed.connection === connection) bed.connection = undefined;
   });
   bed.connection = connection;

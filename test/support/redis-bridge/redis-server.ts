@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RespConnection } from "./resp.ts";
@@ -13,36 +12,37 @@ export function missingRedis(): string | undefined {
     : "redis-server is not installed (Debian: apt-get install redis-server)";
 }
 
-/** A real redis-server on a free port and in a folder of its own. */
+/** A real redis-server in a folder of its own. It listens on a socket there, and on no port: another process could take that while it starts, or is down. */
 export class RedisServer {
-  readonly port: number;
+  /** Path of its socket. */
+  readonly path: string;
   readonly #folder: string;
   readonly #durable: boolean;
   #process: ChildProcess | undefined;
 
-  private constructor(port: number, durable: boolean) {
-    this.port = port;
+  private constructor(durable: boolean) {
     this.#durable = durable;
     this.#folder = mkdtempSync(join(tmpdir(), "warp-redis-"));
+    this.path = join(this.#folder, "redis.sock");
   }
 
   /** `durable`: every acknowledged write survives a kill. */
   static async start(durable: boolean): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), durable);
+    const server = new RedisServer(durable);
     await server.start();
     return server;
   }
 
   async start(): Promise<void> {
     const log = this.#durable ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
-    const settings = ["--port", `${this.port}`, "--bind", "127.0.0.1", "--dir", this.#folder];
+    const settings = ["--port", "0", "--unixsocket", this.path, "--dir", this.#folder];
     const others = ["--save", "", "--databases", "4096", "--loglevel", "warning", ...log];
     this.#process = spawn("redis-server", [...settings, ...others], { stdio: "ignore" });
     for (let attempt = 0; attempt < 200; attempt++) {
-      if (await answers(this.port)) return;
+      if (await answers(this.path)) return;
       await new Promise((resolve) => setTimeout(resolve, 10 + attempt));
     }
-    throw new Error(`redis-server doesn't answer on port ${this.port}`);
+    throw new Error(`redis-server doesn't answer at ${this.path}`);
   }
 
   /** As a broken machine does, without a farewell. */
@@ -61,20 +61,9 @@ export class RedisServer {
   }
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-}
-
 /** Whether a server has loaded its data and answers. */
-async function answers(port: number): Promise<boolean> {
-  const connection = new RespConnection(port, () => undefined);
+async function answers(path: string): Promise<boolean> {
+  const connection = new RespConnection(path, () => undefined);
   try {
     const [reply] = await connection.send([["PING"]]);
     return reply instanceof Buffer && reply.toString() === "PONG";

@@ -30,9 +30,9 @@ export class RespConnection {
   #gone = false;
 
   /** `ended` hears once that the connection is over, whoever ended it. */
-  constructor(port: number, ended: () => void, pushed?: (reply: Reply) => void) {
+  constructor(path: string, ended: () => void, pushed?: (reply: Reply) => void) {
     this.#pushed = pushed;
-    this.#socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    this.#socket = connect({ path });
     this.#socket.on("data", (chunk) => this.#take(chunk));
     this.#socket.on("error", () => undefined);
     this.#socket.on("close", () => {
