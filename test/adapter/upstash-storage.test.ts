@@ -205,6 +205,21 @@ describe.skipIf(withoutRedis !== undefined)("Upstash adapter", () => {
       expect(await other.text("kept")).toBe("1");
     }));
 
+  it("SB2 a storage that has lost registrations has them read again by nodes that knew them", () =>
+    world(async ({ bed, node }) => {
+      const { t, adapter } = node();
+      const meta = "warp:{test}:meta";
+      await t.set("k", "1");
+      const [rev, regs] = (await bed.text("HMGET", meta, "rev", "regs")) as string[];
+      await t.register("k*", {});
+      const known = (await adapter.registrations()).version;
+      await bed.command("HSET", meta, "rev", rev ?? "", "regs", regs ?? "");
+      await bed.command("DEL", "warp:{test}:regs");
+      await t.entry("k");
+      expect(adapter.registrationsSeen).toBeGreaterThan(known);
+      expect(await adapter.registrations()).toMatchObject({ list: [], version: adapter.registrationsSeen });
+    }));
+
   it("AD4 OU3 a write whose answer is lost is unknown, and resolve tells what became of it", () =>
     world(async ({ bed, node }) => {
       const { t } = node();

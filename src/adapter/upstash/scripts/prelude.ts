@@ -36,8 +36,10 @@ if not epoch then
   call('HSET', meta, 'id', id, 'strict', strict, 'created', n(time()))
   due = tonumber(call('ZRANGE', dues, 0, 0, 'WITHSCORES')[2])
 elseif epoch == ARGV[3] and tonumber(ARGV[4]) > rev then
-  -- The storage has lost what it had acknowledged: nothing known of its log counts, and no revision is given twice.
-  epoch, rev, floor, changed = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[4]), true
+  -- The storage has lost what it had acknowledged: nothing known of its log counts, no revision that the caller has seen is given again, and what is
+  -- known of the registrations is read anew.
+  epoch, rev, changed = ARGV[1], tonumber(ARGV[4]) + 1, true
+  floor, regs = rev, rev
   theirs = false
   call('DEL', log, plain)
 end
