@@ -11,8 +11,10 @@ export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpSto
   if (!(ttlMs > 0 && maxEntries > 0)) throw refused("invalid_argument", "ttlMs and maxEntries: above 0");
   const coded = codec && { codec };
   let run: Run<T> | undefined;
-  /** Counts what begins and ends sessions: whoever was overtaken does nothing. */
+  /** Counts calls that end sessions: what was to begin before them does not. */
   let turn = 0;
+  /** Sessions begin one after the other, so that each has ended when the next begins. */
+  let begun: Promise<string | undefined> = Promise.resolve(undefined);
   let isEnded = false;
   let isClosed = false;
   let isFailing = false;
@@ -35,7 +37,6 @@ export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpSto
   /** Ends the session in memory. */
   const stop = async (isKept?: boolean): Promise<void> => {
     const before = run;
-    turn++;
     run = undefined;
     isEnded = false;
     if (!before) return;
@@ -45,7 +46,7 @@ export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpSto
     ready = unsettled();
     await ending;
   };
-  const purge = async (): Promise<void> => {
+  const forget = async (): Promise<void> => {
     void stop();
     await persistence?.purge().catch((error) => {
       throw failure(error, "storage_unavailable");
@@ -59,7 +60,7 @@ export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpSto
     isEnded = true;
     if (why === "watch") views.changed();
     else if (why === "foreign") void stop();
-    else purge().catch(failed);
+    else forget().catch(failed);
   };
   /** What is kept. Trouble is told, and counts as nothing: memory goes on. */
   const kept = async () => {
@@ -71,15 +72,14 @@ export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpSto
       return persistence?.purge().catch(() => {}) as undefined;
     }
   };
-  const begin = async (wanted?: StoreSession): Promise<string | undefined> => {
-    if (isClosed) throw refused("warp_closed", "closed");
+  const next = async (own: number, wanted?: StoreSession): Promise<string | undefined> => {
+    if (own !== turn) return undefined;
     if (run && !isEnded && (wanted ?? run.session).session === run.session.session) {
       // An end that is known is not forgotten for a call that names none.
       run.session = { ...run.session, endsAtMs: wanted?.endsAtMs ?? run.session.endsAtMs };
       run.look();
     } else {
       await stop(true);
-      const own = turn;
       const found = wanted && wanted.session === undefined ? undefined : await kept();
       const state = found?.state;
       const isSame = state && (wanted ?? state).session === state.session;
@@ -102,6 +102,13 @@ export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpSto
       }
     }
     return run?.session.session;
+  };
+  const begin = async (wanted?: StoreSession): Promise<string | undefined> => {
+    if (isClosed) throw refused("warp_closed", "closed");
+    const own = turn;
+    const go = () => next(own, wanted);
+    begun = begun.then(go, go);
+    return begun;
   };
   const draftsFor = (key: string): Run<T>["drafts"] => {
     if (!key.startsWith(prefix)) throw refused("invalid_key", `a key begins with ${prefix}`);
@@ -128,8 +135,12 @@ export function openStore<T>(options: StoreOptions<T>, host: StoreHost): WarpSto
       await draftsFor(key).write(key, { value: undefined, send: () => client.delete(key, write) }),
     init: async (session = {}) => void (await begin(session)),
     restoreSession: () => begin(),
-    purge,
+    async purge() {
+      turn++;
+      await forget();
+    },
     async close() {
+      turn++;
       isClosed = true;
       await stop(true);
       persistence?.close();

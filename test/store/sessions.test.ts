@@ -222,6 +222,24 @@ describe("a session", () => {
     expect(await kept(persistence)).toEqual([]);
   });
 
+  test("calls that begin it at once all settle with what has begun; the last one decides", async () => {
+    const { bed, persistence, page } = await keptBed();
+    await page.store.close();
+    const { store } = bed.page({ persistence });
+    expect(await Promise.all([store.restoreSession(), store.restoreSession()])).toEqual(["ada", "ada"]);
+    const first = store.init({ session: "grace" }).then(() => store.set("card:c", 3));
+    await Promise.all([first, store.init({ session: "grace" })]);
+    expect(bed.space.state("card:c")).toEqual({ "card:c": 3 });
+    void store.init({ session: "ada" });
+    await store.init({ session: "bob" });
+    expect(store.session).toBe("bob");
+    const begun = store.init({ session: "ada" });
+    await store.purge();
+    await begun;
+    expect(store.session).toBeUndefined();
+    await expect(Promise.all([store.close(), store.init()])).rejects.toMatchObject({ code: "warp_closed" });
+  });
+
   test("a lease that ended while nobody could be asked is purged on return", async () => {
     let isOver: boolean | undefined;
     const bed = new StoreBed();
