@@ -136,8 +136,11 @@ export function runOf<T>(
   };
   /** In a turn of its own: no item is on its way from the watch to the entries. */
   const note = (): void => {
+    // Timers stand still while a device sleeps.
+    run.look();
     feed.settle();
     show();
+    if (isOver) return;
     void keeper?.save();
     noteAfter(progressMs);
   };
@@ -168,9 +171,9 @@ export function runOf<T>(
       run.look();
       if (restored) entries.restore(restored.entries, restored.state.cursor);
       else await keeper?.save(true);
-      if (isOver) return;
       isStarted = true;
       show();
+      if (isOver) return;
       feed.start();
       noteAfter(progressMs);
       // Before the page may end; and when it is looked at again, since another tab may have ended the session.
@@ -184,7 +187,7 @@ export function runOf<T>(
       if (isTooOld()) views.changed();
       const hiddenInMs = isLive || isTooOld() ? never : confirmedAtMs + ttlMs - clock.now();
       const dueInMs = Math.min(endsInMs, hiddenInMs);
-      if (dueInMs < never) cancelDue = timers.after(Math.min(dueInMs, maxDelayMs), run.look);
+      if (dueInMs < never && !isOver) cancelDue = timers.after(Math.min(dueInMs, maxDelayMs), run.look);
     },
     async end(isKept) {
       isOver = true;

@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { createStore } from "../../src/store/create-store.ts";
 import { memoryPersistence } from "../../src/store/memory-persistence.ts";
 import type { KeptState, Persistence } from "../../src/store/persistence.ts";
+import { openStore } from "../../src/store/store.ts";
+import { SpaceClient } from "../support/store-client.ts";
 import { StoreBed, shown } from "./bed.ts";
 
 /** What a persistence keeps, as `key value`. */
@@ -238,6 +240,46 @@ describe("a session", () => {
     await begun;
     expect(store.session).toBeUndefined();
     await expect(Promise.all([store.close(), store.init()])).rejects.toMatchObject({ code: "warp_closed" });
+  });
+
+  test("its end is looked at when the page is looked at again, since timers stand still while it sleeps", async () => {
+    const bed = new StoreBed();
+    const client = new SpaceClient(bed.space);
+    bed.space.write("card:a", 1);
+    let sleptMs = 0;
+    let wake: (signal: string) => void = () => {};
+    const store = openStore(
+      { client, prefix: "card:" },
+      {
+        clock: { now: () => bed.clock.now() + sleptMs },
+        timers: bed.clock,
+        signals: {
+          listen(listener) {
+            wake = listener;
+            return () => {};
+          },
+        },
+      },
+    );
+    await store.init({ session: "ada", endsAtMs: bed.clock.now() + 5_000 });
+    await bed.clock.settle();
+    expect(shown(store)).toEqual(["card:a 1@1"]);
+    sleptMs = 3_600_000;
+    wake("visible");
+    expect(shown(store)).toEqual([]);
+    expect(store.session).toBeUndefined();
+    expect(bed.clock.timers).toBe(0);
+  });
+
+  test("a listener may close the store: nothing of it goes on", async () => {
+    const { bed, persistence, page } = await keptBed();
+    await page.store.close();
+    const next = bed.page({ persistence });
+    next.store.subscribe("card:a", () => void next.store.close());
+    await next.store.init({ session: "ada" });
+    expect(next.store.status).toBe("idle");
+    expect(next.client.watches).toEqual([]);
+    expect(bed.clock.timers).toBe(0);
   });
 
   test("a lease that ended while nobody could be asked is purged on return", async () => {
