@@ -147,11 +147,11 @@ const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /** Every error that Warp raises. */
 export class WarpError extends Error {
   override readonly name = "WarpError";
-  readonly code: ErrorCode;
-  readonly outcome: ErrorOutcome;
-  readonly retryable: boolean;
-  readonly retryAfterMs: number | undefined;
-  readonly details: ErrorDetails | undefined;
+  declare readonly code: ErrorCode;
+  declare readonly outcome: ErrorOutcome;
+  declare readonly retryable: boolean;
+  declare readonly retryAfterMs: number | undefined;
+  declare readonly details: ErrorDetails | undefined;
 
   constructor(code: ErrorCode, message: string, options: WarpErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });

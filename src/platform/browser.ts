@@ -44,14 +44,10 @@ const sockets: SocketFactory = {
 };
 
 /** Loaded when it is needed, which is never where all goes well. */
-async function why(url: string, protocols: readonly string[]) {
-  try {
-    const { whyRefused } = await import("./why-refused.ts");
-    return await whyRefused(url, protocols);
-  } catch {
-    return { code: 1006, reason: "" };
-  }
-}
+const why = (url: string, protocols: readonly string[]) =>
+  import("./why-refused.ts")
+    .then(({ whyRefused }) => whyRefused(url, protocols))
+    .catch(() => ({ code: 1006, reason: "" }));
 
 const signals: Signals = {
   get isOffline() {

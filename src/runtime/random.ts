@@ -6,6 +6,5 @@ export interface Random {
 
 /** A uniform number in [0, 1) from 4 random bytes: for jitter, never for secrets. */
 export function fraction(random: Random): number {
-  const b = random.bytes(4);
-  return ((((b[0] ?? 0) << 24) | ((b[1] ?? 0) << 16) | ((b[2] ?? 0) << 8) | (b[3] ?? 0)) >>> 0) / 2 ** 32;
+  return random.bytes(4).reduce((sum, byte) => sum * 256 + byte, 0) / 2 ** 32;
 }

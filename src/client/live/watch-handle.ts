@@ -19,7 +19,7 @@ export class WatchHandle<T> implements ClientWatch<T> {
         return watch;
       },
       (cause: unknown) => {
-        throw WarpError.from(cause, "unavailable", "what watches are made of could not be loaded");
+        throw WarpError.from(cause, "unavailable", "watches could not be loaded");
       },
     );
     this.ready = this.#works.then(({ ready }) => ready);

@@ -27,9 +27,7 @@ export class Backoff {
       this.#failures = 1;
       return 0;
     }
-    const boundMs = Math.min(this.#capMs, this.#baseMs * 2 ** this.#failures);
-    // Beyond this the bound is the cap anyway, and a power could overflow.
-    if (this.#failures < 30) this.#failures++;
+    const boundMs = Math.min(this.#capMs, this.#baseMs * 2 ** this.#failures++);
     return fraction(this.#random) * boundMs;
   }
 

@@ -17,16 +17,11 @@ export interface Offer {
   readonly token: string | undefined;
 }
 
-const codecs: ReadonlyMap<string, "json" | "msgpack"> = new Map([
-  [wireProtocols.json, "json"],
-  [wireProtocols.msgpack, "msgpack"],
-]);
-
 export function readOffer(header: string | null): Offer {
   const items = (header ?? "").split(",").map((item) => item.trim());
   const auth = items.find((item) => item.startsWith(wireProtocols.auth));
   return {
-    codec: items.map((item) => codecs.get(item)).find((codec) => codec !== undefined),
+    codec: items.map(codecOf).find((codec) => codec !== undefined),
     token: auth === undefined ? undefined : decoded(auth.slice(wireProtocols.auth.length)),
   };
 }
@@ -37,4 +32,8 @@ function decoded(text: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+function codecOf(item: string): Offer["codec"] {
+  return item === wireProtocols.json ? "json" : item === wireProtocols.msgpack ? "msgpack" : undefined;
 }
