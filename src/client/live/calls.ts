@@ -4,6 +4,7 @@ import type { SpaceSettings } from "../../protocol/space.ts";
 import type { WireMethod } from "../../protocol/wire/frames.ts";
 import type { Timers } from "../../runtime/clock.ts";
 import { maxTimeoutMs } from "../../runtime/limits.ts";
+import { closed } from "./close.ts";
 import type { Welcome } from "./link-types.ts";
 import type { LiveLinks } from "./links.ts";
 import type { ClientCallOptions } from "./types.ts";
@@ -46,7 +47,7 @@ export class LiveCalls {
   ask<R extends object>(
     method: WireMethod,
     shardOf: (shards: number) => number,
-    request: (welcome: Welcome) => object,
+    request: (welcome: Welcome, epoch: string | undefined) => object,
     options: ClientCallOptions,
   ): Promise<R> {
     const changes = method !== "read";
@@ -58,9 +59,15 @@ export class LiveCalls {
           const shard = shardOf(shards);
           const link = this.#links.at(shard);
           const session = await link.ready();
-          if (progress.isGivenUp) throw new WarpError("aborted", "the caller gave up");
-          const scope = { space: this.#space, shard, spaceId: id, registrations: 0 };
-          const frame = { ...scope, ...request(session.welcome as Welcome) };
+          // Nobody waits for it any more.
+          if (progress.isGivenUp) throw closed();
+          const frame = {
+            space: this.#space,
+            shard,
+            spaceId: id,
+            registrations: 0,
+            ...request(session.welcome as Welcome, link.epoch),
+          };
           progress.isSent = changes;
           const reply = await link.ask(session, { t: "call", id: 0, m: method, a: [frame] });
           if (!isRefusal(reply)) return reply as R;

@@ -47,13 +47,9 @@ export class LiveClient implements WarpClient {
     this.#load = load;
     const { host, url, space, share, frames = plainFrames, timeoutMs = defaultTimeoutMs } = options;
     if (!/^https?:\/\/[^/?#\s]+[^?#\s]*$/i.test(url) || !space) {
-      throw new WarpError(
-        "invalid_argument",
-        "a client takes the url (http or https) of a deployment, and a space",
-        {
-          details: { field: "url" },
-        },
-      );
+      throw new WarpError("invalid_argument", "a client takes a url (http or https) and a space", {
+        details: { field: "url" },
+      });
     }
     this.space = space;
     this.#options = options;
@@ -78,11 +74,10 @@ export class LiveClient implements WarpClient {
   }
 
   async get<T>(key: string, options: ClientGetOptions = {}): Promise<ClientEntry<T> | undefined> {
-    const strong = options.mode === "strong" ? { strong: true } : {};
     const { entries, epoch, asOf } = await this.#calls.ask<ReadReply>(
       "read",
       (shards) => shardOf(key, shards),
-      () => ({ keys: [key], ...strong }),
+      () => ({ keys: [key], strong: options.mode === "strong" || undefined }),
       options,
     );
     const [entry] = entries;
@@ -100,8 +95,8 @@ export class LiveClient implements WarpClient {
 
   async set(key: string, value: unknown, options: ClientSetOptions = {}): Promise<Written> {
     const payload = encoded(this.#codec(options), value);
-    const replace = options.replace === true ? { replace: true as const } : {};
-    return await this.#write({ kind: "set", key, payload, ...replace, ...parts(options) }, options);
+    const replace = options.replace === true || undefined;
+    return await this.#write({ kind: "set", key, payload, replace, ...parts(options) } as Change, options);
   }
 
   async merge(key: string, operand: unknown, options: ClientWriteOptions = {}): Promise<Written> {
@@ -170,10 +165,7 @@ export class LiveClient implements WarpClient {
   }
 }
 
+/** What is undefined is left out by whatever writes frames. */
 function parts({ expiresInMs, tags, lease }: ClientWriteOptions) {
-  return {
-    ...(expiresInMs === undefined ? {} : { expiresInMs }),
-    ...(tags === undefined ? {} : { tags }),
-    ...(lease === undefined ? {} : { lease }),
-  };
+  return { expiresInMs, tags, lease } as Pick<ClientWriteOptions, "expiresInMs">;
 }

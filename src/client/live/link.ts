@@ -20,6 +20,8 @@ import type { LinkParts, Session, Subscriber, WatchFrame, Welcome } from "./link
 const maxUnanswered = 2;
 /** The way to one shard: sessions one after the other, while somebody needs one. It is no node: nothing is pushed to it but what it watches. */
 export class LiveLink {
+  /** Of the shard's storage, as it was told last. */
+  epoch: string | undefined;
   readonly #shard: number;
   readonly #parts: LinkParts;
   readonly #backoff: Backoff;
@@ -173,6 +175,7 @@ export class LiveLink {
   }
 
   #take(session: Session, frame: ServerFrame): void {
+    this.epoch = ((frame.t === "ok" ? frame.r : frame) as Partial<Welcome>)?.epoch ?? this.epoch;
     if (frame.t === "welcome") this.#welcomed(session, frame);
     else if (frame.t === "ok" || frame.t === "err") {
       const call = session.calls.get(frame.id);
@@ -262,11 +265,8 @@ export class LiveLink {
       this.#dueAtMs = this.#now + refusedHoldMs;
     } else if (!this.#isClosed && !isResting() && (next !== "unused" || this.#subscribers.size > 0)) {
       // While nobody looks there is no hurry, and others may need the room.
-      this.#attemptIn(
-        isHidden()
-          ? fraction(host.random) * reconnectCapMs
-          : this.#backoff.next(isRenewable || next === "now"),
-      );
+      const isUrgent = isRenewable || next === "now";
+      this.#attemptIn(isHidden() ? fraction(host.random) * reconnectCapMs : this.#backoff.next(isUrgent));
     }
     if (!isRenewable) for (const { reject } of this.#waiters.splice(0)) reject(unsent(error));
     changed();

@@ -16,7 +16,9 @@ export class LiveLinks {
   readonly #host: ClientHost;
   readonly #parts: LinkParts;
   readonly #links = new Map<number, LiveLink>();
-  readonly #unlisten: () => void;
+  readonly #unlisten: (() => void) | undefined;
+  /** Whom the deployment took this client for last. */
+  subject: string | undefined;
   #status: ClientStatus = "connecting";
   #isFrozen = false;
   #isHidden = false;
@@ -40,12 +42,13 @@ export class LiveLinks {
       url: (shard) => `${base}/v1/${encodeURIComponent(space)}/connect?shard=${shard}&follow=false`,
       isResting: () => this.#isResting,
       isHidden: () => this.#isHidden,
-      welcomed: ({ nowMs }) => {
+      welcomed: ({ nowMs, subject }) => {
+        this.subject = subject;
         if (nowMs !== undefined) this.#aheadMs = nowMs - host.clock.now();
       },
       changed: () => this.#changed(),
     };
-    this.#unlisten = host.signals?.listen((signal) => this.#heard(signal)) ?? (() => {});
+    this.#unlisten = host.signals?.listen((signal) => this.#heard(signal));
     this.#changed();
   }
 
@@ -90,7 +93,7 @@ export class LiveLinks {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#unlisten();
+    this.#unlisten?.();
     for (const link of this.#links.values()) link.close();
     this.#changed();
   }

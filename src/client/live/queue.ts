@@ -1,5 +1,6 @@
 import { isWarpError, WarpError } from "../../errors.ts";
 import { shardOf } from "../../protocol/key.ts";
+import type { Payload } from "../../protocol/payload.ts";
 import {
   defaultQueueBytes,
   defaultQueueOperations,
@@ -57,7 +58,7 @@ export class LiveQueue implements ClientQueue {
     if (this.#waiting.length >= this.#maxOperations || this.#bytes + bytes > this.#maxBytes) {
       throw new WarpError(
         this.#maxOperations > 0 ? "overloaded" : "unavailable",
-        `the deployment can't be reached, and at most ${this.#maxOperations} changes of ${this.#maxBytes} bytes wait for it`,
+        "the deployment can't be reached, and the queue has no room",
         { details: { maxOperations: this.#maxOperations, maxBytes: this.#maxBytes } },
       );
     }
@@ -77,8 +78,11 @@ export class LiveQueue implements ClientQueue {
 
   clear(): number {
     const dropped = this.#waiting.filter(({ draft }) => draft.sends === 0);
-    for (const waiting of dropped)
+    for (const waiting of dropped) {
+      // Nobody's: what is under way without having been sent stops there.
+      waiting.draft.subject = "";
       this.#settle(waiting, { error: new WarpError("aborted", "it was dropped before it was sent") });
+    }
     return dropped.length;
   }
 
@@ -108,6 +112,7 @@ export class LiveQueue implements ClientQueue {
       // Before it has been sent nobody knows it: only then it may have grown too old, and only then it may have another.
       for (const { draft } of batch)
         if (draft.sends === 0 && draft.options.opId === undefined) draft.opId = this.#links.newId();
+      const before = batch.map(({ draft }) => draft.sends);
       let ends: readonly Ended[];
       try {
         ends = await this.#writes.send(
@@ -117,15 +122,19 @@ export class LiveQueue implements ClientQueue {
       } catch (thrown) {
         const error = WarpError.from(thrown, "internal", "the change could not be sent");
         if (this.#isClosed || mayPass(error)) return;
+        // It was refused before any op id was looked up: those that had been sent before may have been carried out then.
+        batch.forEach(({ draft }, at) => {
+          draft.sends = before[at] ?? 0;
+        });
         if (batch.length > 1) {
           // One of them befalls all: each is to have its own.
           most = 1;
           continue;
         }
-        ends = [{ error }];
+        ends = [{ error: before[0] ? WarpError.fromData({ ...error.toData(), outcome: "unknown" }) : error }];
       }
       batch.forEach((waiting, at) => {
-        this.#settle(waiting, ends[at] ?? { error: new WarpError("internal", "there is no verdict") });
+        this.#settle(waiting, ends[at] as Ended);
       });
     }
   }
@@ -174,6 +183,6 @@ function mayPass({ outcome, retryable, code }: WarpError): boolean {
 
 /** About how much memory it takes. */
 function bytesOf({ change }: Draft): number {
-  const payload = "payload" in change ? change.payload : "operand" in change ? change.operand : undefined;
-  return change.key.length + (payload?.bytes.length ?? 0);
+  const { payload, operand } = change as { readonly payload?: Payload; readonly operand?: Payload };
+  return change.key.length + ((payload ?? operand)?.bytes.length ?? 0);
 }

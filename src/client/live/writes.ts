@@ -3,7 +3,6 @@ import { shardOf } from "../../protocol/key.ts";
 import type { Mutation } from "../../protocol/operation.ts";
 import { type MutateReply, scopeOpId } from "../../protocol/shard-api.ts";
 import type { LiveCalls } from "./calls.ts";
-import type { Welcome } from "./link-types.ts";
 import type { LiveLinks } from "./links.ts";
 import type { ClientCallOptions, ClientMutationOptions, Done, Queued, Written } from "./types.ts";
 
@@ -16,6 +15,9 @@ export interface Draft {
   readonly change: Change;
   readonly options: ClientMutationOptions;
   opId: string;
+  /** What was known when it was made: under another subject it is not sent, and in another epoch no version holds. */
+  subject: string | undefined;
+  readonly epoch: string | undefined;
   /** How often it was sent under its op id, which must stay the same once it was. */
   sends: number;
 }
@@ -41,7 +43,16 @@ export class LiveWrites {
 
   async write(change: Change, options: ClientMutationOptions, queue: Waitlist): Promise<Written> {
     const { opId = this.#links.newId(), offline, signal } = options;
-    const draft: Draft = { change, options, opId, sends: 0 };
+    const { knownShards } = this.#calls;
+    const epoch = knownShards ? this.#links.at(shardOf(change.key, knownShards)).epoch : undefined;
+    const draft: Draft = {
+      change,
+      options,
+      opId,
+      sends: 0,
+      subject: this.#links.subject,
+      epoch,
+    };
     const mayWait = offline !== "fail" && !signal?.aborted;
     // What waits already comes first.
     if (mayWait && (queue.size > 0 || this.#links.status === "offline")) return queue.add(draft);
@@ -62,7 +73,7 @@ export class LiveWrites {
     const { verdicts, epoch, asOf } = await this.#calls.ask<MutateReply>(
       "mutate",
       (shards) => shardOf(key, shards),
-      (welcome) => ({ mutations: drafts.map((draft) => mutationOf(draft, welcome)) }),
+      ({ subject }, epoch) => ({ mutations: drafts.map((draft) => mutationOf(draft, subject, epoch)) }),
       options,
     );
     return verdicts.map((verdict, at): Ended => {
@@ -75,19 +86,19 @@ export class LiveWrites {
 }
 
 /** The change as its shard takes it, on its way. */
-function mutationOf(draft: Draft, { subject, epoch }: Welcome): Mutation {
+function mutationOf(draft: Draft, subject: string, epoch: string | undefined): Mutation {
   const { ifVersion, ifAbsent, fence } = draft.options;
   draft.sends++;
+  if ((draft.subject ?? subject) !== subject)
+    throw new WarpError("forbidden", "it was made under another subject");
   const when =
     ifAbsent || ifVersion === 0
-      ? { when: { noneOf: "*" } }
-      : ifVersion === undefined
-        ? {}
-        : { when: { anyOf: [`${epoch}.${ifVersion}`] } };
+      ? { noneOf: "*" }
+      : ifVersion !== undefined && { anyOf: [`${draft.epoch ?? epoch}.${ifVersion}`] };
   return {
     ...draft.change,
-    ...when,
     opId: scopeOpId(subject, draft.opId),
-    ...(fence ? { guard: fence } : {}),
+    when: when || undefined,
+    guard: fence,
   } as Mutation;
 }

@@ -99,4 +99,20 @@ describe("a client over one socket", () => {
       expect(watch.status).toBe("ended");
     });
   });
+
+  it("a condition names the life of the storage that the client was told of last", async () => {
+    await withClients(
+      async (bed) => {
+        const { client } = bed.client();
+        const first = (await bed.until(client.set("k", 1))) as { version: number };
+        const second = await bed.until(client.set("k", 2, { ifVersion: first.version }));
+        expect(second).toHaveProperty("version");
+        await bed.first.bed.shard.renew();
+        const entry = await bed.until(client.get("k"));
+        const third = client.set("k", 3, { ifVersion: entry?.version ?? 0 });
+        expect(await bed.until(third)).toHaveProperty("version");
+      },
+      { create: false },
+    );
+  });
 });

@@ -174,4 +174,80 @@ describe("the offline queue", () => {
       expect(bed.clock.timers).toBe(0);
     });
   });
+
+  it("OU1 what clear has dropped while a connection was being made is not sent by it", async () => {
+    await withClients(async (bed) => {
+      const { client, signals } = bed.client();
+      await bed.until(client.set("k", 0));
+      const settled: Settled[] = [];
+      client.queue.settled((one) => settled.push(one));
+      signals.give("offline");
+      await client.set("k", 1);
+      await client.set("k", 2);
+      signals.give("online");
+      void client.queue.flush();
+      await bed.clock.settle();
+      expect(client.queue.clear()).toBe(2);
+      await bed.clock.advance(5_000);
+      expect(settled.map(({ outcome }) => outcome)).toEqual(["fail", "fail"]);
+      expect(await bed.first.bed.text("k")).toBe("0");
+    });
+  });
+
+  it("a version is that of the storage's life in which the change was made", async () => {
+    await withClients(async (bed) => {
+      const { client, signals } = bed.client();
+      const { version: ifVersion } = (await bed.until(client.set("k", 0))) as { version: number };
+      const settled: Settled[] = [];
+      client.queue.settled((one) => settled.push(one));
+      signals.give("offline");
+      await client.set("k", 1, { ifVersion });
+      await bed.first.bed.shard.renew();
+      signals.give("online");
+      await bed.clock.advance(2_000);
+      expect(settled).toMatchObject([{ outcome: "fail", error: { code: "precondition_failed" } }]);
+      expect(await bed.first.bed.text("k")).toBe("0");
+    });
+  });
+
+  it("what was made under one subject is not sent under another", async () => {
+    await withClients(async (bed) => {
+      let token = "ann";
+      const { client, signals } = bed.client({ token: () => token });
+      await bed.until(client.set("k", 0));
+      const settled: Settled[] = [];
+      client.queue.settled((one) => settled.push(one));
+      signals.give("offline");
+      await client.set("k", 1);
+      await client.set("k", 2);
+      token = "bob";
+      signals.give("online");
+      await bed.clock.advance(2_000);
+      expect(settled.map((one) => [one.outcome, "error" in one && one.error.code])).toEqual([
+        ["fail", "forbidden"],
+        ["fail", "forbidden"],
+      ]);
+      expect(await bed.first.bed.text("k")).toBe("0");
+      expect(await bed.until(client.set("k", 3))).toHaveProperty("version");
+    });
+  });
+
+  it("OU1 what was sent, and may not be sent again, is of unknown fate", async () => {
+    await withClients(async (bed) => {
+      let token = "ann";
+      const { client, wire, signals } = bed.client({ token: () => token });
+      await bed.until(client.set("k", 0));
+      const settled: Settled[] = [];
+      client.queue.settled((one) => settled.push(one));
+      signals.give("offline");
+      await client.set("k", 1);
+      signals.give("online");
+      for (let ms = 0; ms < 200 && (await bed.first.bed.text("k")) !== "1"; ms++) await bed.clock.advance(1);
+      token = "ann;other";
+      wire.cut();
+      await bed.clock.advance(5_000);
+      expect(await bed.first.bed.text("k")).toBe("1");
+      expect(settled).toMatchObject([{ outcome: "unknown", error: { code: "forbidden" } }]);
+    });
+  });
 });
