@@ -54,13 +54,13 @@ export class Columns {
     this.#write(this.#store.set(key, { text, column, by: this.#me() }, { ifVersion: 0 }));
   }
 
-  /** Changes a card, if nobody else has changed it since it was shown. */
-  #change(key: string, change: Partial<Card>): void {
+  /** Changes a card, if nobody else has changed it since it was shown. `version`: that of what was shown, where it is not the newest. */
+  #change(key: string, change: Partial<Card>, version?: number): void {
     const entry = this.#store.get(key);
     if (entry === undefined || !isCard(entry.value)) return;
     const card = { ...entry.value, ...change, by: this.#me() };
     // While a write of our own is under way its version is not known; they are sent in order anyway.
-    const condition = entry.pending ? {} : { ifVersion: entry.version };
+    const condition = entry.pending ? {} : { ifVersion: version ?? entry.version };
     this.#write(this.#store.set(key, card, condition));
   }
 
@@ -87,7 +87,9 @@ export class Columns {
 
   #card(key: string): HTMLLIElement {
     const text = element("textarea", { rows: 1, ariaLabel: "Card", maxLength: 200 });
-    text.addEventListener("change", () => this.#change(key, { text: text.value }));
+    text.addEventListener("change", () =>
+      this.#change(key, { text: text.value }, Number(text.dataset.version)),
+    );
     text.addEventListener("keydown", (event) => {
       if (event.key === "Enter") {
         event.preventDefault();
@@ -126,7 +128,9 @@ export class Columns {
     const text = item.querySelector("textarea");
     const about = item.querySelector("small");
     if (text === null || about === null) return;
-    if (document.activeElement !== text) text.value = value.text;
+    if (document.activeElement !== text) text.value = text.dataset.shown = value.text;
+    // Whoever is writing has this text before them, and not a newer one.
+    if (text.dataset.shown === value.text) text.dataset.version = String(version);
     about.textContent = pending ? `${value.by} · sending…` : `${value.by} · v${version}`;
     item.classList.toggle("pending", pending);
     item.classList.toggle("stale", stale && !pending);

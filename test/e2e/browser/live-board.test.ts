@@ -217,4 +217,28 @@ describe.skipIf(!hasChromium)("the live board in a browser", () => {
     expect(complaints).toEqual([]);
     await page.context().close();
   });
+
+  test("who is writing while somebody else changes the card does not write over that", async () => {
+    const { page, complaints } = await bed.page();
+    await bed.put("card:both", "as it was");
+    const text = card(page, "card:both").locator("textarea");
+    await text.waitFor();
+    await text.fill("mine");
+    const version = await bed.put("card:both", "theirs");
+    await card(page, "card:both")
+      .locator("small", { hasText: `v${version}` })
+      .waitFor();
+    expect(await text.inputValue()).toBe("mine");
+    await text.press("Enter");
+    await page.locator("#notice", { hasText: "Somebody else changed this card first" }).waitFor();
+    await expect.poll(() => text.inputValue()).toBe("theirs");
+    // Twice in a row is nobody else's change.
+    for (const next of ["mine now", "and still"]) {
+      await text.fill(next);
+      await text.press("Enter");
+      await expect.poll(() => bed.stored("card:both")).toMatchObject({ text: next });
+    }
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
 });
