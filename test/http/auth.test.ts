@@ -389,6 +389,17 @@ describe("POST /tokens", () => {
     expect((await bed.call("GET", "/v1/s/keys/a1", { bearer })).status).toBe(401);
   });
 
+  it("mints no token that would be refused for its length", async () => {
+    const bed = fakeBed();
+    const asked = (length: number) => {
+      const prefixes = Array.from({ length: 40 }, (_, at) => `${"p".repeat(length)}${at}`);
+      return mint(bed, { subject: "alice", spaces: ["s"], prefixes, verbs: ["read"] });
+    };
+    const { token: bearer } = (await (await asked(60)).json()) as { token: string };
+    expect((await bed.call("GET", `/v1/s/keys/${"p".repeat(60)}1`, { bearer })).status).toBe(404);
+    expect(await problemOf(await asked(80))).toMatchObject({ status: 400, code: "invalid_argument" });
+  });
+
   it("never mints wider than the one that asks", async () => {
     const bed = fakeBed();
     const own = await token({ spaces: ["team-*", "x"], prefixes: ["a/"], verbs: ["admin"] });

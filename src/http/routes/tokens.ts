@@ -6,6 +6,7 @@ import {
   defaultOnceStreamMs,
   defaultTokenTtlMs,
   maxOnceTokenTtlMs,
+  maxTokenLength,
   minTokenTtlMs,
 } from "../../runtime/limits.ts";
 import type { Call } from "../call.ts";
@@ -65,6 +66,9 @@ async function mintToken(call: Call): Promise<Response> {
     ...(use && { use, until: untilMs / 1_000 }),
   };
   const token = await signToken(claims, key);
+  if (token.length > maxTokenLength) {
+    throw new WarpError("invalid_argument", `a token has at most ${maxTokenLength} characters`);
+  }
   return json({ token, ...claims, expiresAtMs }, 201);
 }
 
