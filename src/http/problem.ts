@@ -1,10 +1,10 @@
-import { type ErrorData, problems, WarpError } from "../errors.ts";
+import { type ErrorData, isErrorCode, problems, WarpError } from "../errors.ts";
 
 export { problems } from "../errors.ts";
 
-/** The plain form of whatever was thrown by a call of this HTTP method; what is no WarpError becomes `internal`, whose own message never leaves. */
+/** The plain form of whatever was thrown by a call of this HTTP method; what is no WarpError, or one that only a newer shard knows, becomes `internal`, whose own message never leaves. */
 export function errorData(error: unknown, method = "POST"): ErrorData {
-  if (error instanceof WarpError) return error.toData();
+  if (error instanceof WarpError && isErrorCode(error.code)) return error.toData();
   return {
     code: "internal",
     message: "an unexpected error; the log has it under this request id",

@@ -223,6 +223,39 @@ describe("problems", () => {
     }
     expect(logged).toHaveLength(6);
   });
+
+  it("OU1 a code that only a newer shard knows is internal here, and does not take the answer with it", async () => {
+    const { call, deployment, spaces, logged } = fakeBed();
+    const newer = WarpError.fromData({
+      code: "code_of_tomorrow" as ErrorCode,
+      message: "what happened",
+      outcome: "unknown",
+      retryable: false,
+    });
+    const fail = async () => {
+      throw newer;
+    };
+    Object.assign(spaces.warp("s"), { set: fail });
+    const problem = await problemOf(await call("PUT", "/v1/s/keys/a", { body: "v" }));
+    expect(problem).toMatchObject({ code: "internal", status: 500, outcome: "unknown" });
+    expect(logged.at(-1)?.facts).toMatchObject({ requestId: problem.requestId, error: newer });
+    const { watching } = deployment;
+    Object.assign(deployment, {
+      watching: {
+        ...watching,
+        open: () => ({
+          watch: async () => ({
+            cursor: "c",
+            current: Promise.resolve(),
+            end: () => undefined,
+            [Symbol.asyncIterator]: () => ({ next: fail }),
+          }),
+        }),
+      },
+    });
+    const stream = await (await call("GET", "/v1/s/watch?key=a")).text();
+    expect(stream).toMatch(/\nevent: end\ndata: \{[^\n]*"status":500,[^\n]*"code":"internal"/);
+  });
 });
 
 describe("settings", () => {
