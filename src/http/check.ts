@@ -32,12 +32,11 @@ const policyFields: ReadonlySet<string> = new Set([
 export type FieldCodes = Readonly<Record<string, ErrorCode>>;
 
 function codeOf(path: readonly string[], where: "query" | "body", own: FieldCodes): ErrorCode {
-  const special = own[path.at(-1) ?? ""];
-  if (special !== undefined) return special;
-  if (where === "body" && policyFields.has(path[0] ?? "")) return "invalid_registration";
   const last = path.at(-1) ?? "";
-  // Of pages; the limit of a warmup is another matter.
-  if (where === "body" && last === "limit") return "invalid_argument";
+  if (own[last] !== undefined) return own[last];
+  if (where === "body" && policyFields.has(path[0] ?? "")) return "invalid_registration";
+  // Of pages and of keys; the limit of a warmup is another matter, and so is the choice whether a publication goes to a prefix.
+  if (last === (where === "body" ? "limit" : "prefix")) return "invalid_argument";
   return codes[last] ?? "invalid_argument";
 }
 
@@ -66,10 +65,8 @@ export function check<const S extends v.GenericSchema>(
       details: { field: field.slice(0, 64) },
     });
   }
-  // A choice of words is none of the things that have codes of their own, whatever it is called.
-  const isChoice = where === "query" && issue.type === "picklist";
   throw new WarpError(
-    isChoice ? "invalid_argument" : codeOf(path, where, own),
+    codeOf(path, where, own),
     `${field === "" ? `the ${where}` : shown(field)} ${fault(issue)}`,
     { details: field === "" ? { where } : { field: field.slice(0, 64), ...rangeOf(issue) } },
   );

@@ -78,10 +78,7 @@ export function plainSocket(options: PlainSocketOptions): Response {
       for (const message of textsOf(one, options)) await send(message);
       if (isOver) return;
       if (one.kind === "rotate") refuse(closeCodes.restarting, "connect again");
-      else if (one.kind === "end") {
-        const { code } = one.error;
-        refuse(closeCodeOf(problems[code].status), code);
-      }
+      else if (one.kind === "end") refuse(closeCodeOf(problems[one.error.code].status), one.error.code);
     }
   };
   void run().catch((error: unknown) => {
