@@ -102,7 +102,7 @@ export class LiveCalls {
         end();
         progress.isGivenUp = true;
         const outcome = progress.isSent ? "unknown" : "fail";
-        reject(new WarpError(code, "the caller waits no longer", { outcome, cause }));
+        reject(new WarpError(code, "nobody waits for it", { outcome, cause }));
       };
       const cancel = this.#timers.after(timeoutMs, () => giveUp("deadline_exceeded"), { awaited: true });
       const onAbort = (): void => giveUp("aborted", signal?.reason);

@@ -31,5 +31,5 @@ export function unsent({ code, message }: WarpError, retryAfterMs = 0): WarpErro
 }
 
 export function closed(): WarpError {
-  return new WarpError("warp_closed", "this client is closed");
+  return new WarpError("warp_closed", "the client was closed");
 }

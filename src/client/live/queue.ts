@@ -120,7 +120,7 @@ export class LiveQueue implements ClientQueue {
           {},
         );
       } catch (thrown) {
-        const error = WarpError.from(thrown, "internal", "the change could not be sent");
+        const error = WarpError.from(thrown, "internal", "it could not be sent");
         if (this.#isClosed || mayPass(error)) return;
         // It was refused before any op id was looked up: those that had been sent before may have been carried out then.
         batch.forEach(({ draft }, at) => {
