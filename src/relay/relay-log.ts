@@ -105,11 +105,11 @@ export class RelayLog implements WatchSource {
   /** Takes in what the shard has beyond the end here, until it is there or there is nothing more. */
   async #reach(cursor: LogPosition): Promise<void> {
     const { replica, pull, answered } = this.#options;
-    do {
-      const { epoch, revision } = this.written;
-      if (!replica.apply(await pull(revision), epoch)) return;
-      answered();
-    } while (!this.#covers(cursor));
+    const before = this.position;
+    replica.apply(await pull(before?.revision ?? 0), before?.epoch);
+    answered();
+    // A feed may have come further than the answer meanwhile.
+    if (this.position !== before) await this.reach(cursor);
   }
 
   async #askOlder(after: number, epoch: string): Promise<void> {
@@ -127,7 +127,7 @@ export class RelayLog implements WatchSource {
     replica.apply(reply.batch, epoch);
     this.#keep(this.#states, name, reply);
     // The keys are of a later moment than the entries that came with them.
-    if (!this.#covers(reply.at)) await this.#reach(reply.at);
+    await this.reach(reply.at);
   }
 
   #keep<T>(kept: Map<string, Kept<T>>, name: string, value: T): void {
