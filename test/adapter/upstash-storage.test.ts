@@ -172,6 +172,24 @@ describe.skipIf(withoutRedis !== undefined)("Upstash adapter", () => {
       expect((await failure(adapter.list())).details).toMatchObject({ key: "broken" });
     }));
 
+  it("AD5 a list comes past any number of keys that others have removed, in pieces that hold nobody up", () =>
+    world(async ({ bed, node }) => {
+      const { t, adapter } = node();
+      await t.set("a", "1");
+      await t.set("z", "1");
+      const script = "for i = 1, 12000 do redis.call('ZADD', KEYS[1], 0, 'gone' .. i) end";
+      await bed.command("EVAL", script, "1", "warp:{test}:keys");
+      const before = await bed.requests();
+      const first = await adapter.list({ limit: 10 });
+      expect(first.items.map(({ key }) => key)).toEqual(["a"]);
+      expect(Number(await bed.text("ZCARD", "warp:{test}:keys"))).toBeGreaterThan(6_000);
+      const second = await adapter.list({ limit: 10, cursor: first.cursor ?? expect.fail() });
+      expect(second.items.map(({ key }) => key)).toEqual(["z"]);
+      expect(second.cursor).toBeUndefined();
+      expect((await bed.requests()) - before).toBe(3);
+      expect(await bed.text("ZCARD", "warp:{test}:keys")).toBe(2);
+    }));
+
   it("SB2 a storage that was emptied is another space: new epoch, new life", () =>
     world(async ({ bed, node }) => {
       const { t } = node();
@@ -240,9 +258,9 @@ describe.skipIf(withoutRedis !== undefined)("Upstash adapter", () => {
 
   it("AD-05 AD4 deadlines, a server that is gone, a node that is closed", () =>
     world(async ({ bed, node }) => {
-      const { t } = node({ timeoutMs: 300 });
+      const { t } = node({ timeoutMs: 600 });
       await t.set("k", "1");
-      await bed.fault({ kind: "delay", ms: 1_000, times: 2 });
+      await bed.fault({ kind: "delay", ms: 2_500, times: 2 });
       expect(await failure(t.adapter.batch([t.setting("k", "2")]))).toMatchObject({
         code: "storage_timeout",
         outcome: "unknown",
@@ -338,10 +356,10 @@ describe.skipIf(withoutRedis !== undefined)("Upstash adapter", () => {
   it("a life ends by Redis's own clock, whatever the nodes' clocks say", () =>
     world(async ({ bed, node }) => {
       const { t } = node({ time: "server" });
-      await t.set("k", "1", { expiresInMs: 400 });
+      await t.set("k", "1", { expiresInMs: 1_500 });
       const { expiresInMs = 0, modifiedAtMs = 0 } = (await t.entry("k")) ?? {};
       expect(expiresInMs).toBeGreaterThan(0);
-      expect(expiresInMs).toBeLessThanOrEqual(400);
+      expect(expiresInMs).toBeLessThanOrEqual(1_500);
       const [seconds] = (await bed.text("TIME")) as string[];
       expect(Math.abs(modifiedAtMs - Number(seconds) * 1_000)).toBeLessThan(5_000);
       await new Promise<void>((resolve) => void realTimers.after(expiresInMs + 5, resolve));

@@ -32,17 +32,20 @@ export class UpstashReads {
     if (after !== undefined && !after.startsWith(prefix)) {
       throw new WarpError("invalid_cursor", "a list's cursor is what the page before it gave, unchanged");
     }
-    const words = [prefix, after ?? "", `${limit}`, values ? "1" : "0"];
-    const { asOf, nowMs, rest } = await this.#space.run(listScript, words, "read", limits);
-    const [told = [], more] = rest;
-    const forms = listOf(told).map(stringOf);
-    const items: ListedKey[] = [];
-    for (let i = 0; i < forms.length; i += 2) {
-      items.push(listedKey(textOf(forms[i] ?? ""), forms[i + 1] ?? "", asOf, nowMs));
+    const budget = this.#space.budget(limits);
+    for (let from = after ?? ""; ; ) {
+      const words = [prefix, from, `${limit}`, values ? "1" : "0"];
+      const { asOf, nowMs, rest } = await this.#space.run(listScript, words, "read", budget.next());
+      const [told = [], more, at] = rest;
+      const forms = listOf(told).map(stringOf);
+      const items: ListedKey[] = [];
+      for (let i = 0; i < forms.length; i += 2) {
+        items.push(listedKey(textOf(forms[i] ?? ""), forms[i + 1] ?? "", asOf, nowMs));
+      }
+      if (more !== "1") return { items, cursor: undefined, asOf: [asOf] };
+      from = textOf(stringOf(at)) || (items.at(-1)?.key ?? "");
+      if (items.length > 0) return { items, cursor: listCursor(from, prefix), asOf: [asOf] };
     }
-    const last = items.at(-1);
-    const cursor = more === "1" && last !== undefined ? listCursor(last.key, prefix) : undefined;
-    return { items, cursor, asOf: [asOf] };
   }
 
   async changes(since: Position, limits: CallLimits | undefined): Promise<ChangesAnswer> {

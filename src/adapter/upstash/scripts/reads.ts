@@ -19,14 +19,17 @@ end
 return {finish(), out}
 `);
 
-/** `ARGV`: 7 prefix, 8 the key before the page, 9 limit, 10 `1`: with values. Answers keys and forms in turn, then whether there are more. */
+/**
+ * `ARGV`: 7 prefix, 8 the key before the page, 9 limit, 10 `1`: with values. Answers keys and forms in turn, whether there are more, and where to go on
+ * if not behind the last of them: what is gone is let go in pieces, since nobody else is served meanwhile.
+ */
 export const listScript = spaceScript(`
 expire()
 local pre, after, limit, values = ARGV[7], ARGV[8], tonumber(ARGV[9]), ARGV[10] == '1'
 local from = after ~= '' and '(' .. after or (pre ~= '' and '[' .. pre or '-')
 -- No UTF-8 has this byte: it stands behind all that begin with the prefix.
 local to = pre ~= '' and '(' .. pre .. '\\255' or '+'
-local out, count, size, more = {}, 0, 0, '0'
+local out, count, size, more, at, rounds = {}, 0, 0, '0', '', 0
 while more == '0' do
   local keys = call('ZRANGEBYLEX', index, from, to, 'LIMIT', 0, 50)
   if #keys == 0 then break end
@@ -50,9 +53,10 @@ while more == '0' do
     end
   end
   if #keys < 50 then break end
-  from = '(' .. keys[#keys]
+  from, rounds = '(' .. keys[#keys], rounds + 1
+  if rounds == 100 and more == '0' then more, at = '1', keys[#keys] end
 end
-return {finish(), out, more}
+return {finish(), out, more, at}
 `);
 
 /** `ARGV`: 7 epoch, 8 revision, 9 limit. Answers `ok` and the entries after it, or why it can't. */
