@@ -48,7 +48,8 @@ export async function serveBoard(options: BoardOptions): Promise<Board> {
   };
 
   const server = createServer((request, response) => {
-    const path = new URL(request.url ?? "/", "http://board").pathname;
+    // Not every path is an address: "//" is none.
+    const [path = "/"] = (request.url ?? "/").split("?");
     const answer = (status: number, type: string, text: string): void => {
       const warp = options.warp();
       const connect = `connect-src 'self' ${warp} ${warp.replace(/^http/, "ws")}`;
