@@ -48,10 +48,10 @@ export class LiveLink {
     this.#backoff = new Backoff(parts.host.random, { baseMs: reconnectBaseMs, capMs: reconnectCapMs });
   }
 
-  /** `idle`: nobody needs it. `failing`: the last attempt came to nothing. */
+  /** `idle`: nobody needs it. `failing`: it is needed, and the last attempt came to nothing. */
   get standing(): "idle" | "open" | "connecting" | "failing" {
     if (this.#session?.welcome) return "open";
-    if (this.#error) return "failing";
+    if (this.#error && this.#isWanted) return "failing";
     return this.#session || this.#cancelAttempt ? "connecting" : "idle";
   }
 
@@ -147,18 +147,17 @@ export class LiveLink {
       cancelTimer: host.timers.after(connectTimeoutMs, () => this.#giveUp(session, "no welcome in time")),
     };
     this.#session = session;
-    token.ask().then(
-      (text) => {
-        if (session.isOver) return;
-        const protocols = text === undefined ? [] : [authProtocol(text)];
-        session.socket = sockets.open(url(this.#shard), [frames.protocol, ...protocols], {
-          opened: () => this.#send(session, { t: "hello", v: wireVersion, node, follow: false }),
-          message: (data) => this.#receive(session, data),
-          closed: (code, reason) => this.#end(session, endOf(code, reason)),
-        });
-      },
-      (error: unknown) => this.#giveUp(session, "there is no token for it", error),
-    );
+    const open = (text: string | undefined): void => {
+      if (session.isOver) return;
+      const protocols = text === undefined ? [] : [authProtocol(text)];
+      session.socket = sockets.open(url(this.#shard), [frames.protocol, ...protocols], {
+        opened: () => this.#send(session, { t: "hello", v: wireVersion, node, follow: false }),
+        message: (data) => this.#receive(session, data),
+        closed: (code, reason) => this.#end(session, endOf(code, reason)),
+      });
+    };
+    const failed = (error: unknown): void => this.#giveUp(session, "it could not be made", error);
+    token.ask().then(open).catch(failed);
     changed();
   }
 
@@ -170,7 +169,7 @@ export class LiveLink {
       const frame = this.#parts.frames.decode(data);
       if (frame) this.#take(session, frame);
     } catch (error) {
-      this.#giveUp(session, "what it said makes no sense", error);
+      this.#giveUp(session, "it makes no sense", error);
     }
   }
 
@@ -222,7 +221,7 @@ export class LiveLink {
   /** A beat is answered by the platform: a shard with nothing to do sleeps on. */
   #beat(session: Session, withinMs: number): void {
     session.cancelTimer();
-    if (session.unanswered >= maxUnanswered) this.#giveUp(session, "it gives no sign of life");
+    if (session.unanswered >= maxUnanswered) this.#giveUp(session, "it is silent");
     else if (!this.#isWanted && !session.calls.size) this.#end(session, { error: closed(), next: "unused" });
     else {
       this.#backoff.reset();

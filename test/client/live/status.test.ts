@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { shardOf } from "../../../src/protocol/key.ts";
 import { fraction } from "../../../src/runtime/random.ts";
 import { withClients } from "../../support/client-bed.ts";
 
@@ -154,6 +155,63 @@ describe("what the host says", () => {
       expect(wire.attempts).toBe(2);
       await bed.clock.advance(5_000);
       expect(wire.lines).toBe(1);
+    });
+  });
+
+  it("a shard that could not be reached, and that nobody asks any more, keeps no client offline", async () => {
+    await withClients(
+      async (bed) => {
+        const keys = Array.from({ length: 20 }, (_, n) => `k${n}`);
+        const near = keys.find((key) => shardOf(key, 2) === 0) ?? "";
+        const far = keys.find((key) => shardOf(key, 2) === 1) ?? "";
+        let isDown = false;
+        const wire = bed.wire();
+        const { client } = bed.client(
+          {},
+          {
+            sockets: {
+              open(url, protocols, events) {
+                wire.refusesWith = isDown && url.includes("shard=1") ? { code: 1006, reason: "" } : undefined;
+                return wire.open(url, protocols, events);
+              },
+            },
+          },
+        );
+        await bed.until(client.watch({ key: near }).ready);
+        isDown = true;
+        await bed.until(client.get(far).catch(() => undefined));
+        expect(client.status).toBe("offline");
+        await bed.clock.advance(120_000);
+        expect(client.status).toBe("online");
+        expect(await bed.until(client.set(near, 1))).toHaveProperty("version");
+      },
+      { shards: 2 },
+    );
+  });
+
+  it("a socket that can't even be made is an attempt that came to nothing, at once", async () => {
+    await withClients(async (bed) => {
+      const wire = bed.wire();
+      let attempts = 0;
+      const { client } = bed.client(
+        {},
+        {
+          sockets: {
+            open(...socket) {
+              if (attempts++ < 3) throw new Error("the page's policy forbids it");
+              return wire.open(...socket);
+            },
+          },
+        },
+      );
+      const startedAt = bed.clock.now();
+      const { version } = (await bed.until(
+        client.watch({ key: "k" }).ready.then(() => client.set("k", 1)),
+      )) as {
+        version: number;
+      };
+      expect(version).toBeGreaterThan(0);
+      expect(bed.clock.now() - startedAt).toBeLessThan(5_000);
     });
   });
 });
