@@ -329,6 +329,20 @@ describe("GET /v1/{space}/watch", () => {
       }
     }));
 
+  it("OU1 a shard that refuses for good is a problem of certain outcome: a watch changes nothing", () =>
+    withBed(async (bed) => {
+      for (const [code, name] of [
+        [4003, "token_expired"],
+        [4010, "space_not_found"],
+      ] as const) {
+        bed.onWire = (wire) => Object.assign(wire, { refusesWith: { code, reason: `${name}: it is over` } });
+        for (const path of ["watch?key=a", "changes?key=a"]) {
+          expect(await problemOf(await bed.send(path))).toMatchObject({ code: name, outcome: "fail" });
+        }
+        expect(bed.sockets).toBe(0);
+      }
+    }));
+
   it("HEAD opens nothing", () =>
     withBed(async (bed) => {
       const response = await bed.send("watch?key=a", { method: "HEAD" });

@@ -100,10 +100,12 @@ export class WatchLink {
   #ended(session: Session, end: SessionEnd): void {
     if (this.#session !== session) return;
     this.#session = undefined;
-    if (isForGood(end)) this.watches.fail(end.error);
+    // A watch changes nothing, so it is known what came of it.
+    const error = notSent(end.error);
+    if (isForGood(end)) this.watches.fail(error);
     this.watches.lost();
     if (!this.#hasBegun) {
-      this.#options.failed(notSent(end.error));
+      this.#options.failed(error);
       return;
     }
     if (this.#isClosed || !this.watches.areWanted) return;
