@@ -115,7 +115,7 @@ export function runOf<T>(
     if (isOver) return;
     for (const { key: one, ack } of entries.known.values()) {
       if (entries.known.size <= maxEntries) break;
-      if (ack === undefined && !views.isWatched(one)) entries.drop(one);
+      if (!ack && !drafts.last(one) && !views.isWatched(one)) entries.drop(one);
     }
     const changed = key === undefined ? [...touched] : [...touched, key];
     touched.clear();

@@ -47,7 +47,7 @@ export interface StoreOptions<T = unknown> {
   readonly persistence?: Persistence;
   /** How long entries are shown after they were last known to be true, ms. Default: for as long as the session lasts. */
   readonly ttlMs?: number;
-  /** At least 1. Beyond it those that changed longest ago are left out, but for keys that somebody has subscribed to. Default 10,000. */
+  /** At least 1. Beyond it those that changed longest ago are left out, but for keys with a subscription or a pending write. Default 10,000. */
   readonly maxEntries?: number;
   /** Default: the client's. */
   readonly codec?: Codec<T>;

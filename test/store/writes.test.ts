@@ -197,6 +197,26 @@ describe("what is refused is taken back", () => {
   });
 });
 
+describe("beyond maxEntries", () => {
+  test("what a write is shown over is not left out: its version stays, and a refusal takes the write back", async () => {
+    const bed = new StoreBed();
+    bed.space.write("card:a", 1);
+    const { store, client } = await bed.live({ maxEntries: 1 });
+    client.isAuto = false;
+    const refused = store.set("card:a", 2, { ifAbsent: true }).catch(() => {});
+    bed.space.write("card:b", 1);
+    client.watches[0]?.step(0);
+    await bed.clock.advance(1_000);
+    expect(shown(store)).toEqual(["card:a 2@1*"]);
+    for (let n = 0; n < 3; n++) {
+      client.calls.shift()?.run();
+      await bed.clock.settle();
+    }
+    await refused;
+    expect(shown(store)).toEqual(["card:a 1@1"]);
+  });
+});
+
 describe("while nobody can be reached", () => {
   test("WA12 writes wait in the client's queue, are shown as pending and settle in order", async () => {
     const bed = new StoreBed();
