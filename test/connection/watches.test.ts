@@ -263,7 +263,7 @@ describe("watches over a socket", () => {
       const other = await open(bed, all(""));
       bed.hub.last.end.close(code, reason);
       await bed.clock.advance(60_000);
-      expect(other.ear.failure).toMatchObject({ code: told });
+      expect(other.ear.failure).toMatchObject({ code: told, outcome: "fail" });
     }
     const last = await open(bed, all(""));
     await bed.connection.close();

@@ -210,7 +210,7 @@ export class ShardLink {
     if (this.#session !== session) return;
     this.#session = undefined;
     for (const listener of this.#listeners) listener.lost(this.#shard);
-    if (isForGood(end)) this.watches.fail(end.error);
+    if (isForGood(end)) this.watches.fail(notSent(end.error));
     this.watches.lost();
     if (this.#state.name === "closed") return;
     const nowMs = this.#options.elapsed.now();
