@@ -121,8 +121,9 @@ export function entriesOf<T>(changed: (key: string) => void, lost: () => unknown
       // What is shown until the newest is read is the newer of what is known.
       else if (before?.unread && before.at > at && before.version < at)
         put({ ...told, at: before.at, unread: true });
-      // Else the watch has told of it, or of what came after it.
-      else if ((before?.at ?? 0) < at && !isBehind(settled, key, position)) put({ ...told, ack: position });
+      // Else the watch has told of it, or of what came after it; or it is of another life of the storage, and its revision means nothing.
+      else if ((before?.at ?? 0) < at && (!settled || isBehind(settled, key, position) === false))
+        put({ ...told, ack: position });
     },
     settle(at) {
       cursor = last = settled = at;

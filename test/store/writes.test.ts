@@ -197,6 +197,23 @@ describe("what is refused is taken back", () => {
   });
 });
 
+test("an answer of a life of the storage that is over by now counts for nothing", async () => {
+  const bed = new StoreBed();
+  for (let n = 0; n < 5; n++) bed.space.write("card:a", n);
+  const { store, client } = await bed.live();
+  client.isAuto = false;
+  const written = store.set("card:a", "late");
+  client.calls[0]?.carryOut();
+  bed.space.lose(0, [["card:a", "restored"]]);
+  for (let n = 0; n < 3; n++) client.watches[0]?.step(0);
+  await bed.clock.settle();
+  client.calls.shift()?.run();
+  await written;
+  client.pump();
+  await bed.clock.settle();
+  expect(shown(store)).toEqual(["card:a restored@1"]);
+});
+
 describe("beyond maxEntries", () => {
   test("what a write is shown over is not left out: its version stays, and a refusal takes the write back", async () => {
     const bed = new StoreBed();
