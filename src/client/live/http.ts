@@ -53,7 +53,9 @@ export async function httpCall(
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
     const target = url.replace(/\/+$/, "") + pathOf(path, { space, ...parameters.path }, parameters.query);
-    const request = requestOf(method, parameters, await token.ask(), timeoutMs, controller.signal);
+    const givenUp = new Promise<never>((_, reject) => controller.signal.addEventListener("abort", reject));
+    const text = await Promise.race([token.ask(), givenUp]);
+    const request = requestOf(method, parameters, text, timeoutMs, controller.signal);
     isSent = true;
     const response = await host.fetch(target, request);
     const bytes = new Uint8Array(await response.arrayBuffer());

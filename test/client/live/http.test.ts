@@ -8,7 +8,7 @@ import { virtualClock } from "../../support/virtual-clock.ts";
 import { answering, appClient, failing, silent } from "../bed.ts";
 
 /** A client whose HTTP calls go through `fetch`, and which has no sockets. */
-function clientOver(fetch: Fetch, token: string | undefined = secret) {
+function clientOver(fetch: Fetch, token: string | (() => Promise<string>) | undefined = secret) {
   const clock = virtualClock(1_800_000_000_000);
   const host: ClientHost = {
     clock,
@@ -99,5 +99,29 @@ describe("HTTP calls of a client", () => {
     await clock.settle();
     controller.abort();
     expect(await given).toMatchObject({ code: "aborted", outcome: "fail" });
+  });
+
+  it("OU1 waits no longer than it was told to for a token, either, and has sent nothing then", async () => {
+    const { fetch, sent } = appClient();
+    let give: (token: string) => void = () => {};
+    const token = new Promise<string>((resolve) => {
+      give = resolve;
+    });
+    const { client, clock } = clientOver(fetch, () => token);
+    const told: unknown[] = [];
+    const late = client.http("DELETE /v1/{space}", { timeoutMs: 500 });
+    const controller = new AbortController();
+    const given = client.http("DELETE /v1/{space}", { signal: controller.signal });
+    for (const call of [late, given]) call.catch((error: unknown) => told.push(error));
+    await clock.advance(600);
+    controller.abort();
+    await clock.settle();
+    expect(told).toMatchObject([
+      { code: "deadline_exceeded", outcome: "fail" },
+      { code: "aborted", outcome: "fail" },
+    ]);
+    give(secret);
+    await clock.settle();
+    expect(sent).toEqual([]);
   });
 });
