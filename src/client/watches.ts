@@ -68,6 +68,8 @@ export async function* watchKeys(
   const path = `${spacePath(space)}/watch${queryText({ ...asked })}`;
   let id: string | undefined;
   let failures = 0;
+  const pause = (waitMs: number): Promise<void> =>
+    new Promise((resolve) => timers.after(waitMs, resolve, { awaited: true }));
   for (let hasBegun = false; ; ) {
     try {
       const headers: Record<string, string> = id === undefined ? {} : { "Last-Event-ID": id };
@@ -80,12 +82,14 @@ export async function* watchKeys(
         if (item !== undefined) yield event.id === undefined ? item : { ...item, cursor: event.id };
         id = event.id;
       }
+      // Where something on the way ends every stream at once, the next one ends so, too.
+      await pause(fraction(random) * reconnectBaseMs);
     } catch (error) {
       if (!hasBegun || !isWarpError(error) || !error.retryable) throw error;
       const waitMs =
         fraction(random) * Math.min(reconnectCapMs, reconnectBaseMs * 2 ** Math.min(20, ++failures));
       await broke?.(error, waitMs);
-      await new Promise<void>((resolve) => timers.after(waitMs, resolve, { awaited: true }));
+      await pause(waitMs);
     }
   }
 }
