@@ -116,7 +116,7 @@ export class RelayLog implements WatchSource {
     const batch = await this.#options.pull(after);
     if (batch.epoch !== epoch) this.#options.replica.apply(batch, epoch);
     else if (batch.after !== after) this.#gone = { epoch, revision: Math.max(batch.floor, after + 1) };
-    else if (batch.to === after) throw new Error("the shard knows less than its relay");
+    else if (batch.to === after) throw new Error("the shard knows less");
     else this.#keep(this.#older, `${after}`, batch);
   }
 

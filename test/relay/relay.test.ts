@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { host } from "#host";
+import { utf8 } from "../../src/runtime/bytes.ts";
 import { RelayBed } from "../support/relay-bed.ts";
 import { WatchClient } from "../support/watch-client.ts";
 
@@ -223,5 +224,35 @@ describe("WA8 a shard and its relays", () => {
       await bed.clock.advance(500);
       expect(watch.told).toEqual(["2 set a1 1"]);
       expect(who.client.messages).toEqual(["publish a1 hi"]);
+    }));
+
+  test("WA7 what is not retained waits for older entries that a feed has left out", () =>
+    withBed(async (bed) => {
+      const who = await watcher(bed);
+      const watch = await bed.watch(who, 1, { target: { prefix: "a" } });
+      const order: string[] = [];
+      const { heard } = who.socket;
+      who.socket.heard = (frame) => {
+        heard(frame);
+        if (frame.t === "we" || frame.t === "msg") order.push(frame.t);
+      };
+      bed.faults = { lost: 100, doubled: 0, delayMs: 0 };
+      await bed.bed.set("a1", "1");
+      bed.faults = { lost: 0, doubled: 0, delayMs: 0 };
+      // As of a shard that no longer knows how far this relay is.
+      const epoch = bed.bed.shard.published.position?.epoch ?? "";
+      await bed.sites[0]?.relay.feed({
+        batch: { epoch, after: 1, to: 1, entries: [], floor: 0, shards: 1 },
+        messages: ["one", "two"].map((text) => ({
+          target: { key: "a1" },
+          payload: { bytes: utf8(text), contentType: "text/plain" },
+        })),
+        missed: 0,
+        turn: "",
+      });
+      await bed.pass(50);
+      expect(watch.told).toEqual(["1 set a1 1"]);
+      expect(who.client.messages).toEqual(["publish a1 one", "publish a1 two"]);
+      expect(order).toEqual(["we", "msg", "msg"]);
     }));
 });

@@ -172,7 +172,7 @@ export class Relays implements DueSource, RelayShardApi {
       relay,
       name,
       open: () => {
-        if (open === undefined) throw new Error("there are no relays");
+        if (open === undefined) throw new Error("no relays");
         return open(name);
       },
       next: (at) => this.#next(at),

@@ -1,5 +1,6 @@
 import type { LogPosition } from "../../published-log.ts";
 import type { Session } from "../session.ts";
+import type { SharedFrame } from "../session-codec.ts";
 import { FilterSet } from "./filter-set.ts";
 import { Subscription, type SubscriptionRecord } from "./subscription.ts";
 
@@ -21,6 +22,8 @@ export class Watcher {
   toldAtMs: number;
   /** Publications that the log does not keep and that it did not get. */
   missed = 0;
+  /** Those that come behind entries that are not here yet. */
+  readonly waiting: SharedFrame[] = [];
   /** At most one page of a snapshot waits for its commit. */
   held: Held | undefined;
   /** Grows with each change of its subscriptions or of their stages. */

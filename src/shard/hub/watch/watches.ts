@@ -4,7 +4,7 @@ import { checkTarget } from "../../../protocol/watch-rules.ts";
 import type { WatchClientFrame } from "../../../protocol/wire/watch-frames.ts";
 import { toBase64 } from "../../../runtime/bytes.ts";
 import type { Clock, Timers } from "../../../runtime/clock.ts";
-import { maxSubscriptionsPerSession } from "../../../runtime/limits.ts";
+import { maxSubscriptionsPerSession, maxWaitingPublications } from "../../../runtime/limits.ts";
 import type { LogPosition } from "../../published-log.ts";
 import type { WatchSource } from "../../watch-source.ts";
 import type { HubWatching } from "../hub-options.ts";
@@ -125,10 +125,7 @@ export class Watches {
   /** A session whose pushes waited has room again. */
   resume(session: Session): void {
     const watcher = this.#watchers.get(session);
-    if (watcher === undefined) return;
-    if (watcher.missed > 0) session.send({ t: "missed", n: watcher.missed });
-    watcher.missed = 0;
-    this.#goOn(watcher, new Shared());
+    if (watcher !== undefined) this.#goOn(watcher, new Shared());
   }
 
   /** Tells those who watch now of what the log does not keep, after all that it has kept so far. */
@@ -143,11 +140,14 @@ export class Watches {
       if (!watcher.all.wants({ kind, key })) continue;
       this.#try(watcher, shared);
       if (session.isSlow && session.slowSinceMs === undefined) this.#options.slow(session);
-      if (session.slowSinceMs !== undefined) watcher.missed++;
-      else {
+      if (session.slowSinceMs !== undefined || watcher.waiting.length >= maxWaitingPublications) {
+        watcher.missed++;
+      } else {
         const es = [[kind, key, payload.contentType, toBase64(payload.bytes)]];
         frame ??= new SharedFrame(JSON.stringify({ t: "msg", es }));
-        session.push(frame);
+        // Entries from before are still asked for.
+        if (watcher.at.revision < this.#head.revision) watcher.waiting.push(frame);
+        else session.push(frame);
       }
     }
   }
@@ -217,13 +217,20 @@ export class Watches {
   }
 
   #goOn(watcher: Watcher, shared: Shared): void {
-    const { clock } = this.#options;
-    if (!watcher.session.isOpen) return;
+    const { session } = watcher;
+    if (!session.isOpen) return;
+    if (watcher.missed > 0 && session.slowSinceMs === undefined) {
+      session.send({ t: "missed", n: watcher.missed });
+      watcher.missed = 0;
+    }
     const before = watcher.changes;
     this.#feed.advance(watcher, shared);
+    if (watcher.at.revision >= this.#head.revision) {
+      for (const frame of watcher.waiting.splice(0)) session.push(frame);
+    }
     const goesOn = this.#catchUp.run(watcher, shared);
     if (watcher.changes !== before) this.#keep(watcher);
-    else watcher.session.keepWatch(watcher.at, clock.now());
+    else session.keepWatch(watcher.at, this.#options.clock.now());
     if (goesOn) this.#later(watcher);
   }
 
