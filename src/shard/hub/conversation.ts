@@ -57,8 +57,12 @@ export class Conversation {
     else if (frame.t === "sub") await this.#subscribe(session, frame);
     else if (frame.t === "unsub") this.#options.pushes.watches.unsubscribe(session, frame.id);
     else if (frame.t === "here") this.#options.pushes.watches.show(session, frame);
-    else if (frame.t === "auth") await this.#renew(session, frame);
-    else {
+    else if (frame.t === "auth") {
+      // What it says next is said under the newer token, which may be a still newer one.
+      session.greeting = this.#renew(session, frame);
+      await session.greeting;
+      session.greeting = undefined;
+    } else {
       this.#options.leases.giveBack(session.id);
       this.#options.close(session, 1000, "bye");
     }

@@ -47,6 +47,35 @@ describe("WA9 a socket that was opened without a token", () => {
       expect(socket.of("err")).toMatchObject([{ id: 8, e: { code: "forbidden" } }]);
     }));
 
+  test("brings newer tokens one after the other: the last one counts, and what is said after it", () =>
+    withBed(async (bed) => {
+      bed.hub = new Hub({
+        ...bed.hubOptions(),
+        authenticate: async (token, { isPending: _, ...caller }) => {
+          await new Promise<void>((resolve) => bed.clock.after(token === "wide" ? 100 : 10, resolve));
+          if (token === "bad") throw new WarpError("token_invalid", "no such token");
+          return { ...caller, subject: "web", prefixes: token === "wide" ? ["my/", "our/"] : ["my/"] };
+        },
+      });
+      const socket = bed.open(pending);
+      void bed.say(socket, { t: "auth", id: 1, token: "narrow" });
+      void bed.say(socket, hello);
+      await bed.clock.advance(200);
+      void bed.say(socket, { t: "auth", id: 2, token: "wide" });
+      void bed.say(socket, { t: "auth", id: 3, token: "narrow" });
+      void bed.say(socket, { t: "auth", id: 4, token: "bad" });
+      void bed.say(socket, { t: "sub", id: 5, prefix: "our/", mode: "all", from: "now" });
+      await bed.clock.advance(200);
+      expect(socket.frames.map((frame) => ("id" in frame ? [frame.t, frame.id] : frame.t))).toEqual([
+        ["ok", 1],
+        "welcome",
+        ["ok", 2],
+        ["ok", 3],
+        ["err", 4],
+        ["end", 5],
+      ]);
+    }));
+
   test("may say all at once: what follows waits for its token, and for its welcome", () =>
     withBed(async (bed) => {
       const socket = bed.open(pending);
