@@ -15,8 +15,8 @@ export interface SocketNamespace<R extends Answer, Id = never> {
   };
 }
 
-/** How many relays are tried that turn out to be full; then the shard itself says why there is no room. */
-const maxTries = 8;
+/** More than a shard has relays: once each was named and found full the shard itself says that there is no room. */
+const maxTries = 65;
 
 /** Opens a socket at a shard, or at the relay that it names, for a caller who may; the answer carries the other end. */
 export async function openSocket<R extends Answer>(
