@@ -30,7 +30,7 @@ export function watchBusEvents({ run }: WatchBusUnderTest): void {
       for (const { version, revision } of told) expect(version).toBe(revision);
     }));
 
-  it("TX1 the parts of a transaction are told together, at one revision; only the last one's cursor lies behind it", () =>
+  it("TX1 TX6 the parts of a transaction are told together, at one revision; only the last one's cursor lies behind it", () =>
     run(async (bed) => {
       await bed.set("{t}", "0");
       const watch = await WatchTester.open(bed, { prefix: "{t}" });
