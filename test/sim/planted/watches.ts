@@ -160,8 +160,15 @@ const hubMutants: readonly Mutant[] = [
   {
     name: "passing told first",
     file: watches,
-    find: "      this.#try(watcher, shared);\n      if (session.isSlow",
-    replace: "      if (session.isSlow",
+    find: "        if (watcher.at.revision < this.#head.revision) watcher.waiting.push(frame);\n        else session.push(frame);",
+    replace: "        session.push(frame);",
+    also: [
+      {
+        file: watches,
+        find: "      this.#try(watcher, shared);\n      if (session.isSlow",
+        replace: "      if (session.isSlow",
+      },
+    ],
     what: "a publication that passes overtakes entries that came before it",
   },
 ];
