@@ -91,6 +91,10 @@ export type Verdict =
       /** What is stored now is what a merge rule made, not what was sent. A replayed verdict does not say. */
       readonly merged?: true;
       readonly replayed?: true;
+      /** The storage behind the shard had not confirmed it when the wait for it was over (`write: "through"`). It is committed. */
+      readonly storage?: "pending";
+      /** The shard could not be reached: it is in the fallback's stream and has no version or revision yet (both 0), nor is `existed` known (false). */
+      readonly provisional?: true;
     }
   | { readonly outcome: "fail"; readonly error: ErrorData; readonly replayed?: true };
 

@@ -11,7 +11,7 @@ import type { Mutation, Verdict } from "./operation.ts";
 import type { Payload } from "./payload.ts";
 import type { RegistrationSettings, StoredRegistration } from "./registration.ts";
 import type { Resolution } from "./resolution.ts";
-import type { SpaceSettings } from "./space.ts";
+import type { SpaceSettings, StorageSettings } from "./space.ts";
 import type { KeptVersion, ListedKey, StoredEntry } from "./stored.ts";
 import type { TokenApi } from "./tokens.ts";
 import type { Transaction, TransactionVerdict } from "./transaction.ts";
@@ -190,6 +190,18 @@ export interface UsageReply extends ShardStamp {
   /** The oldest revision that `changes` can go back to. */
   readonly logFloor: number;
   readonly databaseBytes: number;
+  /** What the storage behind the shard has yet to confirm; absent: there is none. */
+  readonly outbox?: OutboxUsage;
+}
+
+/** What waits for the storage behind a shard. */
+export interface OutboxUsage {
+  readonly entries: number;
+  readonly bytes: number;
+  /** Age of the oldest entry, ms; 0: none waits. */
+  readonly lagMs: number;
+  /** Why the last attempt failed; absent: it did not. */
+  readonly error?: ErrorData;
 }
 
 export interface RegistrationsReply {
@@ -270,6 +282,8 @@ export interface RpcShardApi extends ShardApi, LeasePeerApi, TokenApi {
 export interface SpaceOptionsData {
   readonly shards: number;
   readonly strict: boolean;
+  readonly storage: StorageSettings;
+  readonly fallback: string;
 }
 
 /** Whether a reply is a refusal. */
