@@ -148,4 +148,23 @@ describe.skipIf(withoutRedis !== undefined)("the REST bridge", () => {
         expect(stranger.status).toBe(401);
       }),
     ));
+
+  it("carries a late command out after its sender has left, and tells what was carried out in Redis's order", () =>
+    RedisBed.with(async (bed) => {
+      await bed.record();
+      await bed.fault({ kind: "late", command: "RPUSH", ms: 200 });
+      await bed.fault({ kind: "dropAfter", command: "RPUSH" });
+      const late = ask(bed, "", ["RPUSH", "list", "late"]);
+      await expect(ask(bed, "", ["RPUSH", "list", "untold"])).rejects.toThrow();
+      expect(await result(ask(bed, "", ["RPUSH", "list", "told"]))).toEqual({ result: 2 });
+      expect(await result(late)).toEqual({ result: 3 });
+      const recorded = (await bed.recorded()).map(({ commands, fate }) => [commands[0]?.[2], fate]);
+      expect(recorded).toEqual([
+        ["untold", "untold"],
+        ["told", "told"],
+        ["late", "told"],
+      ]);
+      await bed.record();
+      expect(await bed.recorded()).toEqual([]);
+    }));
 });

@@ -1,6 +1,6 @@
 import type { TestProject } from "vitest/node";
-import { RedisBridge } from "./bridge.ts";
-import { missingRedis } from "./redis-server.ts";
+import { RedisBridge } from "../../../scripts/redis-bridge/bridge.ts";
+import { missingRedis } from "../../../scripts/redis-bridge/redis-server.ts";
 
 declare module "vitest" {
   interface ProvidedContext {

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RespConnection } from "./resp.ts";
 
-/** Why there are no tests against Redis on this machine; undefined: there are. */
+/** Why Redis can't be run on this machine; undefined: it can. */
 export function missingRedis(): string | undefined {
   const { error, status } = spawnSync("redis-server", ["--version"], { stdio: "ignore" });
   return error === undefined && status === 0
@@ -12,30 +12,42 @@ export function missingRedis(): string | undefined {
     : "redis-server is not installed (Debian: apt-get install redis-server)";
 }
 
+/** How a server keeps what it is given. */
+export interface RedisServerOptions {
+  /** Every acknowledged write survives a kill. */
+  readonly durable: boolean;
+  /** Where its files are; they stay when it ends. Default: a folder that goes with it. */
+  readonly folder?: string;
+}
+
 /** A real redis-server in a folder of its own. It listens on a socket there, and on no port: another process could take that while it starts, or is down. */
 export class RedisServer {
   /** Path of its socket. */
   readonly path: string;
+  /** Of its socket: a path of a socket must be short. */
   readonly #folder: string;
+  /** Of its files. */
+  readonly #data: string;
   readonly #durable: boolean;
   #process: ChildProcess | undefined;
 
-  private constructor(durable: boolean) {
+  private constructor({ durable, folder }: RedisServerOptions) {
     this.#durable = durable;
     this.#folder = mkdtempSync(join(tmpdir(), "warp-redis-"));
+    this.#data = folder ?? this.#folder;
+    mkdirSync(this.#data, { recursive: true });
     this.path = join(this.#folder, "redis.sock");
   }
 
-  /** `durable`: every acknowledged write survives a kill. */
-  static async start(durable: boolean): Promise<RedisServer> {
-    const server = new RedisServer(durable);
+  static async start(options: RedisServerOptions): Promise<RedisServer> {
+    const server = new RedisServer(options);
     await server.start();
     return server;
   }
 
   async start(): Promise<void> {
     const log = this.#durable ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
-    const settings = ["--port", "0", "--unixsocket", this.path, "--dir", this.#folder];
+    const settings = ["--port", "0", "--unixsocket", this.path, "--dir", this.#data];
     const others = ["--save", "", "--databases", "4096", "--loglevel", "warning", ...log];
     this.#process = spawn("redis-server", [...settings, ...others], { stdio: "ignore" });
     for (let attempt = 0; attempt < 200; attempt++) {
@@ -55,6 +67,7 @@ export class RedisServer {
     await ended;
   }
 
+  /** Ends it, and removes its files where nobody gave it a folder for them. */
   async end(): Promise<void> {
     await this.kill();
     rmSync(this.#folder, { recursive: true, force: true });
