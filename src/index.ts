@@ -126,6 +126,7 @@ export type { Payload } from "./protocol/payload.ts";
 export type { Mode, RegistrationSettings, StoredRegistration } from "./protocol/registration.ts";
 export type { KeptVersion, ListedKey, Precondition, Resolution } from "./protocol/shard-api.ts";
 export type { Background } from "./runtime/background.ts";
+export type { BreakerState } from "./runtime/circuit-breaker.ts";
 export type { Clock, Timers } from "./runtime/clock.ts";
 export { bytesCodec, type Codec, jsonCodec, payloadCodec, textCodec } from "./runtime/codec.ts";
 export type { Random } from "./runtime/random.ts";
@@ -135,7 +136,6 @@ export {
   broadcastChannelBus,
 } from "./syncbus/broadcast-channel/broadcast-channel-bus.ts";
 export type { BusHost } from "./syncbus/bus-end.ts";
-export type { BreakerState } from "./syncbus/circuit-breaker/circuit-breaker.ts";
 export {
   type CircuitBreakerBus,
   type CircuitBreakerBusOptions,

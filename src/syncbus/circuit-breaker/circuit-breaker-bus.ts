@@ -1,4 +1,5 @@
 import { isWarpError, WarpError } from "../../errors.ts";
+import { type BreakerState, CircuitBreaker } from "../../runtime/circuit-breaker.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type {
   Acknowledged,
@@ -14,7 +15,6 @@ import type {
   SyncBus,
   SyncBusSupports,
 } from "../syncbus.ts";
-import { type BreakerState, CircuitBreaker } from "./circuit-breaker.ts";
 
 /** What {@link circuitBreakerBus} takes. */
 export interface CircuitBreakerBusOptions {

@@ -1,8 +1,16 @@
-import { WarpError } from "../../errors.ts";
-import type { Clock } from "../../runtime/clock.ts";
+import { WarpError } from "../errors.ts";
+import type { Clock } from "./clock.ts";
 
 /** `closed`: calls pass. `open`: none does. `half-open`: one does, to see. */
 export type BreakerState = "closed" | "open" | "half-open";
+
+/** One call that a {@link CircuitBreaker} let in: how it ended is to be told once. */
+export interface Trial {
+  succeeded(): void;
+  failed(): void;
+  /** It says nothing about what was called. */
+  void(): void;
+}
 
 /** What a {@link CircuitBreaker} is made of. */
 export interface CircuitBreakerOptions {
@@ -36,16 +44,28 @@ export class CircuitBreaker {
 
   /** Makes a call, unless it is refused: then nothing was sent. `counts` says which errors are failures of what is called, not the caller's own. */
   async run<T>(call: () => Promise<T>, counts: (error: unknown) => boolean): Promise<T> {
-    const probe = this.#enter();
+    const trial = this.enter();
     try {
       const result = await call();
-      this.#succeeded(probe);
+      trial.succeeded();
       return result;
     } catch (error) {
-      if (counts(error)) this.#failed(probe);
-      else if (probe !== undefined && this.#probe === probe) this.#probe = undefined;
+      if (counts(error)) trial.failed();
+      else trial.void();
       throw error;
     }
+  }
+
+  /** Lets a call in, for callers who know of its end in other ways than by a promise. Throws `unavailable` where none is let in: then nothing may be sent. */
+  enter(): Trial {
+    const probe = this.#enter();
+    return {
+      succeeded: () => this.#succeeded(probe),
+      failed: () => this.#failed(probe),
+      void: () => {
+        if (probe !== undefined && this.#probe === probe) this.#probe = undefined;
+      },
+    };
   }
 
   /** Lets a call in: as the one that tries, or as one of many. */
