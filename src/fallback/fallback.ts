@@ -8,17 +8,22 @@ import type { StoredRegistration } from "../protocol/registration.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { CallLimits } from "../runtime/call-limits.ts";
 
+/** What may be proposed: `set`, `delete` and `merge` without condition, guard and lease. */
+export type ProposedMutation = Extract<Mutation, { kind: "set" | "merge" | "delete" }>;
+
 /** An unconditional eventual `set`, `delete` or `merge` that a node could not bring to the shard. */
 export interface Proposal {
   /** Its op id is scoped, as in the call that failed: the shard may have carried that out. */
   readonly mutation: Mutation;
+  /** The life of the space (`SpaceSettings.id`) that it is meant for: one of that name that is made later is not to hear of it. */
+  readonly spaceId: string;
   /** The node that proposes it. */
   readonly node: string;
   /** By the node's clock, Unix ms. */
   readonly atMs: number;
 }
 
-/** A place in the stream: `<ms>-<seq>`, as Redis gives them. Ordered by its two numbers, not as text. */
+/** A place in the stream: `<ms>-<seq>`, as Redis gives them. Ordered by its two numbers, not as text: see `comparePlaces`. */
 export type StreamPlace = string;
 
 /** A proposal with its place. */
@@ -33,8 +38,10 @@ export interface ProposalPage {
   readonly head?: StreamPlace;
   /** How far the shard has applied, as it said last; undefined: never said. */
   readonly applied?: StreamPlace;
-  /** What was asked for begins before what is kept: something between `after` and the first kept one is gone though the shard never applied it. */
+  /** Something between `after` and the last one given is gone though the shard never said that it applied it. */
   readonly gap?: true;
+  /** The stream does not know the place `after` (any more): the storage has lost what it had acknowledged last, and gives later proposals other places. */
+  readonly lost?: true;
 }
 
 /** What nodes need to know of a space while its shards can't be reached. */
@@ -46,16 +53,18 @@ export interface SpaceNotice {
 }
 
 /**
- * The streams of one space, one for each shard. All calls throw `storage_timeout`, `storage_unavailable` (`append` and `trim` with outcome `unknown` where it is unknown), `decode_failed`,
- * `aborted`, `warp_closed`.
+ * The streams of one space, one for each shard. All calls throw `storage_timeout`, `storage_unavailable` (those that write with outcome `unknown` where it is unknown), `decode_failed`,
+ * `aborted`, `warp_closed`, `invalid_argument`.
  */
 export interface Fallback {
   /**
    * Appends 1 to 500 proposals of one shard, all or none, in order. A proposal whose op id is among those kept gives its first place again, so that an append may be repeated.
-   * `overloaded` (outcome `fail`) where more than the stream's bound are not yet applied: nothing is ever dropped to make room.
+   * `overloaded` (outcome `fail`) where more than the stream's bound would not yet be trimmed: nothing is ever dropped to make room.
+   * `op_id_expired` (outcome `fail`) where an op id is older than its window by the storage's clock: a request that comes that late is not taken, since the shard may have forgotten
+   * that it carried the operation out. `invalid_op_id` for what has no time, `unsupported` for what may not be proposed.
    */
   append(shard: number, proposals: readonly Proposal[], limits?: CallLimits): Promise<readonly StreamPlace[]>;
-  /** At most `limit` (1 to 500) proposals after a place; undefined: from the oldest kept on. */
+  /** At most `limit` (1 to 500) proposals after a place; undefined: from the oldest kept on. Fewer where they are large; at least one where there is one. */
   read(
     shard: number,
     after: StreamPlace | undefined,
@@ -66,8 +75,10 @@ export interface Fallback {
   trim(shard: number, applied: StreamPlace, limits?: CallLimits): Promise<void>;
   /** The newest notice; undefined: the space never opted in, or has opted out. */
   notice(limits?: CallLimits): Promise<SpaceNotice | undefined>;
-  /** Shard 0 tells; undefined takes it back. An older notice (by `space.createdAtMs`, then `registrations`) never replaces a newer one. */
+  /** Shard 0 tells; undefined takes it back. One that is not newer (by `space.createdAtMs`, then `registrations`) never replaces another, nor comes after one that was taken back. */
   announce(notice: SpaceNotice | undefined, limits?: CallLimits): Promise<void>;
+  /** Removes a shard's stream, applied or not: the space is being deleted. Idempotent. */
+  clear(shard: number, limits?: CallLimits): Promise<void>;
   /** Ends what is under way; idempotent. */
   close(): void;
 }

@@ -3,6 +3,7 @@ import { errorCodes } from "../../src/errors.ts";
 import { problems } from "../../src/http/problem.ts";
 import { routes } from "../../src/http/routes/index.ts";
 import * as coordinationLimits from "../../src/runtime/coordination-limits.ts";
+import * as fallbackLimits from "../../src/runtime/fallback-limits.ts";
 import * as limits from "../../src/runtime/limits.ts";
 import * as relayLimits from "../../src/runtime/relay-limits.ts";
 import * as upstashLimits from "../../src/runtime/upstash-limits.ts";
@@ -25,13 +26,12 @@ describe("the pages about HTTP", () => {
     },
   );
 
-  test.each(Object.entries({ ...limits, ...coordinationLimits, ...relayLimits, ...upstashLimits }))(
-    "SE3 docs/limits.md has %s as it is",
-    (name, value) => {
-      const [, , number] = row(read("docs/limits.md"), `| \`${name}\` |`);
-      expect(number).toBe(value.toLocaleString("en"));
-    },
-  );
+  test.each(
+    Object.entries({ ...limits, ...coordinationLimits, ...fallbackLimits, ...relayLimits, ...upstashLimits }),
+  )("SE3 docs/limits.md has %s as it is", (name, value) => {
+    const [, , number] = row(read("docs/limits.md"), `| \`${name}\` |`);
+    expect(number).toBe(value.toLocaleString("en"));
+  });
 
   test.each(routes.map(({ method, path }) => [`${method} ${path.replaceAll("+}", "}")}`]))(
     "docs/http.md has %s with a curl line",

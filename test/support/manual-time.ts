@@ -26,6 +26,11 @@ export class ManualTime implements Clock, Timers {
     return this.#pending.length;
   }
 
+  /** Sets the clock, also back; timers stay when they are. */
+  set(nowMs: number): void {
+    this.#nowMs = nowMs;
+  }
+
   /** Moves the clock on, stopping at each timer that comes due. */
   advance(ms: number): void {
     const end = this.#nowMs + ms;
