@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 /** Suites that must pass in Node and in workerd alike; `#host` gives each its own clock, SQLite and randomness. */
 const portable = [
-  "test/{runtime,protocol,merge,locking,lock,lease,metrics,cache,adapter,upstash,fallback,syncbus,watchbus,connection,shard,core,http,client,store,relay}/**/*.test.ts",
+  "test/{runtime,protocol,merge,locking,lock,lease,metrics,cache,adapter,backing,upstash,fallback,syncbus,watchbus,connection,shard,core,http,client,store,relay}/**/*.test.ts",
 ];
 
 const host = (name: string) => ({

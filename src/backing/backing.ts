@@ -68,14 +68,16 @@ export interface BackingBatch {
 /**
  * - `applied`: all of it, and the position is that of the last change.
  * - `repeated`: the position was there already: an earlier copy of this batch has been carried out.
- * - `elsewhere`: nothing was done, the storage is at another position (null: nobody ever bound it).
+ * - `elsewhere`: nothing was done, the storage is at another position (null: nobody ever bound it). One of the same epoch beyond `after` means that an earlier batch, cut
+ *   elsewhere, has got there: what lies up to it is carried out.
  */
 export type BackingVerdict =
   | { readonly state: "applied" | "repeated" }
   | { readonly state: "elsewhere"; readonly found: BackingPosition | null };
 
-/** A page of keys in no order. A key may come twice; one that is there all the while comes at least once. */
+/** A page of keys in no order. A key may come twice; one that is there all the while comes at least once, unless the storage is restarted meanwhile. */
 export interface BackingPage {
+  /** May be empty, or a few more than were asked for. */
   readonly keys: readonly string[];
   /** Absent: that was the last. */
   readonly cursor?: string;
@@ -87,6 +89,8 @@ export interface BackingPage {
  */
 export interface Backing {
   readonly supports: BackingSupports;
+  /** Bytes of a batch that it takes in any case, as `changeBytes` counts them: at most 4 MiB. */
+  readonly maxBatchBytes: number;
   /** How far a shard's log has been carried out; null: nobody ever bound it. */
   position(shard: number, limits?: CallLimits): Promise<BackingPosition | null>;
   /**
@@ -99,8 +103,12 @@ export interface Backing {
     next: BackingPosition,
     limits?: CallLimits,
   ): Promise<boolean>;
+  /**
+   * Carries a batch out, or nothing of it. Of several changes of a key the last one counts. Throws also `invalid_argument` for a batch out of order and `batch_too_large`
+   * (outcome `fail`) for one that the storage does not take: its parts may be, a single change may not.
+   */
   apply(batch: BackingBatch, limits?: CallLimits): Promise<BackingVerdict>;
-  /** The answers for 1 to 500 keys, in order; null: absent. A life that has ended is absent. */
+  /** The answers for 1 to 500 keys, in order; null: absent. A life that has ended, by the clock of this side, is absent. Times are whole milliseconds. */
   read(keys: readonly string[], limits?: CallLimits): Promise<readonly (BackingEntry | null)[]>;
   /** A page of about `limit` keys, 1 to 1,000. */
   scan(

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { errorCodes } from "../../src/errors.ts";
 import { problems } from "../../src/http/problem.ts";
 import { routes } from "../../src/http/routes/index.ts";
+import * as backingLimits from "../../src/runtime/backing-limits.ts";
 import * as coordinationLimits from "../../src/runtime/coordination-limits.ts";
 import * as fallbackLimits from "../../src/runtime/fallback-limits.ts";
 import * as limits from "../../src/runtime/limits.ts";
@@ -27,7 +28,14 @@ describe("the pages about HTTP", () => {
   );
 
   test.each(
-    Object.entries({ ...limits, ...coordinationLimits, ...fallbackLimits, ...relayLimits, ...upstashLimits }),
+    Object.entries({
+      ...limits,
+      ...backingLimits,
+      ...coordinationLimits,
+      ...fallbackLimits,
+      ...relayLimits,
+      ...upstashLimits,
+    }),
   )("SE3 docs/limits.md has %s as it is", (name, value) => {
     const [, , number] = row(read("docs/limits.md"), `| \`${name}\` |`);
     expect(number).toBe(value.toLocaleString("en"));
