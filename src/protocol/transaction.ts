@@ -75,5 +75,7 @@ export type TransactionVerdict =
       /** In the order of the branch. A replayed verdict leaves out the entries of `get` where they are too much to keep. */
       readonly results: readonly OperationResult[];
       readonly replayed?: true;
+      /** As in a `Verdict`. */
+      readonly storage?: "pending";
     }
   | { readonly outcome: "fail"; readonly error: ErrorData; readonly replayed?: true };

@@ -10,3 +10,17 @@ export const maxBackingKeys = 500;
 export const maxBackingScan = 1_000;
 /** How long after its end the storage may keep a value, ms: the shard ends lives, and its clock is not the storage's. */
 export const backingExpiryGraceMs = 60_000;
+/** How long a write waits for the storage where its space says `through`: range and default, ms. */
+export const minThroughTimeoutMs = 10;
+export const maxThroughTimeoutMs = 30_000;
+export const defaultThroughTimeoutMs = 2_000;
+/** Most bytes of values that a shard may be told to keep. */
+export const maxKeepBytes = 10_000_000_000;
+/** What may wait for the storage: beyond, writes are refused until no more than this part of it waits. */
+export const maxOutboxEntries = 100_000;
+export const maxOutboxBytes = 256 * 1_048_576;
+export const outboxReopens = 0.9;
+/** How long one call to the storage may take, and bounds of the waits before the next attempt (jittered). */
+export const backingTimeoutMs = 10_000;
+export const minBackingRetryMs = 100;
+export const maxBackingRetryMs = 30_000;

@@ -1,6 +1,7 @@
 import { WarpError } from "../errors.ts";
 import { type CallScope, isRefusal, type Refusal, type ShardApi } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
+import type { BehindSlot } from "./behind.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Ledger } from "./ledger.ts";
 import { gone, refuse, stale } from "./refusal.ts";
@@ -22,6 +23,8 @@ export class Admission {
   readonly #commit: GroupCommit;
   readonly #home: (space: string) => Home;
   readonly #strong: Pick<Strong, "ready" | "alone">;
+  /** The storage behind the shard: loaded when a call is let in. */
+  readonly behind: BehindSlot;
   /**
    * While this shard was never written to: the life of the space that the home shard vouched for, and the wipes counted then. Every
    * deletion of a space ends each of its shards, so the word stands until the next wipe.
@@ -33,11 +36,13 @@ export class Admission {
     commit: GroupCommit,
     home: (space: string) => Home,
     strong: Pick<Strong, "ready" | "alone">,
+    behind: BehindSlot,
   ) {
     this.#residence = residence;
     this.#commit = commit;
     this.#home = home;
     this.#strong = strong;
+    this.behind = behind;
   }
 
   /** The ledger; a refusal; or undefined for a read of a shard that was never written to. */
@@ -45,7 +50,7 @@ export class Admission {
     const undone = this.#strong.ready();
     const unfinished = undone === undefined ? undefined : await this.#finish(undone);
     if (unfinished !== undefined) return unfinished;
-    if (request.shard === 0) return this.#residence.admit(request);
+    if (request.shard === 0) return this.#enter(request);
     const refused = await this.#meet(request, intent);
     if (refused !== undefined) return refused;
     const ledger = this.#residence.open();
@@ -53,6 +58,23 @@ export class Admission {
     if (ledger !== undefined && intent !== "read" && request.registrations > ledger.registrationVersion) {
       const unfetched = await this.#fetchRegistrations(request);
       if (unfetched !== undefined) return unfetched;
+    }
+    return this.#enter(request);
+  }
+
+  /** Not a moment later than it must be: most spaces have nothing to wait for. */
+  #enter(request: CallScope): Ledger | Refusal | Promise<Ledger | Refusal> {
+    const ledger = this.#residence.admit(request);
+    if (isRefusal(ledger)) return ledger;
+    const loading = this.behind.ready(ledger.space);
+    return loading === undefined ? ledger : this.#loaded(loading, request);
+  }
+
+  async #loaded(loading: Promise<void>, request: CallScope): Promise<Ledger | Refusal> {
+    try {
+      await loading;
+    } catch (error) {
+      return refuse(WarpError.from(error, "unavailable", "the storage behind the shard could not be opened"));
     }
     return this.#residence.admit(request);
   }

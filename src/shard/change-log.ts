@@ -82,6 +82,11 @@ export class ChangeLog {
     return this.#shared === undefined || this.#shared === 0 ? this.#head + 1 : this.#head;
   }
 
+  /** The place of the newest entry among those that share its revision. */
+  get seq(): number {
+    return this.#shared === undefined ? 0 : this.#shared - 1;
+  }
+
   /** Revisions from the oldest that is kept, reserved ones among them. */
   get entries(): number {
     return this.#head - this.#floor;

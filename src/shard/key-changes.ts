@@ -4,6 +4,7 @@ import type { Fences } from "./fences.ts";
 import type { History } from "./history.ts";
 import type { KeyState, KeyTable } from "./key-table.ts";
 import type { Lessor } from "./lease/lessor.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** Who changes a key and when, for its log entry. */
 export type Note = Pick<LogEntry, "atMs" | "opId" | "fingerprint">;
@@ -15,6 +16,7 @@ export class KeyChanges {
   readonly #history: History;
   readonly #fences: Fences;
   readonly #leases: Pick<Lessor, "attach">;
+  readonly #outbox: Outbox | undefined;
 
   constructor(
     keys: KeyTable,
@@ -22,12 +24,14 @@ export class KeyChanges {
     history: History,
     fences: Fences,
     leases: Pick<Lessor, "attach">,
+    outbox: Outbox | undefined,
   ) {
     this.#keys = keys;
     this.#log = log;
     this.#history = history;
     this.#fences = fences;
     this.#leases = leases;
+    this.#outbox = outbox;
   }
 
   /** Carries out a plan that was made in the same stretch. Gives the revision; 0 for a plan to do nothing. */
@@ -53,6 +57,13 @@ export class KeyChanges {
     this.#history.supersede(key, existed, revision, modifiedAtMs);
     this.#keys.put(key, { version: revision, payload, tags, modifiedAtMs, expiresAtMs }, before);
     this.#history.trim(key, modifiedAtMs);
+    this.#outbox?.add({
+      revision,
+      seq: this.#log.seq,
+      key,
+      atMs: modifiedAtMs,
+      put: { version: revision, payload, tags, expiresAtMs },
+    });
     return revision;
   }
 
@@ -66,7 +77,9 @@ export class KeyChanges {
     this.#history.supersede(key, true, revision, endedAtMs);
     this.#keys.remove(key, before.sizeBytes);
     this.#history.end(key, kind, revision, endedAtMs);
-    this.#history.trim(key, this.#log.timeOf(note.atMs));
+    const atMs = this.#log.timeOf(note.atMs);
+    this.#history.trim(key, atMs);
+    this.#outbox?.add({ revision, seq: this.#log.seq, key, atMs });
     return revision;
   }
 }

@@ -26,6 +26,7 @@ import { LockInstance } from "./lock/lock-instance.ts";
 import { SqlLockStore } from "./lock/sql-lock-store.ts";
 import { Meta } from "./meta.ts";
 import { Mutator } from "./mutator.ts";
+import { Outbox } from "./outbox.ts";
 import { RegistrationTable } from "./registration-table.ts";
 import { Resolver } from "./resolver.ts";
 import { Intents } from "./strong/intents.ts";
@@ -124,7 +125,14 @@ export class Ledger {
       shards: space.shards,
       ending: options.leaseEnding ?? (() => {}),
     });
-    this.#changes = new KeyChanges(keys, log, this.history, fences, this.leases);
+    this.#changes = new KeyChanges(
+      keys,
+      log,
+      this.history,
+      fences,
+      this.leases,
+      space.storage && new Outbox(sql),
+    );
     this.merges = options.merges ?? new MergeRules();
     const parts = {
       epoch: this.epoch,

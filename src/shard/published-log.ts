@@ -36,7 +36,7 @@ export class PublishedLog {
   readonly #residence: Residence;
   readonly #durable: () => Promise<void>;
   #at: LogPosition;
-  #listener: LogListener | undefined;
+  readonly #listeners: LogListener[] = [];
 
   constructor(residence: Residence, durable: () => Promise<void>) {
     this.#residence = residence;
@@ -46,7 +46,7 @@ export class PublishedLog {
   }
 
   listen(listener: LogListener): void {
-    this.#listener = listener;
+    this.#listeners.push(listener);
   }
 
   /** The newest durable position; undefined while a new life of the log is not durable yet. */
@@ -81,7 +81,7 @@ export class PublishedLog {
     const isOlder = written.epoch === this.#at.epoch && written.revision <= this.#at.revision;
     if (isOlder) return;
     this.#at = written;
-    this.#listener?.grown();
+    for (const listener of this.#listeners) listener.grown();
   }
 
   /** {@link settle}, for those who don't wait. */
@@ -92,12 +92,12 @@ export class PublishedLog {
 
   /** Tells those who listen now. */
   tell(publication: Publication): void {
-    this.#listener?.told?.(publication);
+    for (const listener of this.#listeners) listener.told?.(publication);
   }
 
   /** The space is gone, and this log with it. */
   end(): void {
-    this.#listener?.ended();
+    for (const listener of this.#listeners) listener.ended();
   }
 
   /** Up to where the log is written; not all of it may be durable. */

@@ -174,12 +174,14 @@ export class ReadCalls
     if (isRefusal(ledger)) return ledger;
     this.#expireForRead(ledger);
     const { log, keys } = ledger;
+    const behind = this.#admission.behind.present;
     return {
       ...ledger.stamp(),
       ...keys.totals(),
       logEntries: log.entries,
       logFloor: log.floor,
       databaseBytes: this.#options.databaseBytes(),
+      ...(behind && { outbox: behind.usage() }),
     };
   }
 

@@ -73,6 +73,12 @@ export const migrations: readonly Migration[] = [
     sql.run("CREATE TABLE spent_tokens (id TEXT PRIMARY KEY, ends_at INTEGER NOT NULL) WITHOUT ROWID");
     sql.run("CREATE INDEX spent_tokens_end ON spent_tokens (ends_at)");
   },
+  (sql) => {
+    // What the storage behind the shard has yet to hear of; version 0: the key is gone. The value stands last, so that what is before it is read without it.
+    sql.run(
+      "CREATE TABLE outbox (revision INTEGER NOT NULL, seq INTEGER NOT NULL, key BLOB NOT NULL, at INTEGER NOT NULL, version INTEGER NOT NULL, expires_at INTEGER, content_type TEXT, tags TEXT, value BLOB, PRIMARY KEY (revision, seq)) WITHOUT ROWID",
+    );
+  },
 ];
 
 /** The schema version of a database; 0 where nothing was ever written. Reads only. */
@@ -117,6 +123,7 @@ export function dropAll(sql: Sql): void {
       "subscriptions",
       "spent_tokens",
       "relays",
+      "outbox",
       ...lockTables,
       ...leaseTables,
       "meta",

@@ -1,6 +1,7 @@
 import type { RelayApi } from "../protocol/relay.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
 import type { Home } from "./admission.ts";
+import type { BackingRegistry } from "./behind.ts";
 import type { LeasePeers } from "./lease/peers.ts";
 import type { ResidenceOptions } from "./residence.ts";
 import type { WatchSizes } from "./watched-log.ts";
@@ -27,6 +28,8 @@ export interface ShardOptions extends ResidenceOptions {
   readonly relay?: (name: string) => RelayApi;
   /** Watchers of one relay. Default 1,000. */
   readonly relayRoom?: number;
+  /** The storages that spaces may have behind their shards. Absent: none. */
+  readonly backings?: BackingRegistry;
   /** See `GroupCommitOptions`. */
   readonly groupCommit?: boolean;
 }

@@ -1,21 +1,21 @@
-import { WarpError } from "../errors.ts";
 import { LoadClaims } from "../protocol/load-claims.ts";
-import { isRefusal, type ShardApi } from "../protocol/shard-api.ts";
+import type { ShardApi } from "../protocol/shard-api.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { maxGroupMutations } from "../runtime/limits.ts";
 import { steadyClock } from "../runtime/steady-clock.ts";
 import { Admission } from "./admission.ts";
 import { type DueSource, dueOf } from "./alarms.ts";
+import { BehindSlot } from "./behind.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { LeaseCalls } from "./lease/lease-calls.ts";
 import { noPeers } from "./lease/peers.ts";
+import { LoadCalls } from "./load-calls.ts";
 import { LockCalls } from "./lock/lock-calls.ts";
 import { LockInstance, type LockSessions } from "./lock/lock-instance.ts";
 import { LockReads } from "./lock/lock-reads.ts";
 import type { LeaseGrants, Members } from "./members.ts";
 import { PublishedLog } from "./published-log.ts";
-import { ReadCalls, unwritten } from "./read-calls.ts";
-import { refuse } from "./refusal.ts";
+import { ReadCalls } from "./read-calls.ts";
 import { Residence } from "./residence.ts";
 import type { ShardOptions } from "./shard-options.ts";
 import { SpaceCalls } from "./space-calls.ts";
@@ -42,7 +42,8 @@ export class Shard implements ShardApi {
   readonly #commit: GroupCommit;
   readonly #admission: Admission;
   readonly #space: SpaceCalls;
-  readonly #claims: LoadClaims;
+  readonly #behind: BehindSlot;
+  readonly #loads: LoadCalls;
   readonly #reads: ReadCalls;
   readonly #writes: WriteCalls;
   readonly #strong: Strong;
@@ -69,6 +70,7 @@ export class Shard implements ShardApi {
       dueOf(() => this.#strong?.due),
       dueOf(() => this.leases?.ends),
       dueOf(() => this.watching?.relays),
+      dueOf(() => this.#behind?.present?.due),
     ];
     this.#lockInstance = new LockInstance(clock, elapsed);
     const lockInstance = this.#lockInstance;
@@ -79,7 +81,10 @@ export class Shard implements ShardApi {
       lockInstance,
       leaseEnding: (id, nowMs) => this.leases.ends.begin(id, nowMs),
       leaseTimes: new Map(),
-      wiped: () => this.leases.ends.wiped(),
+      wiped: () => {
+        this.leases.ends.wiped();
+        this.#behind.end();
+      },
     });
     this.#residence = residence;
     this.published = new PublishedLog(residence, options.durable);
@@ -98,9 +103,11 @@ export class Shard implements ShardApi {
     );
     const commit = this.#commit;
     this.#strong = new Strong({ residence, commit, authority, clock, elapsed, timers });
-    this.#admission = new Admission(residence, commit, options.home, this.#strong);
+    const { published } = this;
+    this.#behind = new BehindSlot(options.backings, { ...options, residence, commit, published });
+    this.#admission = new Admission(residence, commit, options.home, this.#strong, this.#behind);
     this.#space = new SpaceCalls(options, residence, commit, this.#admission, this.#strong);
-    this.#claims = new LoadClaims(options.clock, options.timers);
+    this.#loads = new LoadCalls(new LoadClaims(clock, timers), residence, this.#admission);
     // Where it fails nothing is told, and the host ends the instance, as it does for the read that wrote this.
     const expired = () => void lockInstance.saying(() => this.published.settle()).catch(() => undefined);
     this.#reads = new ReadCalls({ ...options, expired }, residence, commit, this.#admission, this.#strong);
@@ -114,7 +121,7 @@ export class Shard implements ShardApi {
       this.#residence,
       this.#commit,
       this.#admission,
-      this.#claims,
+      this.#loads.claims,
       this.#strong,
       path,
       this.leases.joins,
@@ -123,7 +130,6 @@ export class Shard implements ShardApi {
     const parts = { ...shared, authority, instance: lockInstance };
     this.#locks = new LockCalls(parts);
     this.#lockReads = new LockReads(parts);
-    const { published } = this;
     this.watching = new Watching({ ...shared, published, renew: () => this.renew() }, options);
   }
 
@@ -185,16 +191,8 @@ export class Shard implements ShardApi {
     return this.#writes.resolve(request);
   }
 
-  async claimLoad(request: Asked<"claimLoad">): Answered<"claimLoad"> {
-    const ledger = await this.#admission.admit(request, "read");
-    if (ledger !== undefined && isRefusal(ledger)) return ledger;
-    try {
-      const claim = await this.#claims.claim(request);
-      return { ...(this.#residence.open()?.stamp() ?? unwritten), claim };
-    } catch (error) {
-      if (error instanceof WarpError) return refuse(error);
-      throw error;
-    }
+  claimLoad(request: Asked<"claimLoad">): Answered<"claimLoad"> {
+    return this.#loads.claimLoad(request);
   }
 
   getSpace(space: string): Answered<"getSpace"> {
@@ -209,7 +207,7 @@ export class Shard implements ShardApi {
     const reply = await this.#space.deleteSpace(...how);
     const [, step] = how;
     if (step === "finish") {
-      this.#claims.clear();
+      this.#loads.claims.clear();
       // Behind the reply, which may have to leave over one of the sockets that this ends.
       this.#options.timers.after(0, () => {
         if (this.#residence.open() === undefined) this.published.end();
@@ -280,8 +278,12 @@ export class Shard implements ShardApi {
 
   /** The host's alarm went off: does what is due and sets it again. */
   async onAlarm(): Promise<void> {
-    if (this.#residence.open() === undefined) return;
+    const ledger = this.#residence.open();
+    if (ledger === undefined) return;
+    // Where it can't be loaded, calls are told why; all else that is due goes on.
+    await this.#behind.ready(ledger.space)?.catch(() => undefined);
     await this.#commit.submit(() => this.#residence.open()?.alarms.ring(this.#options.clock.now()));
+    await this.#behind.present?.idle();
   }
 
   /** How many shards the space has; 0 where nothing was ever written here. */

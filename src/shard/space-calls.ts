@@ -1,3 +1,4 @@
+import { WarpError } from "../errors.ts";
 import { checkPattern, checkSpace } from "../protocol/key.ts";
 import {
   type CallScope,
@@ -14,7 +15,7 @@ import {
 import type { Admission } from "./admission.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Ledger } from "./ledger.ts";
-import { deleting, notFound, refusing } from "./refusal.ts";
+import { deleting, notFound, refuse, refusing } from "./refusal.ts";
 import type { Residence, ResidenceOptions } from "./residence.ts";
 import { newSpace, spaceConflict } from "./space.ts";
 import type { Strong } from "./strong/strong.ts";
@@ -68,6 +69,7 @@ export class SpaceCalls
           if (conflict !== undefined) throw conflict;
           return { space: present.space, registrations: present.registrationVersion, created: false };
         }
+        this.#admission.behind.check(options.storage);
         const settings = newSpace(space, options, this.#options.random, this.#options.clock.now());
         this.#residence.found(settings);
         return { space: settings, registrations: 0, created: true };
@@ -91,7 +93,10 @@ export class SpaceCalls
         return { deleted: false };
       });
     }
-    if (isOther(this.#residence.open())) return { deleted: false };
+    const present = this.#residence.open();
+    if (isOther(present)) return { deleted: false };
+    const uncleared = await this.#clear(present);
+    if (uncleared !== undefined) return uncleared;
     return await this.#strong.alone(async () => {
       // It may have waited, and the space's next life have begun.
       const ledger = this.#residence.open();
@@ -99,6 +104,20 @@ export class SpaceCalls
       await this.#residence.wipe();
       return { deleted: ledger !== undefined };
     });
+  }
+
+  /** What the space has in the storage behind it goes before the space's first shard does, the last of all: whoever repeats the deletion goes on from here. */
+  async #clear(ledger: Ledger | undefined): Promise<Refusal | undefined> {
+    // The others are not marked.
+    if (ledger?.deleting !== true) return undefined;
+    const { behind } = this.#admission;
+    try {
+      await behind.ready(ledger.space);
+      await behind.present?.clear();
+      return undefined;
+    } catch (error) {
+      return refuse(WarpError.from(error, "storage_unavailable", "the storage could not be cleared"));
+    }
   }
 
   async getRegistrations(request: CallScope): Promise<RegistrationsReply | Refusal> {

@@ -1,6 +1,7 @@
 import { WarpError } from "../errors.ts";
 import type { SpaceOptionsData } from "../protocol/shard-api.ts";
-import type { SpaceSettings } from "../protocol/space.ts";
+import type { SpaceSettings, StorageSettings } from "../protocol/space.ts";
+import { maxKeepBytes, maxThroughTimeoutMs, minThroughTimeoutMs } from "../runtime/backing-limits.ts";
 import { randomHex } from "../runtime/ids.ts";
 import { maxShards } from "../runtime/limits.ts";
 import type { Random } from "../runtime/random.ts";
@@ -18,8 +19,17 @@ export function newSpace(
       details: { field: "shards", min: 1, max: maxShards },
     });
   }
-  const strict = options.strict ?? false;
-  return { name, id: randomHex(random, 8), shards, strict, createdAtMs: Math.floor(nowMs) };
+  const { strict = false, storage, fallback } = options;
+  if (storage !== undefined) checkStorage(storage);
+  return {
+    name,
+    id: randomHex(random, 8),
+    shards,
+    strict,
+    createdAtMs: Math.floor(nowMs),
+    ...(storage && { storage }),
+    ...(fallback !== undefined && { fallback }),
+  };
 }
 
 /** What speaks against `options` for a space that is there already; undefined: nothing. What is left out conflicts with nothing. */
@@ -27,13 +37,43 @@ export function spaceConflict(
   present: SpaceSettings,
   options: Partial<SpaceOptionsData>,
 ): WarpError | undefined {
-  const { shards = present.shards, strict = present.strict } = options;
-  if (shards === present.shards && strict === present.strict) return undefined;
+  const { shards = present.shards, strict = present.strict, storage, fallback } = options;
+  const isSame =
+    shards === present.shards &&
+    strict === present.strict &&
+    (storage === undefined || isSameStorage(storage, present.storage)) &&
+    (fallback === undefined || fallback === present.fallback);
+  if (isSame) return undefined;
   return new WarpError(
     "space_conflict",
     "the space exists with other settings, which are fixed when it is first used",
     {
-      details: { shards: present.shards, strict: present.strict },
+      details: {
+        shards: present.shards,
+        strict: present.strict,
+        ...(present.storage && { storage: JSON.stringify(present.storage) }),
+        ...(present.fallback !== undefined && { fallback: present.fallback }),
+      },
     },
+  );
+}
+
+function checkStorage({ throughTimeoutMs, keepBytes }: StorageSettings): void {
+  const check = (field: string, value: number | undefined, min: number, max: number): void => {
+    if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) return;
+    throw new WarpError("invalid_argument", `${field} is a whole number from ${min} to ${max}`, {
+      details: { field, min, max },
+    });
+  };
+  check("storage.throughTimeoutMs", throughTimeoutMs, minThroughTimeoutMs, maxThroughTimeoutMs);
+  check("storage.keepBytes", keepBytes, 0, maxKeepBytes);
+}
+
+function isSameStorage(one: StorageSettings, other: StorageSettings | undefined): boolean {
+  return (
+    one.name === other?.name &&
+    one.write === other.write &&
+    one.throughTimeoutMs === other.throughTimeoutMs &&
+    one.keepBytes === other.keepBytes
   );
 }

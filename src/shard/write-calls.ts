@@ -64,6 +64,9 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
   async mutate(request: MutateRequest, session?: string): Promise<MutateReply | Refusal> {
     const admitted = await this.#admission.admit(request, "write");
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
+    const behind = this.#admission.behind.present;
+    const full = behind?.full();
+    if (full !== undefined) return full;
     const admit = await this.#attaching(request, attachingIn(request.mutations));
     const reply = await this.#path.take({
       operations: request.mutations.map((mutation) => new MutationOperation(mutation)),
@@ -72,14 +75,18 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
       writer: this.#strong.nodeOf(session) ?? request.node,
       weight: request.mutations.length,
     });
-    if (!isRefusal(reply)) this.#endClaims(request, reply);
-    return reply;
+    if (isRefusal(reply)) return reply;
+    this.#endClaims(request, reply);
+    return behind === undefined ? reply : await behind.mutated(reply);
   }
 
   async transact(request: TransactRequest, session?: string): Promise<TransactReply | Refusal> {
     const { transaction } = request;
     const admitted = await this.#admission.admit(request, "write");
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
+    const behind = this.#admission.behind.present;
+    const full = behind?.full();
+    if (full !== undefined) return full;
     const admit = await this.#attaching(request, attachingOf(transaction));
     const reply = await this.#path.take({
       operations: [new TransactionOperation(transaction)],
@@ -98,8 +105,9 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
       writer: this.#strong.nodeOf(session) ?? request.node,
       weight: transaction.success.length + transaction.failure.length,
     });
-    if (!isRefusal(reply)) this.#endClaimsOf(reply);
-    return reply;
+    if (isRefusal(reply)) return reply;
+    this.#endClaimsOf(reply);
+    return behind === undefined ? reply : await behind.transacted(reply);
   }
 
   async resolve(request: ResolveRequest): Promise<ResolveReply | Refusal> {

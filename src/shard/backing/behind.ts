@@ -1,0 +1,15 @@
+import type { OpenBehind } from "../behind.ts";
+
+export { brokenBacking } from "./broken-backing.ts";
+
+/** What a shard of a space with a storage works with, beside what every shard has. */
+export const openBehind: OpenBehind = (_parts, _space, backing) => ({
+  due: { nextMs: () => undefined, run: () => {} },
+  full: () => undefined,
+  mutated: async (reply) => reply,
+  transacted: async (reply) => reply,
+  usage: () => ({ entries: 0, bytes: 0, lagMs: 0 }),
+  idle: async () => {},
+  clear: async () => {},
+  end: () => backing.close(),
+});
