@@ -45,6 +45,8 @@ export default defineConfig({
       {
         plugins: [
           cloudflareTest({
+            // The sources, not what is built of them.
+            main: "./src/worker.ts",
             wrangler: { configPath: "./wrangler.toml" },
             miniflare: { bindings: { WARP_OPEN: "loopback" } },
           }),

@@ -1,16 +1,7 @@
-/** `npm run reference`: the reference to the HTTP routes, as the files in public/ that the Worker serves. wrangler calls it before each build. */
+/** `npm run reference`: the reference to the HTTP routes, as the files in public/ that the Worker serves. */
 
-import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { renderReference } from "../src/http/page/files.ts";
-import { routes } from "../src/http/routes/index.ts";
-import { version } from "../src/version.ts";
+import { writeReference } from "./serve/reference.ts";
 import { root } from "./steps.ts";
 
-const folder = join(root, "public", "reference");
-await mkdir(folder, { recursive: true });
-for (const [name, text] of Object.entries(renderReference(routes, version))) {
-  const file = join(folder, name);
-  // Unchanged files stay: a watcher would take a new one for news.
-  if ((await readFile(file, "utf8").catch(() => undefined)) !== text) await writeFile(file, text);
-}
+await writeReference(join(root, "public", "reference"));

@@ -1,14 +1,17 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { buildModules, type ModuleList, mainModule } from "./modules.ts";
 
 /** Where the production bundle lies. */
 export interface Bundle {
-  /** Path of the Worker's module. */
+  /** Path of the module that the Worker starts with. */
   readonly worker: string;
+  /** The Worker's modules, all in one folder. */
+  readonly modules: ModuleList;
   /** Path of the KV stand-in's module. */
   readonly kvService: string;
   /** Folder of the files beside the Worker. */
@@ -25,22 +28,29 @@ export async function bundle(root: string): Promise<Bundle> {
   const home = join(root, "dist", "worker");
   const folder = join(home, await sourceHash(root));
   const paths = {
-    worker: join(folder, "worker.js"),
+    worker: join(folder, "worker", mainModule),
     kvService: join(folder, "kv-service.js"),
     assets: join(folder, "public"),
   };
-  if (Object.values(paths).every(existsSync)) return { ...paths, built: false };
+  const list = join(folder, "modules.json");
+  const modules = async () => JSON.parse(await readFile(list, "utf8")) as ModuleList;
+  if ([...Object.values(paths), list].every(existsSync)) {
+    return { ...paths, modules: await modules(), built: false };
+  }
 
   await mkdir(home, { recursive: true });
   const attempt = await mkdtemp(join(home, ".attempt-"));
   try {
     const kvConfig = join(import.meta.dirname, "kv-service.toml");
-    await Promise.all([
-      buildModule(join(root, "wrangler.toml"), join(attempt, "worker.js")),
+    const [built] = await Promise.all([
+      buildModules(join(root, "src", "worker.ts"), join(attempt, "worker")),
       buildModule(kvConfig, join(attempt, "kv-service.js")),
+      cp(join(root, "public"), join(attempt, "public"), { recursive: true }),
     ]);
-    // The build has made the generated ones among them.
-    await cp(join(root, "public"), join(attempt, "public"), { recursive: true });
+    // Only who builds needs the words of all routes.
+    const { writeReference } = await import("./reference.ts");
+    await writeReference(join(attempt, "public", "reference"));
+    await writeFile(join(attempt, "modules.json"), JSON.stringify(built));
     await rename(attempt, folder).catch(async (error: NodeJS.ErrnoException) => {
       // Another start was faster with the same sources: its build is as good.
       if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
@@ -49,19 +59,21 @@ export async function bundle(root: string): Promise<Bundle> {
     await rm(attempt, { recursive: true, force: true });
   }
   await forgetOlder(home, folder);
-  return { ...paths, built: true };
+  return { ...paths, modules: await modules(), built: true };
 }
 
 /** A short hash of the sources, the lock file and the configuration. */
 async function sourceHash(root: string): Promise<string> {
   const hash = createHash("sha256");
-  const kv = ["kv-service.ts", "kv-service.toml"].map((name) => join(import.meta.dirname, name));
+  const own = ["kv-service.ts", "kv-service.toml", "modules.ts", "reference.ts"].map((name) =>
+    join(import.meta.dirname, name),
+  );
   const sources = await readdir(join(root, "src"), { recursive: true, withFileTypes: true });
   const files = sources
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
-  for (const file of [...files, join(root, "wrangler.toml"), join(root, "package-lock.json"), ...kv]) {
+  for (const file of [...files, join(root, "wrangler.toml"), join(root, "package-lock.json"), ...own]) {
     hash
       .update(`${file.slice(root.length)}\0`)
       .update(await readFile(file))
@@ -70,7 +82,7 @@ async function sourceHash(root: string): Promise<string> {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** Builds the Worker of the wrangler configuration `config` into the one module `file`, as a deployment would. */
+/** Builds the Worker of the wrangler configuration `config`, which lets wrangler bundle it, into the one module `file`. */
 export async function buildModule(config: string, file: string): Promise<void> {
   const outdir = `${file}.out`;
   await dryRun(dirname(config), config, outdir);
@@ -78,7 +90,8 @@ export async function buildModule(config: string, file: string): Promise<void> {
   await rm(outdir, { recursive: true, force: true });
 }
 
-function dryRun(cwd: string, config: string, outdir: string): Promise<void> {
+/** What `wrangler deploy` would upload, into `outdir`. */
+export function dryRun(cwd: string, config: string, outdir: string): Promise<void> {
   const wrangler = createRequire(import.meta.url).resolve("wrangler/package.json");
   const command = join(wrangler, "..", "bin", "wrangler.js");
   const child = spawn(

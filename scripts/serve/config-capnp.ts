@@ -1,10 +1,13 @@
+import { basename, dirname, join } from "node:path/posix";
 import type { DeploymentConfig } from "./deployment.ts";
 
 /** What a workerd configuration is made of. Paths are relative to the folder that holds the configuration. */
 export interface WorkerdConfig {
   readonly deployment: DeploymentConfig;
-  /** The production bundle. */
+  /** The module that the Worker starts with. */
   readonly worker: string;
+  /** Names of all its modules, which lie in the same folder. Default: it is the only one. */
+  readonly modules?: readonly string[];
   /** The bundle of the KV stand-in. */
   readonly kvService: string;
   /** Front services, one socket each: `http-0`, `http-1`, … Their addresses come by `--socket-addr`. */
@@ -60,7 +63,7 @@ ${sockets.join("\n")}
 );
 
 const objects :Workerd.Worker = (
-${worker(config, config.worker)}
+${worker(config, config.worker, config.modules)}
   bindings = [
 ${bindings(config, false)}
   ],
@@ -71,7 +74,7 @@ ${namespaces.join("\n")}
 );
 
 const front :Workerd.Worker = (
-${worker(config, config.worker)}
+${worker(config, config.worker, config.modules)}
   bindings = [
 ${bindings(config, true)}
   ],
@@ -86,9 +89,14 @@ ${worker(config, config.kvService)}
 `;
 }
 
-function worker(config: WorkerdConfig, path: string): string {
+/** The first module of the list is the one that starts. */
+function worker(config: WorkerdConfig, path: string, modules: readonly string[] = []): string {
   const flags = config.deployment.compatibilityFlags.map(quote).join(", ");
-  return `  modules = [(name = "worker.js", esModule = embed ${quote(path)})],
+  const main = basename(path);
+  const list = [main, ...modules.filter((name) => name !== main)].map(
+    (name) => `(name = ${quote(name)}, esModule = embed ${quote(join(dirname(path), name))})`,
+  );
+  return `  modules = [${list.join(", ")}],
   compatibilityDate = ${quote(config.deployment.compatibilityDate)},
   compatibilityFlags = [${flags}],`;
 }

@@ -1,9 +1,10 @@
-import { copyFile, cp, mkdir, readFile, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { copyFile, cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { bundle } from "./bundle.ts";
 import { assetsName, diskName, workerdConfig } from "./config-capnp.ts";
 import { readDeployment } from "./deployment.ts";
 import { lockData } from "./lock.ts";
+import { mainModule } from "./modules.ts";
 import { authority, type ServeOptions } from "./options.ts";
 import { type Ended, startWorkerd } from "./process.ts";
 
@@ -75,7 +76,9 @@ async function prepare(
   const built = await bundle(root);
   const folder = join(data, "run");
   await mkdir(folder, { recursive: true });
-  await copyFile(built.worker, join(folder, "worker.js"));
+  const worker = join(folder, "worker");
+  await rm(worker, { recursive: true, force: true });
+  await cp(dirname(built.worker), worker, { recursive: true });
   await copyFile(built.kvService, join(folder, "kv-service.js"));
   await cp(built.assets, join(folder, "public"), { recursive: true });
   const config = join(folder, "config.capnp");
@@ -83,7 +86,8 @@ async function prepare(
     config,
     workerdConfig({
       deployment: readDeployment(await readFile(join(root, "wrangler.toml"), "utf8")),
-      worker: "worker.js",
+      worker: `worker/${mainModule}`,
+      modules: Object.keys(built.modules),
       kvService: "kv-service.js",
       isolates: options.isolates,
       variables: options.open ? { WARP_OPEN: "loopback" } : {},

@@ -29,6 +29,11 @@ export interface Route extends Guarded {
   readonly run: (call: Call) => Response | Promise<Response>;
 }
 
+/** A route's work in a module of its own, which is loaded when the route is first called: what few callers use is no part of what each isolate starts with. */
+export function later<M>(load: () => Promise<M>, pick: (module: M) => Route["run"]): Route["run"] {
+  return async (call) => await pick(await load())(call);
+}
+
 /** Throws `invalid_argument` if there is any query: for routes that take none. */
 export function refuseQuery(call: Call): void {
   const { search } = call.target;

@@ -1,65 +1,7 @@
-import { WarpError } from "../../errors.ts";
-import { maxLockValueBytes } from "../../runtime/coordination-limits.ts";
-import type { Call } from "../call.ts";
-import { heldAnswer, heldOf, present, runCommand } from "../locking/acquire.ts";
-import { lockNameOf } from "../locking/names.ts";
-import { commandOpId, patienceMs, waitLimits } from "../locking/ports.ts";
-import { endGrant } from "../locking/release.ts";
-import { eventText, holderText } from "../locking/shown.ts";
-import { type JsonObject, readValue } from "../record.ts";
-import { jsonText, type Route } from "../route.ts";
+import { later, type Route } from "../route.ts";
 import { campaignBody, observeQuery, proclaimBody, releaseQuery } from "../schemas/locks.ts";
-import { grantAnswer, hasValue, renewAnswer } from "./locks.ts";
 
-async function campaign(call: Call): Promise<Response> {
-  return await grantAnswer(call, "election", await call.body(campaignBody, { whenEmpty: {} }));
-}
-
-async function proclaim(call: Call): Promise<Response> {
-  const name = lockNameOf(call);
-  const body = await call.body(proclaimBody);
-  if (!hasValue(body)) return await renewAnswer(call, name, body);
-  const { owner, fence, ttlMs } = body;
-  if (ttlMs !== undefined) {
-    throw new WarpError("invalid_argument", '"ttlMs" renews, a value proclaims: one of them at a time', {
-      details: { field: "ttlMs" },
-    });
-  }
-  const value = readValue(body as JsonObject, maxLockValueBytes);
-  const command = { kind: "proclaim", opId: commandOpId(call), name, owner, fence, value } as const;
-  const held = heldOf(await runCommand(call.warp.locks.driver, command, call.callOptions));
-  return heldAnswer({ name, owner }, await present(call, { name, owner }, held), 200, call.takenOpId);
-}
-
-async function leader(call: Call): Promise<Response> {
-  const { after, waitMs = 0 } = call.query(observeQuery);
-  const name = lockNameOf(call);
-  const locks = call.warp.locks.driver;
-  const facts = JSON.stringify({ name }).slice(0, -1);
-  if (after !== undefined) {
-    const partMs = waitMs === 0 ? 0 : patienceMs(call, waitMs);
-    const observed = await locks.observe(name, {
-      ...waitLimits(call, partMs),
-      cursor: after,
-      waitMs: partMs,
-    });
-    const { events, cursor, gap } = observed;
-    return jsonText(
-      `${facts},"events":[${events.map(eventText).join(",")}],"cursor":${JSON.stringify(cursor)},"gap":${gap}}`,
-    );
-  }
-  if (waitMs !== 0) {
-    throw new WarpError("invalid_argument", '"waitMs" goes with "after": the leader is told at once', {
-      details: { field: "waitMs" },
-    });
-  }
-  // The cursor first: what comes between the two is told again, and not left out.
-  const { cursor } = await locks.observe(name, { ...call.callOptions, waitMs: 0 });
-  const { holders, waiters } = await locks.info(name, call.callOptions);
-  const one = holders.find(({ kind, offered }) => kind === "election" && offered !== true);
-  const shown = one === undefined ? "null" : holderText(one);
-  return jsonText(`${facts},"leader":${shown},"candidates":${waiters},"cursor":${JSON.stringify(cursor)}}`);
-}
+const load = () => import("../locking/election-answers.ts");
 
 /** Elections: locks whose holder has something to say. */
 export const electionRoutes: readonly Route[] = [
@@ -68,27 +10,27 @@ export const electionRoutes: readonly Route[] = [
     path: "/v1/{space}/elections/{name+}",
     access: "lock",
     body: campaignBody,
-    run: campaign,
+    run: later(load, (answers) => answers.campaign),
   },
   {
     method: "PATCH",
     path: "/v1/{space}/elections/{name+}",
     access: "lock",
     body: proclaimBody,
-    run: proclaim,
+    run: later(load, (answers) => answers.proclaim),
   },
   {
     method: "GET",
     path: "/v1/{space}/elections/{name+}",
     access: "read",
     query: observeQuery,
-    run: leader,
+    run: later(load, (answers) => answers.leader),
   },
   {
     method: "DELETE",
     path: "/v1/{space}/elections/{name+}",
     access: "space",
     query: releaseQuery,
-    run: endGrant,
+    run: later(load, (answers) => answers.endGrant),
   },
 ];
