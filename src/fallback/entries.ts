@@ -1,18 +1,21 @@
 import { maxPageBytes } from "../runtime/fallback-limits.ts";
 import type { PlacedProposal, Proposal, ProposalPage, StreamPlace } from "./fallback.ts";
-import { comparePlaces, placeAfter, startPlace } from "./place.ts";
+import { comparePlaces, startPlace } from "./place.ts";
 
 /**
- * What one append has left in a stream: proposals at places that follow each other up to `last`. `before` is the newest place when it came: by it a reader sees that nothing is missing
- * between two entries.
+ * What one append has left in a stream: proposals at places that follow each other. `before` is the newest place when it came: by it a reader sees that nothing is missing between two
+ * entries.
  */
 export interface StreamEntry {
-  readonly last: StreamPlace;
   readonly before: StreamPlace;
+  readonly first: StreamPlace;
+  readonly last: StreamPlace;
+  /** Of these only what was asked for may be here. */
   readonly items: readonly StreamItem[];
 }
 
 export interface StreamItem {
+  readonly place: StreamPlace;
   readonly bytes: number;
   readonly proposal: Proposal;
 }
@@ -21,11 +24,6 @@ export interface StreamItem {
 export interface StreamMarks {
   readonly head?: StreamPlace;
   readonly applied?: StreamPlace;
-}
-
-/** The place of the first proposal of an entry. */
-export function firstPlace({ last, items }: { last: StreamPlace; items: readonly unknown[] }): StreamPlace {
-  return placeAfter(last, 1 - items.length);
 }
 
 /**
@@ -42,13 +40,11 @@ export function pageOf(
   let bytes = 0;
   let isCut = false;
   for (const entry of entries) {
-    const first = firstPlace(entry);
-    for (const [at, item] of entry.items.entries()) {
-      const place = placeAfter(first, at);
-      if (after !== undefined && comparePlaces(place, after) <= 0) continue;
+    for (const item of entry.items) {
+      if (after !== undefined && comparePlaces(item.place, after) <= 0) continue;
       bytes += item.bytes;
       isCut ||= proposals.length >= limit || (proposals.length > 0 && bytes > maxPageBytes);
-      if (!isCut) proposals.push({ ...item.proposal, place });
+      if (!isCut) proposals.push({ ...item.proposal, place: item.place });
     }
   }
   const marks = { ...(head !== undefined && { head }), ...(applied !== undefined && { applied }) };
@@ -83,5 +79,5 @@ function isUnknown(
   const [next] = entries;
   // What is applied is trimmed, and nothing tells any more which places there were.
   if (next === undefined || comparePlaces(after, applied) <= 0) return false;
-  return comparePlaces(next.before, after) < 0 && comparePlaces(firstPlace(next), after) > 0;
+  return comparePlaces(next.before, after) < 0 && comparePlaces(next.first, after) > 0;
 }

@@ -135,8 +135,8 @@ export function fallbackContract({ name, run }: FallbackContract): void {
           fallback.trim(0, places[0] ?? "", limits),
           fallback.announce(noticeOf(1, 1), limits),
           fallback.clear(0, limits),
-        ]) {
-          expect(await failure(call)).toMatchObject({ ...lost, outcome: "unknown" });
+        ].map(failure)) {
+          expect(await call).toMatchObject({ ...lost, outcome: "unknown" });
         }
         await mend();
         expect(await all(fallback, 0)).toHaveLength(1);
@@ -249,8 +249,8 @@ export function fallbackContract({ name, run }: FallbackContract): void {
           fallback.read(0, undefined, 501),
           fallback.read(0, "12", 1),
           fallback.trim(0, "1-2-3"),
-        ]) {
-          expect(await failure(call)).toMatchObject({ code: "invalid_argument", outcome: "fail" });
+        ].map(failure)) {
+          expect(await call).toMatchObject({ code: "invalid_argument", outcome: "fail" });
         }
         expect(await fallback.read(0, undefined, 1)).toEqual({ proposals: [] });
       }));

@@ -45,16 +45,20 @@ export class MemoryStreams {
       places.set(opId, "");
       return true;
     });
-    const items = fresh.map((proposal) => ({ proposal, bytes: proposalBytes(proposal) }));
-    if (items.length > 0) {
+    if (fresh.length > 0) {
+      const before = laterPlace(stream.head, stream.applied) ?? startPlace;
+      const first = nextPlace(before, nowMs);
+      const items = fresh.map((proposal, at) => ({
+        place: placeAfter(first, at),
+        bytes: proposalBytes(proposal),
+        proposal,
+      }));
       const all = [...stream.entries.flatMap((entry) => entry.items), ...items];
       const bytes = all.reduce((total, item) => total + item.bytes, 0);
       if (all.length > this.#bounds.maxProposals || bytes > this.#bounds.maxBytes) throw streamFull();
-      const before = laterPlace(stream.head, stream.applied) ?? startPlace;
-      const first = nextPlace(before, nowMs);
-      for (const [at, { mutation }] of fresh.entries()) places.set(mutation.opId, placeAfter(first, at));
+      for (const { place, proposal } of items) places.set(proposal.mutation.opId, place);
       const last = placeAfter(first, items.length - 1);
-      const entries = [...stream.entries, { last, before: stream.head ?? startPlace, items }];
+      const entries = [...stream.entries, { before: stream.head ?? startPlace, first, last, items }];
       this.#streams.set(shard, { ...stream, entries, places, head: last });
     }
     return proposals.map(({ mutation }) => places.get(mutation.opId) ?? startPlace);

@@ -95,7 +95,8 @@ const kinds = {
 } as const;
 const opId = text;
 
-const mutation: Reader<Mutation> = variants<Mutation>("kind", {
+/** One mutation, every member checked. */
+export const mutation: Reader<Mutation> = variants<Mutation>("kind", {
   set: record({ kind: kinds.set, opId, ...setParts }),
   merge: record({ kind: kinds.merge, opId, ...mergeParts }),
   restore: record({ kind: kinds.restore, opId, key: text, version: number, when, guard }),
