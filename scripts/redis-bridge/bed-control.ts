@@ -61,6 +61,16 @@ export class BedControl {
     return (await post(`${this.control}/recorded`, {})) as readonly Recorded[];
   }
 
+  /** Notes each command that Redis carries out from now on, those of scripts, too; until it is killed. Of a bed with its own server. */
+  async monitor(): Promise<void> {
+    await post(`${this.control}/monitor`, {});
+  }
+
+  /** What was noted, in Redis's own words. */
+  async monitored(): Promise<readonly string[]> {
+    return (await post(`${this.control}/monitored`, {})) as readonly string[];
+  }
+
   /** The silent end of every subscription. */
   async endStreams(): Promise<void> {
     await post(`${this.control}/endStreams`, {});

@@ -105,6 +105,11 @@ export class RedisBridge {
         return {};
       case "recorded":
         return bed.recorded ?? [];
+      case "monitor":
+        await bed.server.monitor();
+        return {};
+      case "monitored":
+        return bed.server.monitored;
       case "endStreams":
         for (const end of bed.streams) end();
         return {};

@@ -30,6 +30,8 @@ export class RedisServer {
   readonly #data: string;
   readonly #durable: boolean;
   #process: ChildProcess | undefined;
+  /** What it has carried out since {@link monitor}, in its own words: scripts' commands, too. */
+  readonly monitored: string[] = [];
 
   private constructor({ durable, folder }: RedisServerOptions) {
     this.#durable = durable;
@@ -55,6 +57,16 @@ export class RedisServer {
       await new Promise((resolve) => setTimeout(resolve, 10 + attempt));
     }
     throw new Error(`redis-server doesn't answer at ${this.path}`);
+  }
+
+  /** Notes each command from now on, until the server ends. */
+  async monitor(): Promise<void> {
+    const connection = new RespConnection(
+      this.path,
+      () => undefined,
+      (line) => this.monitored.push(String(line)),
+    );
+    await connection.send([["MONITOR"]]);
   }
 
   /** As a broken machine does, without a farewell. */

@@ -59,7 +59,7 @@ export class SpaceHttp {
     this.#base = `${url}/v1/${space}`;
   }
 
-  async create(settings: { shards?: number }): Promise<void> {
+  async create(settings: object): Promise<void> {
     await this.#call("PUT", "", JSON.stringify(settings), { "Content-Type": "application/json" });
   }
 

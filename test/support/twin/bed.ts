@@ -20,7 +20,11 @@ const config = "test/support/twin/worker/wrangler.toml";
 export interface BedOptions {
   readonly space: string;
   readonly shards?: number;
+  /** Further settings of the space: its storage, its fallback. */
+  readonly settings?: object;
   readonly isolates?: number;
+  /** Variables of the deployment, and of each Node process. */
+  readonly variables?: Readonly<Record<string, string>>;
   /** One Node process for each, with its zone. */
   readonly nodes: Readonly<Record<string, string>>;
   /** Static registrations of the isolates. */
@@ -77,13 +81,14 @@ export class Bed {
         isolates: count,
         variables: {
           WARP_OPEN: "loopback",
+          ...options.variables,
           ...(statics === undefined ? {} : { WARP_REGISTRATIONS: JSON.stringify(statics) }),
         },
         fromEnvironment: [],
       }),
     );
     const bed = new Bed(options, folder, await startOn(folder, count));
-    await bed.http().create({ shards: options.shards ?? 1 });
+    await bed.http().create({ shards: options.shards ?? 1, ...options.settings });
     bed.#ofNodes = options.ofNodes ?? {};
     for (const [name, zone] of Object.entries(options.nodes)) await bed.join(name, zone);
     return bed;
@@ -128,9 +133,24 @@ export class Bed {
 
   /** Kills the runtime with -9 and starts it again on the same folder; gives when it answers again. */
   async killAndRestart(): Promise<void> {
+    await this.kill();
+    await this.restart();
+  }
+
+  /** Kills the runtime with -9. */
+  async kill(): Promise<void> {
     process.kill(this.#workerd.pid, "SIGKILL");
     await this.#workerd.ended;
+  }
+
+  /** Starts a killed runtime again on the same folder; gives when it answers. */
+  async restart(): Promise<void> {
     this.#workerd = await startOn(this.#folder, this.#count);
+  }
+
+  /** Makes the way from an isolate to all objects `open`, or such that each call fails (`broken`) or is never answered (`silent`). */
+  async way(isolate: number, state: "open" | "broken" | "silent"): Promise<void> {
+    await fetch(`${this.url(isolate)}/fault/way/${state}`);
   }
 
   /** Aborts the object of a shard. */

@@ -1,8 +1,9 @@
-/** The production Worker, whose shards' objects can be aborted, and tell one instance from the next. */
+/** The production Worker, whose shards' objects can be aborted, and tell one instance from the next, and whose isolates can be cut off from them. */
 
 import { WarpShard as ProductionShard } from "../../../../src/objects/warp-shard.ts";
 import { shardName } from "../../../../src/protocol/space.ts";
 import production from "../../../../src/worker.ts";
+import { cuttable, type Way } from "./way.ts";
 
 export { WarpMeter } from "../../../../src/worker.ts";
 
@@ -23,10 +24,20 @@ export class WarpShard extends ProductionShard implements Faulty {
   }
 }
 
+/** This isolate's way to all objects. */
+const way: Way = { state: "open" };
+let cut: Env | undefined;
+
 export default {
   async fetch(request, env) {
     const [, fault, what = "", space = "", shard = "0"] = new URL(request.url).pathname.split("/");
-    if (fault !== "fault") return await production.fetch(request, env);
+    // One environment for the isolate's life.
+    cut ??= { ...env, SHARDS: cuttable(env.SHARDS, way) };
+    if (fault !== "fault") return await production.fetch(request, cut);
+    if (what === "way") {
+      way.state = space as Way["state"];
+      return new Response(way.state);
+    }
     const stub = env.SHARDS.get(env.SHARDS.idFromName(shardName(space, Number(shard))));
     try {
       return new Response(await (stub as unknown as Faulty).fault(what));
