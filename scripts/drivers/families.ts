@@ -3,6 +3,7 @@ import { MemoryStorage } from "../../src/adapter/memory/memory-storage.ts";
 import { nullAdapter } from "../../src/adapter/null/null-adapter.ts";
 import { shardAdapter } from "../../src/adapter/shard/shard-adapter.ts";
 import { upstashAdapter } from "../../src/adapter/upstash/upstash-adapter.ts";
+import { memoryBacking } from "../../src/backing/memory/memory-backing.ts";
 import { kvCache } from "../../src/cache/kv/kv-cache.ts";
 import type { KvNamespace } from "../../src/cache/kv/namespace.ts";
 import { memoryCache } from "../../src/cache/memory/memory-cache.ts";
@@ -86,6 +87,21 @@ export const families: readonly Family[] = [
       driver("shard", shardAdapter(client)),
       driver("upstash", upstashAdapter(upstash)),
     ],
+  },
+  {
+    folder: "backing",
+    contract: "backing",
+    abilities: "BackingSupports",
+    about: "Storage behind the shards of a space, which follows their logs.",
+    page: "upstash.md",
+    drivers: [driver("memory", memoryBacking(host))],
+  },
+  {
+    folder: "fallback",
+    contract: "fallback",
+    about: "The way around a shard that can't be reached: a stream of proposals.",
+    page: "upstash.md",
+    drivers: [{ name: "memory", supports: {} }],
   },
   {
     folder: "cache",

@@ -1,9 +1,10 @@
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { buildModule, bundle } from "../../../scripts/serve/bundle.ts";
+import { bundle } from "../../../scripts/serve/bundle.ts";
 import { workerdConfig } from "../../../scripts/serve/config-capnp.ts";
 import { readDeployment } from "../../../scripts/serve/deployment.ts";
+import { buildModules, mainModule } from "../../../scripts/serve/modules.ts";
 import { type RunningWorkerd, startWorkerd } from "../../../scripts/serve/process.ts";
 import { read } from "../../package/source.ts";
 import { SpaceHttp } from "../http-client.ts";
@@ -15,6 +16,7 @@ import { TcpProxy } from "./tcp-proxy.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 const config = "test/support/twin/worker/wrangler.toml";
+const entry = "test/support/twin/worker/worker.ts";
 
 /** What a bed is made of. */
 export interface BedOptions {
@@ -65,9 +67,9 @@ export class Bed {
   static async start(options: BedOptions): Promise<Bed> {
     const folder = await mkdtemp(join(tmpdir(), "warp-twin-"));
     const count = options.isolates ?? 4;
-    const [{ kvService }] = await Promise.all([
+    const [{ kvService }, modules] = await Promise.all([
       bundle(root),
-      buildModule(join(root, config), join(folder, "worker.js")),
+      buildModules(join(root, entry), join(folder, "worker")),
     ]);
     await mkdir(join(folder, "objects"));
     await copyFile(kvService, join(folder, "kv.js"));
@@ -76,7 +78,8 @@ export class Bed {
       join(folder, "config.capnp"),
       workerdConfig({
         deployment: readDeployment(read(config)),
-        worker: "worker.js",
+        worker: `worker/${mainModule}`,
+        modules: Object.keys(modules),
         kvService: "kv.js",
         isolates: count,
         variables: {
