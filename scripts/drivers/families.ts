@@ -101,7 +101,10 @@ export const families: readonly Family[] = [
     contract: "fallback",
     about: "The way around a shard that can't be reached: a stream of proposals.",
     page: "upstash.md",
-    drivers: [{ name: "memory", supports: {} }],
+    drivers: [
+      { name: "memory", supports: {} },
+      { name: "upstash", supports: {} },
+    ],
   },
   {
     folder: "cache",
