@@ -75,7 +75,7 @@ export function batch(after: BackingPosition, ...changes: readonly BackingChange
 }
 
 /** A backing whose shard 0 is bound at the beginning of the log. */
-export async function bound(bed: BackingBed, options?: OpenOptions): Promise<Backing> {
+export async function bound(bed: Pick<BackingBed, "open">, options?: OpenOptions): Promise<Backing> {
   const backing = bed.open(options);
   await backing.bind(0, null, at(0));
   return backing;
