@@ -5,5 +5,10 @@ export {
   type UpstashAdapter,
   upstashAdapter,
 } from "./adapter/upstash/upstash-adapter.ts";
+export {
+  type UpstashBacking,
+  type UpstashBackingOptions,
+  upstashBacking,
+} from "./backing/upstash/upstash-backing.ts";
 export type { UpstashOptions } from "./upstash/upstash-options.ts";
 export { UpstashRedis } from "./upstash/upstash-redis.ts";
