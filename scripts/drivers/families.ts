@@ -4,6 +4,7 @@ import { nullAdapter } from "../../src/adapter/null/null-adapter.ts";
 import { shardAdapter } from "../../src/adapter/shard/shard-adapter.ts";
 import { upstashAdapter } from "../../src/adapter/upstash/upstash-adapter.ts";
 import { memoryBacking } from "../../src/backing/memory/memory-backing.ts";
+import { upstashBacking } from "../../src/backing/upstash/upstash-backing.ts";
 import { kvCache } from "../../src/cache/kv/kv-cache.ts";
 import type { KvNamespace } from "../../src/cache/kv/namespace.ts";
 import { memoryCache } from "../../src/cache/memory/memory-cache.ts";
@@ -94,7 +95,7 @@ export const families: readonly Family[] = [
     abilities: "BackingSupports",
     about: "Storage behind the shards of a space, which follows their logs.",
     page: "upstash.md",
-    drivers: [driver("memory", memoryBacking(host))],
+    drivers: [driver("memory", memoryBacking(host)), driver("upstash", upstashBacking(upstash))],
   },
   {
     folder: "fallback",
