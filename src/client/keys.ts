@@ -30,6 +30,8 @@ export interface KeyChange {
   readonly replayed: boolean;
   /** Whether the key existed before. */
   readonly existed: boolean;
+  /** The storage behind the shard had not confirmed it when the wait for that was over (`write: "through"`). It is committed. */
+  readonly storage?: "pending";
 }
 
 /** What must hold for a write or delete to take place: a version, or that there is none yet. */

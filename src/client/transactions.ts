@@ -32,6 +32,8 @@ export interface TransactionRecord {
   readonly revision: string;
   readonly opId: string;
   readonly replayed: boolean;
+  /** As in a `KeyChange`. */
+  readonly storage?: "pending";
   readonly results: readonly OperationRecord[];
 }
 

@@ -3,12 +3,14 @@ import { checkSpace } from "../protocol/key.ts";
 import {
   type CallScope,
   isRefusal,
+  type OutboxUsage,
   type Refusal,
   type ShardApi,
   type SpaceOptionsData,
   type SpaceReply,
   type UsageReply,
 } from "../protocol/shard-api.ts";
+import { checkSpaceOptions } from "../protocol/space-options.ts";
 import type { CallLimits } from "../runtime/call-limits.ts";
 import type { Timers } from "../runtime/clock.ts";
 import { maxShards } from "../runtime/limits.ts";
@@ -22,6 +24,8 @@ export interface SpaceUsage {
   readonly valueBytes: number;
   readonly logEntries: number;
   readonly databaseBytes: number;
+  /** What the storage behind the shards has yet to confirm, with the oldest one's age and one of the errors; absent: there is none, or no shard has used it yet. */
+  readonly outbox?: OutboxUsage;
   readonly shards: readonly UsageReply[];
 }
 
@@ -30,8 +34,8 @@ export interface SpaceAdmin {
   /** The space; undefined where it does not exist. `space_deleting` while its deletion is unfinished. */
   get(space: string, limits?: CallLimits): Promise<SpaceReply | undefined>;
   /**
-   * Creates the space, or confirms it where what `options` say is so; `space_conflict` where it is not. `invalid_argument` for shards
-   * outside 1 to 256.
+   * Creates the space, or confirms it where what `options` say is so; `space_conflict` where it is not. `invalid_argument` for what is out of its range, and for a
+   * storage or a fallback that the deployment does not know.
    */
   create(
     space: string,
@@ -69,7 +73,7 @@ export function spaceAdmin(options: {
     get: (space, limits) => run(space, limits, (call) => call.get()),
     create: (space, settings = {}, limits) => {
       return run(space, limits, (call) => {
-        checkOptions(settings);
+        checkSpaceOptions(settings);
         return call.ask("mutation", 0, (home) => home.createSpace(space, settings));
       });
     },
@@ -148,6 +152,7 @@ class AdminCall {
       valueBytes: sum("valueBytes"),
       logEntries: sum("logEntries"),
       databaseBytes: sum("databaseBytes"),
+      ...outboxOf(each),
       shards: each,
     };
   }
@@ -170,13 +175,11 @@ class AdminCall {
   }
 }
 
-function checkOptions({ shards, strict }: Partial<SpaceOptionsData>): void {
-  if (shards !== undefined && !(Number.isInteger(shards) && shards >= 1 && shards <= maxShards)) {
-    throw new WarpError("invalid_argument", `shards is a whole number from 1 to ${maxShards}`, {
-      details: { field: "shards", min: 1, max: maxShards },
-    });
-  }
-  if (strict !== undefined && typeof strict !== "boolean") {
-    throw new WarpError("invalid_argument", "strict is true or false", { details: { field: "strict" } });
-  }
+function outboxOf(shards: readonly UsageReply[]): Pick<SpaceUsage, "outbox"> {
+  const all = shards.flatMap(({ outbox }) => outbox ?? []);
+  if (all.length === 0) return {};
+  const error = all.find((outbox) => outbox.error !== undefined)?.error;
+  const sum = (field: "entries" | "bytes"): number => all.reduce((total, outbox) => total + outbox[field], 0);
+  const lagMs = Math.max(...all.map((outbox) => outbox.lagMs));
+  return { outbox: { entries: sum("entries"), bytes: sum("bytes"), lagMs, ...(error && { error }) } };
 }

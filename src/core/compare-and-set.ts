@@ -30,5 +30,11 @@ export async function compareAndSet<T>(
   const [step] = done.results;
   if (step === undefined || step.op === "get") throw new WarpError("internal", "a set was left unanswered");
   const { op: _op, ...written } = step;
-  return { ...written, opId: done.opId, cursor: done.cursor, replayed: done.replayed };
+  return {
+    ...written,
+    opId: done.opId,
+    cursor: done.cursor,
+    replayed: done.replayed,
+    ...(done.storage && { storage: done.storage }),
+  };
 }

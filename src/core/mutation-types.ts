@@ -55,4 +55,6 @@ export interface MutationResult {
   readonly existed: boolean;
   /** This op id had been carried out before: this is its first verdict. */
   readonly replayed: boolean;
+  /** The storage behind the shard had not confirmed it when the wait for that was over (`write: "through"`). It is committed, and is carried on. */
+  readonly storage?: "pending";
 }

@@ -73,6 +73,8 @@ export interface TransactionDone<Succeeded extends boolean, Steps extends readon
   readonly cursor: string;
   /** This op id had been carried out before: this is its first verdict. */
   readonly replayed: boolean;
+  /** As in a `MutationResult`. */
+  readonly storage?: "pending";
 }
 
 /** Options of `commit`. */

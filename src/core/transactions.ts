@@ -101,6 +101,7 @@ export class Transactions {
       version: verdict.revision,
       cursor: formatCursor(asOf),
       replayed: verdict.replayed === true,
+      ...(verdict.storage && { storage: verdict.storage }),
     };
   }
 

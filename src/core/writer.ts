@@ -156,6 +156,7 @@ export class Writer {
       cursor: formatCursor(asOf),
       existed: verdict.existed,
       replayed: verdict.replayed === true,
+      ...(verdict.storage && { storage: verdict.storage }),
     };
     tell(this.#parts.emitter, draft, result);
     return { value: { result, copy, position: asOf, positions: parts.map((part) => part.asOf) } };

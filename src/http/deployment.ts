@@ -6,7 +6,7 @@ import type { Leases } from "../lease/lease.ts";
 import type { Locks } from "../lock/lock.ts";
 import type { AnsweredRequest } from "../metrics/isolate-metrics.ts";
 import type { Format } from "../metrics/report.ts";
-import type { UsageReply } from "../protocol/shard-api.ts";
+import type { OutboxUsage, SpaceOptionsData, UsageReply } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { RedeemRequest } from "../protocol/tokens.ts";
 import type { Caller } from "../protocol/wire/caller.ts";
@@ -54,6 +54,8 @@ export interface SpaceUsage {
   readonly valueBytes: number;
   readonly logEntries: number;
   readonly databaseBytes: number;
+  /** What waits for the storage behind the shards; absent: nothing stands there. */
+  readonly outbox?: OutboxUsage;
   readonly shards: readonly UsageReply[];
 }
 
@@ -66,7 +68,7 @@ export interface SpaceAdministration {
   ): Promise<{ readonly space: SpaceSettings; readonly registrations: number } | undefined>;
   create(
     space: string,
-    settings: { readonly shards?: number; readonly strict?: boolean },
+    settings: Partial<SpaceOptionsData>,
     options?: CallOptions,
   ): Promise<{ readonly space: SpaceSettings; readonly registrations: number; readonly created: boolean }>;
   /** Gives whether there was one. */

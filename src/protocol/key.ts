@@ -32,12 +32,17 @@ export function checkPrefix(prefix: string): void {
 
 /** Throws `invalid_space` unless `space` is 1 to 64 of `a-z 0-9 . _ -`, with a letter or digit at both ends. */
 export function checkSpace(space: string): void {
-  if (space.length > maxSpaceLength || !spaceForm.test(space)) {
+  if (!isSpaceName(space)) {
     throw new WarpError(
       "invalid_space",
       `a space name has 1 to ${maxSpaceLength} of a-z 0-9 . _ - and begins and ends with a letter or digit`,
     );
   }
+}
+
+/** Whether `name` has the form of a space's name, which names of storages and fallbacks have, too. */
+export function isSpaceName(name: unknown): name is string {
+  return typeof name === "string" && name.length <= maxSpaceLength && spaceForm.test(name);
 }
 
 /** Throws `invalid_pattern` unless `pattern` is a key, or a prefix (empty allowed) that ends in `*`. A `*` elsewhere is itself. */

@@ -1,26 +1,19 @@
 import { WarpError } from "../errors.ts";
 import type { SpaceOptionsData } from "../protocol/shard-api.ts";
 import type { SpaceSettings, StorageSettings } from "../protocol/space.ts";
-import { maxKeepBytes, maxThroughTimeoutMs, minThroughTimeoutMs } from "../runtime/backing-limits.ts";
+import { checkSpaceOptions } from "../protocol/space-options.ts";
 import { randomHex } from "../runtime/ids.ts";
-import { maxShards } from "../runtime/limits.ts";
 import type { Random } from "../runtime/random.ts";
 
-/** The settings of a space that is made now. Throws `invalid_argument` for shards outside 1 to 256. */
+/** The settings of a space that is made now. Throws `invalid_argument` for what is out of its range. */
 export function newSpace(
   name: string,
   options: Partial<SpaceOptionsData>,
   random: Random,
   nowMs: number,
 ): SpaceSettings {
-  const shards = options.shards ?? 1;
-  if (!Number.isInteger(shards) || shards < 1 || shards > maxShards) {
-    throw new WarpError("invalid_argument", `shards is a whole number from 1 to ${maxShards}`, {
-      details: { field: "shards", min: 1, max: maxShards },
-    });
-  }
-  const { strict = false, storage, fallback } = options;
-  if (storage !== undefined) checkStorage(storage);
+  checkSpaceOptions(options);
+  const { shards = 1, strict = false, storage, fallback } = options;
   return {
     name,
     id: randomHex(random, 8),
@@ -56,17 +49,6 @@ export function spaceConflict(
       },
     },
   );
-}
-
-function checkStorage({ throughTimeoutMs, keepBytes }: StorageSettings): void {
-  const check = (field: string, value: number | undefined, min: number, max: number): void => {
-    if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) return;
-    throw new WarpError("invalid_argument", `${field} is a whole number from ${min} to ${max}`, {
-      details: { field, min, max },
-    });
-  };
-  check("storage.throughTimeoutMs", throughTimeoutMs, minThroughTimeoutMs, maxThroughTimeoutMs);
-  check("storage.keepBytes", keepBytes, 0, maxKeepBytes);
 }
 
 function isSameStorage(one: StorageSettings, other: StorageSettings | undefined): boolean {

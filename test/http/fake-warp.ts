@@ -386,7 +386,7 @@ export class FakeSpaces implements SpaceAdministration {
     return had;
   }
 
-  async usage(space: string) {
+  async usage(space: string): ReturnType<SpaceAdministration["usage"]> {
     return {
       keys: this.warps.get(space)?.entries.size ?? 0,
       valueBytes: 0,

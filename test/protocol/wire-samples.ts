@@ -69,7 +69,18 @@ export const calls: readonly WireCall[] = [
   { m: "history", a: [{ ...scope, key: "k", before: 3, limit: 10 }] },
   { m: "claimLoad", a: [{ ...scope, key: "k", holder: "h", ttlMs: 100, waitMs: 0, release: true }] },
   { m: "getSpace", a: ["app"] },
-  { m: "createSpace", a: ["app", { shards: 2, strict: true }] },
+  {
+    m: "createSpace",
+    a: [
+      "app",
+      {
+        shards: 2,
+        strict: true,
+        storage: { name: "upstash", write: "through", throughTimeoutMs: 10, keepBytes: 0 },
+        fallback: "upstash",
+      },
+    ],
+  },
   { m: "deleteSpace", a: ["app", "begin", "a1"] },
   { m: "getRegistrations", a: [{ ...scope, spaceId: undefined }] },
   {

@@ -374,6 +374,9 @@ describe("calls", () => {
       await bed.say(socket, { t: "call", id: 6, m: "read", a: [{ ...scope, shard: 1, keys: [] }] });
       await bed.say(socket, { t: "call", id: 7, m: "getSpace", a: ["other"] });
       await bed.say(socket, { t: "call", id: 8, m: "createSpace", a: ["test", {}] });
+      const storage = { name: "x", write: "behind" as const };
+      await bed.say(socket, { t: "call", id: 9, m: "createSpace", a: ["test", { storage }] });
+      await bed.say(socket, { t: "call", id: 10, m: "createSpace", a: ["test", { fallback: "x" }] });
       expect(socket.of("err").map(({ id, e }) => [id, e.code])).toEqual([
         [1, "forbidden"],
         [2, "forbidden"],
@@ -382,6 +385,8 @@ describe("calls", () => {
         [5, "invalid_argument"],
         [6, "invalid_argument"],
         [7, "invalid_argument"],
+        [9, "forbidden"],
+        [10, "forbidden"],
       ]);
       expect(socket.of("ok")).toMatchObject([{ id: 8, r: { created: false } }]);
       expect(bed.bed.shard.figures.logHead).toBe(0);

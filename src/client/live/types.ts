@@ -111,6 +111,8 @@ export interface Done {
   readonly existed: boolean;
   /** This op id had been carried out before: this is its first verdict. */
   readonly replayed: boolean;
+  /** The storage behind the shard had not confirmed it when the wait for that was over (`write: "through"`). It is committed. */
+  readonly storage?: "pending";
 }
 
 /** A change that waits in the queue: nobody knows yet how it will end. `queue.settled` tells. */

@@ -78,9 +78,10 @@ export class LiveWrites {
     );
     return verdicts.map((verdict, at): Ended => {
       if (verdict.outcome === "fail") return { error: WarpError.fromData(verdict.error) };
-      const { version, revision, existed, replayed = false } = verdict;
+      const { version, revision, existed, replayed = false, storage } = verdict;
       const opId = drafts[at]?.opId ?? "";
-      return { done: { opId, version, revision, cursor: `${epoch}.${asOf}`, existed, replayed } };
+      const told = storage && { storage };
+      return { done: { opId, version, revision, cursor: `${epoch}.${asOf}`, existed, replayed, ...told } };
     });
   }
 }

@@ -103,6 +103,10 @@ export const components = {
     Age: told("On a stale answer: seconds since the copy was known to be true.", "integer"),
     "Warp-Op-Id": told("The op id of the mutation, refusals included.", "string"),
     "Warp-Replayed": told("`true`: this op id had been carried out before.", "string"),
+    "Warp-Storage": told(
+      "`pending`: it is committed, and the storage behind the shard had not confirmed it in time.",
+      "string",
+    ),
     "Warp-Request-Id": told("On every answer.", "string"),
   },
   schemas: {

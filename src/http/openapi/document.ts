@@ -172,6 +172,7 @@ function responsesOf(doc: RouteDoc, codes: readonly ErrorCode[]): Record<string,
   const names: string[] = [
     ...(doc.gives === "bytes" && doc.group === "Keys" ? keyHeaders : []),
     ...(doc.headers?.includes("Warp-Op-Id") ? ["Warp-Op-Id", "Warp-Replayed"] : []),
+    ...(doc.group === "Keys" && doc.headers?.includes("Warp-Op-Id") ? ["Warp-Storage"] : []),
     "Warp-Request-Id",
   ];
   const headers = Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));

@@ -60,7 +60,7 @@ function writeError(op: string, key: string, opId: string | undefined, error: Er
 function writeResult(result: BatchResult): string {
   if ("error" in result) return writeError(result.op, result.key, result.opId, result.error);
   if (result.op !== "get") {
-    const { key, version, etag, cursor, opId, existed, replayed } = result.result;
+    const { key, version, etag, cursor, opId, existed, replayed, storage } = result.result;
     return JSON.stringify({
       op: result.op,
       key,
@@ -71,6 +71,7 @@ function writeResult(result: BatchResult): string {
       opId,
       existed,
       replayed,
+      storage,
     });
   }
   const { lookup } = result;

@@ -87,8 +87,9 @@ export function mutated(call: Call, result: MutationResult, status: number, extr
   };
   if (result.etag !== undefined) headers.ETag = `"${result.etag}"`;
   if (result.replayed) headers["Warp-Replayed"] = "true";
-  const { key, opId, version, etag, cursor, replayed } = result;
-  const body = JSON.stringify({ key, version, etag, revision: cursor, opId, replayed, ...extra });
+  const { key, opId, version, etag, cursor, replayed, storage } = result;
+  if (storage !== undefined) headers["Warp-Storage"] = storage;
+  const body = JSON.stringify({ key, version, etag, revision: cursor, opId, replayed, storage, ...extra });
   return new Response(`${body}\n`, { status, headers: call.stamp(headers) });
 }
 

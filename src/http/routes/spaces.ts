@@ -1,13 +1,14 @@
 import { requireKey } from "../../auth/grant.ts";
 import { WarpError } from "../../errors.ts";
+import type { SpaceOptionsData } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
 import type { Call } from "../call.ts";
 import { json, type Route } from "../route.ts";
 import { spaceBody } from "../schemas/spaces.ts";
 
 function plain(space: SpaceSettings, registrations: number): object {
-  const { name, shards, strict, createdAtMs } = space;
-  return { name, shards, strict, createdAtMs, registrationVersion: registrations };
+  const { name, shards, strict, createdAtMs, storage, fallback } = space;
+  return { name, shards, strict, storage, fallback, createdAtMs, registrationVersion: registrations };
 }
 
 function missing(): WarpError {
@@ -20,11 +21,11 @@ async function getSpace(call: Call): Promise<Response> {
   const { spaces } = call.deployment;
   const found = await spaces.get(call.space, call.callOptions);
   if (found === undefined) throw missing();
-  const { keys, valueBytes, logEntries, databaseBytes, shards } = await spaces.usage(
+  const { keys, valueBytes, logEntries, databaseBytes, outbox, shards } = await spaces.usage(
     call.space,
     call.callOptions,
   );
-  const usage = { keys, valueBytes, logEntries, databaseBytes };
+  const usage = { keys, valueBytes, logEntries, databaseBytes, outbox };
   return json({
     ...plain(found.space, found.registrations),
     usage: {
@@ -34,6 +35,7 @@ async function getSpace(call: Call): Promise<Response> {
         valueBytes: shard.valueBytes,
         logEntries: shard.logEntries,
         databaseBytes: shard.databaseBytes,
+        outbox: shard.outbox,
         revision: `${shard.epoch}.${shard.asOf}`,
       })),
     },
@@ -42,10 +44,11 @@ async function getSpace(call: Call): Promise<Response> {
 
 async function putSpace(call: Call): Promise<Response> {
   requireKey(call.grant, "", "space");
-  const { shards, strict } = await call.body(spaceBody, { whenEmpty: {} });
+  const body = await call.body(spaceBody, { whenEmpty: {} });
+  // What is left out is no member of it, so that it says nothing against a space that is there.
   const { space, registrations, created } = await call.deployment.spaces.create(
     call.space,
-    { ...(shards === undefined ? {} : { shards }), ...(strict === undefined ? {} : { strict }) },
+    body as Partial<SpaceOptionsData>,
     call.callOptions,
   );
   return json({ ...plain(space, registrations), created }, created ? 201 : 200);

@@ -167,7 +167,7 @@ async function runTransaction(call: Call): Promise<Response> {
     builder.otherwise();
     add(failure, "failure");
   }
-  const { succeeded, results, opId, version, cursor, replayed } = await builder.commit(options);
+  const { succeeded, results, opId, version, cursor, replayed, storage } = await builder.commit(options);
   let room = maxBatchBytes;
   const written: string[] = [];
   for (const step of results as readonly TransactionStep[]) {
@@ -175,7 +175,7 @@ async function runTransaction(call: Call): Promise<Response> {
     room -= bytes;
     written.push(text);
   }
-  const facts = JSON.stringify({ succeeded, version, revision: cursor, opId, replayed });
+  const facts = JSON.stringify({ succeeded, version, revision: cursor, opId, replayed, storage });
   return jsonText(`${facts.slice(0, -1)},"results":[${written.join(",")}]}`);
 }
 

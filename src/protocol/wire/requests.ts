@@ -163,7 +163,19 @@ function argument(value: unknown, at: string, index: number): unknown {
   return value[index];
 }
 
-const spaceOptions = record({ shards: optional(number), strict: optional(truth) });
+const spaceOptions = record({
+  shards: optional(number),
+  strict: optional(truth),
+  storage: optional(
+    record({
+      name: text,
+      write: word("behind", "through"),
+      throughTimeoutMs: optional(number),
+      keepBytes: optional(number),
+    }),
+  ),
+  fallback: optional(text),
+});
 
 const lease = { opId, id: text };
 // A little above what a call may have, as for locks.

@@ -52,8 +52,7 @@ export function checkCall(call: WireCall, caller: Caller): void {
       return;
     case "createSpace": {
       // The defaults are what a first write makes, so who may write may have them.
-      const { shards, strict } = call.a[1];
-      if (shards !== undefined || strict !== undefined) throw forbidden("admin");
+      if (Object.values(call.a[1]).some((option) => option !== undefined)) throw forbidden("admin");
       return;
     }
     case "deleteSpace":
