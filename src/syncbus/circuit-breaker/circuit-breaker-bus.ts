@@ -1,4 +1,4 @@
-import { isWarpError, WarpError } from "../../errors.ts";
+import { WarpError } from "../../errors.ts";
 import { type BreakerState, CircuitBreaker } from "../../runtime/circuit-breaker.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type {
@@ -15,6 +15,7 @@ import type {
   SyncBus,
   SyncBusSupports,
 } from "../syncbus.ts";
+import { isBusTrouble } from "../trouble.ts";
 
 /** What {@link circuitBreakerBus} takes. */
 export interface CircuitBreakerBusOptions {
@@ -114,19 +115,6 @@ class BreakerBus implements CircuitBreakerBus {
   close(): Promise<void> {
     return this.#bus.close();
   }
-}
-
-function isBusTrouble(error: unknown): boolean {
-  if (!isWarpError(error)) return true;
-  return isWarpError(
-    error,
-    "unavailable",
-    "deadline_exceeded",
-    "overloaded",
-    "storage_timeout",
-    "storage_unavailable",
-    "internal",
-  );
 }
 
 function checkWhole(field: string, value: number, max: number): void {
