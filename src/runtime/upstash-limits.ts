@@ -10,3 +10,15 @@ export const minUpstashLogEntries = 1;
 export const maxUpstashLogEntries = 1_000_000;
 /** How long Redis keeps the verdicts of one minute's op ids after the last one: their window, its grace and their minute, with a margin. */
 export const keptVerdictsMs = 600_000;
+/** Bounds of the pause between two looks at a stream, in ms. */
+export const minUpstashPollMs = 10;
+export const maxUpstashPollMs = 60_000;
+/** Entries that the stream of a bus keeps unless configured, and bounds of that. Redis trims whole blocks: some more may be there. */
+export const defaultUpstashBusEntries = 10_000;
+export const minUpstashBusEntries = 100;
+export const maxUpstashBusEntries = 1_000_000;
+/** What one entry of a bus's stream holds at most: messages, and about how many bytes of them. */
+export const maxBusEntryMessages = 64;
+export const maxBusEntryBytes = 8_192;
+/** Entries that one look at a stream reads at a time. */
+export const upstashEntriesAtOnce = 200;

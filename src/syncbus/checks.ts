@@ -2,7 +2,14 @@ import { WarpError } from "../errors.ts";
 import { checkKey, checkPrefix } from "../protocol/key.ts";
 import { checkTags } from "../protocol/mutation.ts";
 import { maxMinZones, maxQuorum } from "../runtime/limits.ts";
-import type { BusInterest, BusMessage, Quorum, SyncBusSupports } from "./syncbus.ts";
+import type {
+  BusInterest,
+  BusMessage,
+  Outgoing,
+  PublishOptions,
+  Quorum,
+  SyncBusSupports,
+} from "./syncbus.ts";
 
 /** Throws `invalid_key` or `invalid_argument` unless the message names one key, prefix or tag; `unsupported` for a scope that the bus lacks. */
 export function checkMessage(message: BusMessage, supports: Pick<SyncBusSupports, "scope">): void {
@@ -13,6 +20,19 @@ export function checkMessage(message: BusMessage, supports: Pick<SyncBusSupports
   if (message.scope === "local" && !supports.scope) {
     throw new WarpError("unsupported", "this bus knows no regions: it can't keep a message in one");
   }
+}
+
+/** The message with the id that it was given. Throws `invalid_argument`. */
+export function outgoing(message: BusMessage, { id }: PublishOptions): Outgoing {
+  return id === undefined ? message : { ...message, id: checkId(id) };
+}
+
+/** Throws `invalid_argument` for what is no event's id. */
+export function checkId(id: string): string {
+  if (/^[\x21-\x7e]{1,128}$/.test(id)) return id;
+  throw new WarpError("invalid_argument", "an id has 1 to 128 visible ASCII characters", {
+    details: { field: "id" },
+  });
 }
 
 /** Throws `invalid_key` or `invalid_argument`. */

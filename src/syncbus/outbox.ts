@@ -1,17 +1,17 @@
 import { WarpError } from "../errors.ts";
 import type { Timers } from "../runtime/clock.ts";
 import { coalesceMs, maxBatchOperations } from "../runtime/limits.ts";
-import type { BusMessage } from "./syncbus.ts";
+import type { Outgoing } from "./syncbus.ts";
 
 interface Waiting {
-  readonly message: BusMessage;
+  readonly message: Outgoing;
   resolve(): void;
   reject(error: unknown): void;
 }
 
 /** Sends a burst; gives the error of each message that failed, by its place. What it throws is the error of them all. */
 export type SendBurst = (
-  messages: readonly BusMessage[],
+  messages: readonly Outgoing[],
 ) => Promise<ReadonlyMap<number, unknown> | undefined> | ReadonlyMap<number, unknown> | undefined;
 
 /**
@@ -30,7 +30,7 @@ export class Outbox {
   }
 
   /** Settles with the sending of the message. */
-  add(message: BusMessage): Promise<void> {
+  add(message: Outgoing): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ message, resolve, reject });
       if (this.#cancel === undefined || this.#waiting.length >= maxBatchOperations) this.flush();

@@ -20,8 +20,8 @@ export interface SyncBusSupports {
   /** Events carry a region and a vector clock. */
   readonly region: boolean;
   /**
-   * Events carry log positions: what was missed while the way was broken is fetched by them, so that no event is lost. Without, what is sent while
-   * an end is cut off never reaches it.
+   * What was missed while the way was broken is fetched afterwards, by its place in the shards' log or in a stream, so that no event is lost. Without, what is
+   * sent while an end is cut off never reaches it.
    */
   readonly resume: boolean;
   /** Reaches other processes. */
@@ -66,7 +66,16 @@ export interface LeaseEvent {
 export type LeaseListener = (event: LeaseEvent) => void | Promise<void>;
 
 /** Options of a publication. `timeoutMs`: 1 to 120,000; default none for `publish` (a bus that never answers is waited for), 10,000 for `publishAndAwait`. */
-export interface PublishOptions extends CallLimits {}
+export interface PublishOptions extends CallLimits {
+  /**
+   * The event's id, by which a publication over two ways is known as one: 1 to 128 visible ASCII characters. Default: one of the bus's own. A bus whose events are entries of a
+   * log has ids of its own and ignores it.
+   */
+  readonly id?: string;
+}
+
+/** A message on its way out, with its id where it was given one. */
+export type Outgoing = BusMessage & { readonly id?: string };
 
 /** How many must have acted before a publication counts. */
 export interface Quorum {

@@ -33,6 +33,8 @@ export interface BusBed {
 export interface BusContract {
   readonly name: string;
   readonly supports: SyncBusSupports;
+  /** Whether events have their place in a shard's log. Default: as `supports.resume`. */
+  readonly positions?: boolean;
   run(work: (bed: BusBed) => Promise<void>): Promise<void>;
 }
 
@@ -74,10 +76,11 @@ export async function codeOf(work: Promise<unknown>): Promise<string> {
 }
 
 /** What every sync bus driver must do. */
-export function syncBusContract({ name, supports, run }: BusContract): void {
+export function syncBusContract(contract: BusContract): void {
+  const { name, supports, run } = contract;
   describe(`sync bus contract: ${name}`, () => {
-    syncBusDelivery({ name, supports, run });
-    syncBusLeases({ name, supports, run });
+    syncBusDelivery(contract);
+    syncBusLeases(contract);
 
     it("can do what it says it can, and refuses the rest", () =>
       run(async (bed) => {

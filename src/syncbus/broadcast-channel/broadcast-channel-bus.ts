@@ -2,7 +2,7 @@ import { WarpError } from "../../errors.ts";
 import { checkLeaseId } from "../../protocol/key.ts";
 import { uuidv7 } from "../../runtime/ids.ts";
 import { BusEnd, type BusHost } from "../bus-end.ts";
-import { checkMessage } from "../checks.ts";
+import { checkId, checkMessage, outgoing } from "../checks.ts";
 import { Outbox } from "../outbox.ts";
 import { within } from "../patience.ts";
 import type {
@@ -14,6 +14,7 @@ import type {
   BusStats,
   BusSubscription,
   LeaseListener,
+  Outgoing,
   PublishOptions,
   SyncBus,
   SyncBusSupports,
@@ -83,16 +84,17 @@ class BroadcastChannelBus implements SyncBus {
   async publish(message: BusMessage, options: PublishOptions = {}): Promise<void> {
     this.#end.begin(options);
     checkMessage(message, supports);
-    await within(this.#host.timers, options, this.#outbox.add(message));
+    await within(this.#host.timers, options, this.#outbox.add(outgoing(message, options)));
   }
 
   async publishLeaseEnd(lease: string, options: PublishOptions = {}): Promise<void> {
     this.#end.begin(options);
     checkLeaseId(lease);
+    const { clock, random } = this.#host;
+    const id = options.id === undefined ? uuidv7(clock, random) : checkId(options.id);
     // What was published before must not arrive after it.
     this.#outbox.flush();
-    const { clock, random } = this.#host;
-    this.#post({ warp: 1, node: this.node, events: [], leases: [{ lease, id: uuidv7(clock, random) }] });
+    this.#post({ warp: 1, node: this.node, events: [], leases: [{ lease, id }] });
     this.#end.countPublished(1);
   }
 
@@ -142,9 +144,12 @@ class BroadcastChannelBus implements SyncBus {
     this.#channel.close();
   }
 
-  #send(messages: readonly BusMessage[]): undefined {
+  #send(messages: readonly Outgoing[]): undefined {
     const { clock, random } = this.#host;
-    const events = messages.map((message) => ({ ...targetOf(message), id: uuidv7(clock, random) }));
+    const events = messages.map((message) => ({
+      ...targetOf(message),
+      id: message.id ?? uuidv7(clock, random),
+    }));
     this.#post({ warp: 1, node: this.node, events });
     this.#end.countPublished(messages.length);
     return undefined;

@@ -2,7 +2,7 @@ import { WarpError } from "../../errors.ts";
 import { uuidv7 } from "../../runtime/ids.ts";
 import type { BusEnd, BusHost } from "../bus-end.ts";
 import { SeenIds } from "../seen-ids.ts";
-import type { BusEvent, BusMessage, BusPeer } from "../syncbus.ts";
+import type { BusEvent, BusPeer, Outgoing } from "../syncbus.ts";
 import type { Receipt } from "./receipts.ts";
 
 /** What {@link MemoryBusHub} takes. */
@@ -64,13 +64,13 @@ export class MemoryBusHub {
   }
 
   /** Passes a node's messages on; gives the receipts of all who listen to any of them. */
-  publish(messages: readonly BusMessage[], from: BusPeer): readonly Receipt[] {
+  publish(messages: readonly Outgoing[], from: BusPeer): readonly Receipt[] {
     const { clock, random } = this.host;
     const events = messages.map((message): BusEvent => {
       this.#vector.set(this.region, (this.#vector.get(this.region) ?? 0) + 1);
       return {
         ...message,
-        id: uuidv7(clock, random),
+        id: message.id ?? uuidv7(clock, random),
         node: from.node,
         region: this.region,
         vector: Object.fromEntries(this.#vector),
@@ -82,9 +82,9 @@ export class MemoryBusHub {
   }
 
   /** Tells all nodes that can be reached that a lease has ended. */
-  publishLeaseEnd(lease: string, from: BusPeer): void {
+  publishLeaseEnd(lease: string, from: BusPeer, id?: string): void {
     const { clock, random } = this.host;
-    const event = { lease, id: uuidv7(clock, random), node: from.node };
+    const event = { lease, id: id ?? uuidv7(clock, random), node: from.node };
     for (const { end } of this.peers("global", from.node)) end.takeLease(event);
   }
 

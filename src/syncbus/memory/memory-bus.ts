@@ -1,7 +1,7 @@
 import { checkLeaseId } from "../../protocol/key.ts";
 import { defaultTimeoutMs } from "../../runtime/limits.ts";
 import { BusEnd } from "../bus-end.ts";
-import { checkMessage, checkQuorum } from "../checks.ts";
+import { checkId, checkMessage, checkQuorum, outgoing } from "../checks.ts";
 import { Outbox } from "../outbox.ts";
 import { within } from "../patience.ts";
 import type {
@@ -73,15 +73,16 @@ class MemoryBus implements SyncBus {
   async publish(message: BusMessage, options: PublishOptions = {}): Promise<void> {
     this.#end.begin(options);
     checkMessage(message, supports);
-    await within(this.#hub.host.timers, options, this.#outbox.add(message));
+    await within(this.#hub.host.timers, options, this.#outbox.add(outgoing(message, options)));
   }
 
   async publishLeaseEnd(lease: string, options: PublishOptions = {}): Promise<void> {
     this.#end.begin(options);
     checkLeaseId(lease);
+    const id = options.id === undefined ? undefined : checkId(options.id);
     // What was published before must not arrive after it.
     this.#outbox.flush();
-    this.#hub.publishLeaseEnd(lease, this.#peer);
+    this.#hub.publishLeaseEnd(lease, this.#peer, id);
     this.#end.countPublished(1);
   }
 
@@ -93,6 +94,7 @@ class MemoryBus implements SyncBus {
     this.#end.begin(options);
     checkMessage(message, supports);
     const wanted = checkQuorum(quorum);
+    const sent = outgoing(message, options);
     const there = distinct(
       this.#hub
         .peers(message.scope ?? "global", this.node)
@@ -103,7 +105,7 @@ class MemoryBus implements SyncBus {
     if (!meets(there, wanted)) throw quorumFailed("too few nodes listen", there, wanted);
     // What was published before must not arrive after it.
     this.#outbox.flush();
-    const count = new Count(this.#hub.publish([message], this.#peer), wanted);
+    const count = new Count(this.#hub.publish([sent], this.#peer), wanted);
     this.#end.countPublished(1);
     const limits = { timeoutMs: defaultTimeoutMs, ...options };
     return await within(this.#hub.host.timers, limits, count.met, () =>
