@@ -5,6 +5,7 @@ import { codeOf, Ear, settle } from "../contract/syncbus.ts";
 import { busHost } from "../support/bus-host.ts";
 import { QuietRedis } from "../support/quiet-redis.ts";
 import { withoutRedis } from "../support/redis-bridge/bed.ts";
+import { seeded } from "../support/seeded.ts";
 import { stream, withUpstashBuses as withBuses } from "../support/upstash-buses.ts";
 
 const names = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `k${from + i}`);
@@ -144,7 +145,7 @@ describe.skipIf(withoutRedis !== undefined)("the bus over Upstash", () => {
       for (const fields of foreign) await bed.server.command("XADD", stream, "*", ...fields);
       await one.publish({ key: "k" });
       await settle(bed);
-      expect(ear.heard).toEqual([...foreign.map(() => "*"), "k"]);
+      expect(ear.heard).toEqual(["k", "*"]);
       expect(errors).toHaveLength(foreign.length);
       expect(new Set(errors.map(({ code }) => code))).toEqual(
         new Set(["invalid_frame", "protocol_mismatch"]),
@@ -227,7 +228,10 @@ describe.skipIf(withoutRedis !== undefined)("the bus over Upstash", () => {
 
   it("names of any characters arrive, many of them at once, in entries of a bounded size; the stream's length is bounded", () =>
     withBuses(async (bed) => {
-      const [one, other] = [bed.end(undefined, { maxEntries: 100 }), bed.end(undefined, { maxEntries: 100 })];
+      const [one, other] = [
+        bed.end(undefined, { maxEntries: 100 }),
+        bed.end(undefined, { polling: "driven" }),
+      ];
       const ear = await Ear.on(other);
       const odd = ["\n", "a\tb", '"\\', "ключ", "🔑", ";,~", "{t}", "k".repeat(512)];
       const sent = Promise.all(
@@ -243,6 +247,7 @@ describe.skipIf(withoutRedis !== undefined)("the bus over Upstash", () => {
         expect(JSON.parse(text).e.length).toBeLessThanOrEqual(64);
       }
       for (let i = 0; i < 500; i++) await bed.server.command("XADD", stream, "*", "warp1", "x");
+      await bed.clock.advance(20);
       await one.publish({ key: "k" });
       expect(Number(await bed.server.command("XLEN", stream))).toBeLessThanOrEqual(300);
       await settle(bed);
@@ -334,6 +339,7 @@ describe.skipIf(withoutRedis !== undefined)("a bus over Upstash under faults", (
     (seed) =>
       withBuses(
         async (bed) => {
+          const random = seeded(seed);
           const nodes = ["a", "b", "c"].map((node) => bed.end(node, { polling: "driven" }));
           const ears = await Promise.all(nodes.map((node) => Ear.on(node)));
           for (const kind of ["dropBefore", "dropAfter", "status"] as const) {
@@ -341,7 +347,7 @@ describe.skipIf(withoutRedis !== undefined)("a bus over Upstash under faults", (
           }
           const told = nodes.map((): string[] => []);
           for (let step = 0; step < 30; step++) {
-            const at = (step + (step >> 1) * seed) % 3;
+            const at = (random.bytes(1)[0] ?? 0) % 3;
             const keys = [`${step}x`, `${step}y`, `${step}z`];
             let isDone = false;
             const sent = Promise.all(keys.map((key) => nodes[at]?.publish({ key })));

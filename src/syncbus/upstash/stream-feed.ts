@@ -73,17 +73,17 @@ export class StreamFeed {
 
   #take(entries: readonly PlacedEntry[]): void {
     const { node, take, unreadable } = this.#parts;
-    let readable: BusEntry[] = [];
+    const readable: BusEntry[] = [];
+    let isMissing = false;
     for (const { entry, error } of entries) {
       if (entry === undefined) {
-        if (readable.length > 0) take(readable);
-        readable = [];
         unreadable(error);
-        // It may have been about anything.
-        this.#miss();
+        isMissing = true;
       } else if (entry.node !== node) readable.push(entry);
     }
     if (readable.length > 0) take(readable);
+    // What can't be read may have been about anything.
+    if (isMissing) this.#miss();
   }
 
   #miss(): void {
