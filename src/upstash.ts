@@ -10,5 +10,8 @@ export {
   type UpstashBackingOptions,
   upstashBacking,
 } from "./backing/upstash/upstash-backing.ts";
+export type { UpstashBusOptions } from "./syncbus/upstash/options.ts";
+export { type UpstashBus, upstashBus } from "./syncbus/upstash/upstash-bus.ts";
+export type { UpstashPollingOptions } from "./upstash/polling-options.ts";
 export type { UpstashOptions } from "./upstash/upstash-options.ts";
 export { UpstashRedis } from "./upstash/upstash-redis.ts";

@@ -23,6 +23,7 @@ import { broadcastChannelBus } from "../../src/syncbus/broadcast-channel/broadca
 import { memoryBus } from "../../src/syncbus/memory/memory-bus.ts";
 import { MemoryBusHub } from "../../src/syncbus/memory/memory-bus-hub.ts";
 import { shardBus } from "../../src/syncbus/shard/shard-bus.ts";
+import { upstashBus } from "../../src/syncbus/upstash/upstash-bus.ts";
 import { memoryWatchBus } from "../../src/watchbus/memory/memory-watch-bus.ts";
 import { shardWatchBus } from "../../src/watchbus/shard/shard-watch-bus.ts";
 
@@ -134,6 +135,7 @@ export const families: readonly Family[] = [
       driver("memory", memoryBus({ hub: new MemoryBusHub(host) })),
       driver("broadcast-channel", broadcastChannelBus({ channel, ...host })),
       driver("shard", shardBus({ client, pushes: {} as never, ...host })),
+      driver("upstash", upstashBus(upstash)),
     ],
     wrappers: ["circuit-breaker"],
   },
