@@ -91,6 +91,8 @@ export interface ReadAnswer {
   readonly asOf: Position;
   /** The tenure (see `Pushes`) under which the node may hold it and serve it in strong mode; absent: it may not. */
   readonly tenure?: number;
+  /** The shard could not be reached: what is known of the key by the way around it. `asOf` says nothing, and a version of 0 is none. */
+  readonly provisional?: true;
 }
 
 /** What reads take. */
@@ -113,6 +115,16 @@ export interface MutationAnswer {
   readonly asOf: Position;
   /** A prefix is invalidated in every shard: what the shards after the first answered. Only where there are several. */
   readonly others?: readonly { readonly verdict: Verdict; readonly asOf: Position }[];
+  /** The shard could not be reached: the verdict is the way around it's, and `asOf` says nothing. */
+  readonly provisional?: true;
+}
+
+/** A way around shards that can't be reached (rule SB8). */
+export interface Detour {
+  /** Whether it is taken now for `key`: a copy whose freshness can't be proven may then be given, marked stale. */
+  isTaken(key: string): boolean;
+  /** What the node held of a key that it has just changed on this way. Where only the shard will know the new value, it is the last one known. */
+  recall(key: string, held: Pick<StoredEntry, "payload" | "version" | "modifiedAtMs" | "tags">): void;
 }
 
 /** One page of a list. */
@@ -235,6 +247,8 @@ export interface Adapter {
 
   /** What the storage tells unasked, where it has a way to; undefined: nothing. */
   readonly pushes?: Pushes | undefined;
+  /** Absent: there is no way around shards. */
+  readonly detour?: Detour;
 
   /** Ends what the driver holds open; idempotent. Calls after it are `warp_closed`. */
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 import type { MutationAnswer } from "../adapter/adapter.ts";
 import type { CacheEntry } from "../cache/cache.ts";
-import { isWarpError } from "../errors.ts";
+import { isWarpError, WarpError } from "../errors.ts";
 import type { Position } from "../protocol/position.ts";
 import type { Draft } from "./draft.ts";
 import type { Follower } from "./follower.ts";
@@ -82,6 +82,23 @@ export class Alignment {
   async #judged(key: string, revision: number, current: boolean): Promise<void> {
     if (current) await this.#l1.outdate(key, revision);
     else await this.#l1.forget(key);
+  }
+
+  /**
+   * With what the way around a shard said, which has no position: the copy that is held is not the newest any more, and nothing is to be put into its place. Other nodes hear of it from the
+   * shard. Gives the error of a refusal.
+   */
+  async detoured(draft: Draft, { verdict }: MutationAnswer): Promise<unknown> {
+    if (verdict.outcome === "fail") return await this.lost(draft, WarpError.fromData(verdict.error));
+    const { mutation, settings } = draft;
+    if (!("key" in mutation)) return undefined;
+    const { key } = mutation;
+    const held = this.#l1.inspect(key);
+    if (held !== undefined) this.#parts.adapter.detour?.recall(key, held);
+    this.#hooks.outdated(key, undefined);
+    await this.#l1.forget(key);
+    this.#hooks.dropped(key, settings);
+    return undefined;
   }
 
   /** A call that failed: where something may have been done after all, what L1 holds can't be trusted. */

@@ -20,7 +20,9 @@ export async function toLookup<T>(
   reading: Reading<T>,
   clock: Clock,
 ): Promise<Lookup<T>> {
-  if (entry !== undefined) return toEntry(key, entry, await readValue(entry, reading), cache, clock.now());
+  const mark = loaded?.provisional && { version: 0, etag: "", cursor: "", provisional: true as const };
+  if (entry !== undefined)
+    return { ...toEntry(key, entry, await readValue(entry, reading), cache, clock.now()), ...mark };
   const cursor = loaded === undefined ? "" : formatCursor(loaded.position);
-  return { key, value: undefined, version: 0, cursor, cache };
+  return { key, value: undefined, cursor, cache, ...mark, version: 0 };
 }

@@ -223,6 +223,13 @@ export class Loader {
   async #land({ key, settings }: Need, answer: ReadAnswer | undefined, begun: Moment): Promise<Loaded> {
     if (answer === undefined) throw new WarpError("internal", "the storage left a key unanswered");
     const { asOf: position } = answer;
+    if (answer.provisional === true) {
+      const life = this.#lives.ofCopy(key, settings, "load");
+      const entry = answer.entry && toCacheEntry(answer.entry, position, begun.atMs, life);
+      // Who has been given it must not be given an older copy afterwards.
+      await this.#l1.forget(key);
+      return { entry, position, begun, overtaken: false, provisional: true };
+    }
     const current = await this.#follower.observe(position, begun);
     const entry =
       answer.entry &&

@@ -57,4 +57,9 @@ export interface MutationResult {
   readonly replayed: boolean;
   /** The storage behind the shard had not confirmed it when the wait for that was over (`write: "through"`). It is committed, and is carried on. */
   readonly storage?: "pending";
+  /**
+   * The shard could not be reached, and the space has a fallback: the change is kept there and is applied once, when the shard is back. Until then it has no `version` (0), `etag` or
+   * `cursor` (empty), and `existed` (false) is not known.
+   */
+  readonly provisional?: true;
 }

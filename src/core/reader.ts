@@ -10,14 +10,14 @@ import { type Found, toLookup } from "./found.ts";
 import { Freshness } from "./freshness.ts";
 import type { L1 } from "./l1.ts";
 import type { Lives } from "./lives.ts";
-import type { Loaded, Need, Settled } from "./loaded.ts";
+import { type Loaded, type Need, outcomeOf, type Settled } from "./loaded.ts";
 import type { Loader } from "./loader.ts";
 import type { Parts } from "./parts.ts";
 import type { Policy } from "./policy.ts";
 import type { Refresher } from "./refresher.ts";
 import type { Registry } from "./registry.ts";
 import { Rescue } from "./rescue.ts";
-import { countHit, countMiss } from "./tally.ts";
+import { countHit, countLoad, countMiss } from "./tally.ts";
 import type { Tenures } from "./tenures.ts";
 import { tooMany } from "./too-many.ts";
 import type { Lookup, ReadCall } from "./types.ts";
@@ -216,19 +216,13 @@ export class Reader {
         call,
       );
     } finally {
-      for (const [i, { need }] of misses.entries()) {
-        const load = loads[i];
-        if (load !== undefined && "value" in load && load.value.cached === true)
-          countHit(this.#parts, need.key);
-        else if (counts) countMiss(this.#parts, need);
-      }
+      for (const [i, { need }] of misses.entries()) countLoad(this.#parts, need, loads[i], counts);
     }
     for (const [i, { need, at }] of misses.entries()) {
       const load = loads[i] ?? { error: new WarpError("internal", "a key was left unanswered") };
       if (!("value" in load)) results[at] = load;
       else {
-        const { cached } = load.value;
-        const cache = cached === true ? "hit" : need.settings.mode === "strong" ? "bypass" : "miss";
+        const cache = outcomeOf(load.value, need);
         results[at] = { value: { key: need.key, entry: load.value.entry, cache, loaded: load.value } };
       }
     }

@@ -42,7 +42,7 @@ export class Rescue {
     allowStale: boolean | undefined,
   ): Promise<readonly Settled<Found>[]> {
     if (allowStale !== true && needs.every(({ settings }) => settings.extra === undefined)) {
-      return await this.#hooks.resolve(needs, call, true);
+      return await this.#plain(needs, call);
     }
     const results: (Settled<Found> | undefined)[] = needs.map(() => undefined);
     // Keys of one policy are loaded together; those without extras in one go, too.
@@ -64,7 +64,7 @@ export class Rescue {
       const group = places.flatMap((at) => needs[at] ?? []);
       const settled =
         policy?.extra === undefined
-          ? await this.#hooks.resolve(group, call, true)
+          ? await this.#plain(group, call)
           : await this.#settle(group, policy.extra, call);
       for (const [i, at] of places.entries()) results[at] = settled[i];
     });
@@ -81,6 +81,13 @@ export class Rescue {
     counters.stale++;
     if (emitter.has("stale")) emitter.emit("stale", { key });
     return { value: { key, entry, cache: "stale", loaded: undefined } };
+  }
+
+  /** Keys whose policies say nothing of stale copies. Where their shard is gone around, those are given all the same: nothing can prove them. */
+  async #plain(group: readonly Need[], call: Call): Promise<readonly Settled<Found>[]> {
+    const around = this.#parts.adapter.detour !== undefined;
+    const settled = await this.#hooks.resolve(group, call, !around);
+    return around ? await Promise.all(settled.map((one, i) => this.#take(group[i], one, false))) : settled;
   }
 
   /** Keys of one policy. Where some have no stale copy, all wait for the load as long as those do. */
@@ -126,12 +133,17 @@ export class Rescue {
 
   async #take(need: Need | undefined, one: Settled<Found>, rescues: boolean): Promise<Settled<Found>> {
     if (need === undefined) return one;
-    if (!("value" in one) && rescues && isPassing(one.error)) {
+    if (!("value" in one) && (rescues || this.#isAround(need)) && isPassing(one.error)) {
       const stale = await this.stale(need);
       if (stale !== undefined) return stale;
     }
-    if (!("value" in one) || one.value.cache !== "hit") this.#hooks.countMiss(need);
+    const cache = "value" in one ? one.value.cache : undefined;
+    if (cache !== "hit" && cache !== "stale") this.#hooks.countMiss(need);
     return one;
+  }
+
+  #isAround({ key, settings }: Need): boolean {
+    return settings.mode !== "strong" && this.#parts.adapter.detour?.isTaken(key) === true;
   }
 
   /** Whether all of these have a stale copy to give. */

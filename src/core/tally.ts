@@ -1,4 +1,4 @@
-import type { Need } from "./loaded.ts";
+import type { Loaded, Need, Settled } from "./loaded.ts";
 import type { Parts } from "./parts.ts";
 
 /** A read that a cache answered. */
@@ -12,4 +12,16 @@ export function countMiss({ counters, emitter }: Parts, { key, settings }: Need)
   if (settings.mode === "strong") counters.bypasses++;
   else counters.misses++;
   if (emitter.has("miss")) emitter.emit("miss", { key });
+}
+
+/** A read that L1 could not answer: by what its load came to. `counts`: whether misses are counted here. */
+export function countLoad(
+  parts: Parts,
+  need: Need,
+  load: Settled<Loaded> | undefined,
+  counts: boolean,
+): void {
+  if (load !== undefined && "value" in load && load.value.cached === true) countHit(parts, need.key);
+  else if (load !== undefined && "value" in load && load.value.provisional === true) parts.counters.stale++;
+  else if (counts) countMiss(parts, need);
 }

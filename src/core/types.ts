@@ -117,6 +117,8 @@ export interface Entry<T> {
   /** Past its TTL, or not proven fresh: given because nothing fresher could be had, or because the caller allows it. */
   readonly stale: boolean;
   readonly cache: CacheOutcome;
+  /** The shard could not be reached: what its fallback knows, or what was known before a change that waits there. It has no `version` (0), `etag` or `cursor` (empty), and is `stale`. */
+  readonly provisional?: true;
 }
 
 /** The answer about a key, there or not. Absent keys have version 0. */
@@ -128,6 +130,8 @@ export type Lookup<T> =
       readonly version: 0;
       readonly cursor: string;
       readonly cache: CacheOutcome;
+      /** As of an {@link Entry}: deleted, by a change that waits in the fallback. */
+      readonly provisional?: true;
     };
 
 /** What every read takes. */

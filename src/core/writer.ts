@@ -15,7 +15,7 @@ import type { Policy } from "./policy.ts";
 import type { Registry } from "./registry.ts";
 import { tooMany } from "./too-many.ts";
 import type { MutationOptions, MutationResult } from "./types.ts";
-import { partsOf, targetOf, tell, unanswered, type Written } from "./written.ts";
+import { isOfShard, partsOf, targetOf, tell, unanswered, type Written } from "./written.ts";
 
 /** Writes through to the storage, then brings this node's L1 in line, so that it reads its own writes (rule CO4). */
 export class Writer {
@@ -136,7 +136,7 @@ export class Writer {
       );
     }
     const settled = await Promise.all(sent.map((draft, i) => this.#take(draft, answers[i], begun)));
-    this.#follower.applied(answers.flatMap(partsOf), begun);
+    this.#follower.applied(answers.filter(isOfShard).flatMap(partsOf), begun);
     return settled;
   }
 
@@ -145,18 +145,21 @@ export class Writer {
     const { verdict, asOf } = answer;
     const { mutation, opId } = draft;
     const parts = partsOf(answer);
-    const copy = await this.#alignment.answered(draft, answer, begun);
-    if (verdict.outcome === "fail") return { error: WarpError.fromData(verdict.error) };
+    const { provisional } = answer;
+    const refused = provisional && (await this.#alignment.detoured(draft, answer));
+    const copy = provisional ? undefined : await this.#alignment.answered(draft, answer, begun);
+    if (verdict.outcome === "fail") return { error: refused ?? WarpError.fromData(verdict.error) };
     const key = targetOf(mutation);
     const result: MutationResult = {
       key,
       opId,
       version: verdict.version,
       etag: verdict.version === 0 ? undefined : formatETag(asOf.epoch, verdict.version),
-      cursor: formatCursor(asOf),
+      cursor: provisional ? "" : formatCursor(asOf),
       existed: verdict.existed,
       replayed: verdict.replayed === true,
       ...(verdict.storage && { storage: verdict.storage }),
+      ...(provisional && { provisional }),
     };
     tell(this.#parts.emitter, draft, result);
     return { value: { result, copy, position: asOf, positions: parts.map((part) => part.asOf) } };

@@ -28,6 +28,11 @@ export function partsOf({ verdict, asOf, others = [] }: MutationAnswer) {
   return [{ verdict, asOf }, ...others].sort((a, b) => a.asOf.shard - b.asOf.shard);
 }
 
+/** Whether it is a shard's own answer, so that its position counts. */
+export function isOfShard({ provisional }: MutationAnswer): boolean {
+  return provisional !== true;
+}
+
 /** The key that a mutation is about; the prefix or the tag of one that is about many. */
 export function targetOf(mutation: Mutation): string {
   if (mutation.kind === "invalidatePrefix") return mutation.prefix;
