@@ -3,6 +3,7 @@
  * beside it, and `test/contract/adapter.ts` holds each of them to every line here.
  */
 
+import type { WarpError } from "../errors.ts";
 import type { FenceGuard } from "../protocol/operation.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { Position } from "../protocol/position.ts";
@@ -93,6 +94,8 @@ export interface ReadAnswer {
   readonly tenure?: number;
   /** The shard could not be reached: what is known of the key by the way around it. `asOf` says nothing, and a version of 0 is none. */
   readonly provisional?: true;
+  /** Only on such a way: nothing is known of this key, and why. */
+  readonly error?: WarpError;
 }
 
 /** What reads take. */

@@ -1,3 +1,4 @@
+import type { AroundCalls } from "../protocol/around-calls.ts";
 import type { Pushes } from "../protocol/pushes.ts";
 import type { ShardApi } from "../protocol/shard-api.ts";
 import type { Watching } from "./watching.ts";
@@ -16,6 +17,8 @@ export interface ShardConnection {
   ready?(index: number): Promise<void>;
   /** Shard `index` of an existing space has just answered. Never throws. Absent: that does not matter. */
   used?(index: number): void;
+  /** Absent: there is no way around shards, and calls go straight to them. */
+  readonly around?: AroundCalls | undefined;
   /** What shards tell unasked; absent: nothing. */
   readonly pushes?: Pushes | undefined;
   /** Watches; absent: there can be none over it. */

@@ -108,17 +108,22 @@ export class SpaceSession {
     shard: number,
     send: Send<R>,
   ): Promise<R> {
-    const reply = await this.#deliver(attempt, intent, shard, (api) =>
-      send(api, {
+    const { around } = this.#connection;
+    let drain: string | undefined;
+    const reply = await this.#deliver(attempt, intent, shard, (api) => {
+      drain = around?.drain(shard);
+      return send(api, {
         space: space.name,
         shard,
         spaceId: space.id,
         registrations: this.#registrationsSeen,
         ...(this.#connection.node === undefined ? {} : { node: this.#connection.node }),
-      }),
-    );
+        ...(drain === undefined ? {} : { drain }),
+      });
+    });
     if (!isRefusal(reply)) {
       this.#connection.used?.(shard);
+      if (drain !== undefined) around?.drained(shard, drain);
       return reply as R;
     }
     const refused = WarpError.fromData(reply.refused);
@@ -158,6 +163,7 @@ export class SpaceSession {
     if (refused.code !== "space_not_found") throw refused;
     this.#settings = undefined;
     this.#enter(undefined);
+    this.#connection.around?.met(undefined);
     return undefined;
   }
 
@@ -165,6 +171,7 @@ export class SpaceSession {
     this.#enter(reply.space.id);
     this.see(reply.registrations, reply.space.id);
     this.#settings = reply.space;
+    this.#connection.around?.met(reply.space);
     return reply.space;
   }
 
@@ -207,10 +214,20 @@ export class SpaceSession {
     shard: number,
     call: (api: ShardApi) => Promise<R>,
   ): Promise<R> {
-    const ready = this.#ready(shard);
-    if (ready !== undefined) await ready;
-    attempt.leave(intent);
-    return await call(this.#connection.shard(shard));
+    const send = async (): Promise<R> => {
+      const ready = this.#ready(shard);
+      if (ready !== undefined) await ready;
+      attempt.leave(intent);
+      return await call(this.#connection.shard(shard));
+    };
+    const { around } = this.#connection;
+    return await (around === undefined
+      ? send()
+      : around.call(shard, send, (error) => this.#isUnreached(error)));
+  }
+
+  #isUnreached(error: unknown): boolean {
+    return !(error instanceof StaleSpace) && isWarpError(this.#connection.fault(error), "unavailable");
   }
 
   #ready(shard: number): Promise<void> | undefined {

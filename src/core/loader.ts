@@ -223,6 +223,7 @@ export class Loader {
   async #land({ key, settings }: Need, answer: ReadAnswer | undefined, begun: Moment): Promise<Loaded> {
     if (answer === undefined) throw new WarpError("internal", "the storage left a key unanswered");
     const { asOf: position } = answer;
+    if (answer.error !== undefined) throw answer.error;
     if (answer.provisional === true) {
       const life = this.#lives.ofCopy(key, settings, "load");
       const entry = answer.entry && toCacheEntry(answer.entry, position, begun.atMs, life);

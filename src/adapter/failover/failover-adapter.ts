@@ -1,0 +1,137 @@
+import type { ClaimReply, Resolution } from "../../protocol/shard-api.ts";
+import type { SpaceSettings } from "../../protocol/space.ts";
+import type {
+  Adapter,
+  AdapterSupports,
+  CallOptions,
+  ChangesAnswer,
+  Detour,
+  HistoryAnswer,
+  ListAnswer,
+  MutationAnswer,
+  Pushes,
+  ReadAnswer,
+  TransactionAnswer,
+  VersionAnswer,
+} from "../adapter.ts";
+import type { Failover } from "./failover.ts";
+import { isUnreached } from "./is-unreached.ts";
+
+type Args<M extends keyof Adapter> = Adapter[M] extends (...args: infer A) => unknown ? A : never;
+
+/** Storage in shards that may be gone around: what has to be answered by the shard itself goes straight to it. */
+export class FailoverAdapter implements Adapter {
+  readonly detour: Detour;
+  readonly #inner: Adapter;
+  readonly #failover: Failover;
+
+  constructor(inner: Adapter, failover: Failover) {
+    this.#inner = inner;
+    this.#failover = failover;
+    this.detour = {
+      isTaken: (key) => failover.way?.isTaken(key) === true,
+      recall: (key, held) => failover.way?.recall(key, held),
+    };
+  }
+
+  get supports(): AdapterSupports {
+    return this.#inner.supports;
+  }
+
+  get registrationsSeen(): number {
+    return this.#inner.registrationsSeen;
+  }
+
+  get life(): number {
+    return this.#inner.life + (this.#failover.way?.view.lives ?? 0);
+  }
+
+  get pushes(): Pushes | undefined {
+    return this.#inner.pushes;
+  }
+
+  shardOf(key: string): number {
+    return this.#failover.way?.shardOf(key) ?? this.#inner.shardOf(key);
+  }
+
+  getMany(...args: Args<"getMany">): Promise<readonly ReadAnswer[]> {
+    const [keys, options] = args;
+    return this.#failover.go(
+      () => this.#inner.getMany(...args),
+      (way, failed) => way.getMany(keys, options, failed),
+    );
+  }
+
+  batch(...args: Args<"batch">): Promise<readonly MutationAnswer[]> {
+    const [mutations, options] = args;
+    return this.#failover.go(
+      () => this.#inner.batch(...args),
+      (way, failed) => way.batch(mutations, options, failed),
+    );
+  }
+
+  resolve(...args: Args<"resolve">): Promise<readonly Resolution[]> {
+    const [operations, options] = args;
+    return this.#failover.go(
+      () => this.#inner.resolve(...args),
+      (way, failed) => way.resolve(operations, options, failed),
+    );
+  }
+
+  async space(options?: CallOptions): Promise<SpaceSettings | undefined> {
+    try {
+      return await this.#inner.space(options);
+    } catch (error) {
+      if (!isUnreached(error)) throw error;
+      return await (await this.#failover.load()).space(error);
+    }
+  }
+
+  async registrations(options?: CallOptions): ReturnType<Adapter["registrations"]> {
+    try {
+      const list = await this.#inner.registrations(options);
+      this.#failover.learn(list);
+      return list;
+    } catch (error) {
+      if (!isUnreached(error)) throw error;
+      return await (await this.#failover.load()).registrations(error);
+    }
+  }
+
+  transact(...args: Args<"transact">): Promise<TransactionAnswer> {
+    return this.#inner.transact(...args);
+  }
+
+  list(...args: Args<"list">): Promise<ListAnswer> {
+    return this.#inner.list(...args);
+  }
+
+  changes(...args: Args<"changes">): Promise<ChangesAnswer> {
+    return this.#inner.changes(...args);
+  }
+
+  readVersion(...args: Args<"readVersion">): Promise<VersionAnswer> {
+    return this.#inner.readVersion(...args);
+  }
+
+  history(...args: Args<"history">): Promise<HistoryAnswer> {
+    return this.#inner.history(...args);
+  }
+
+  claimLoad(...args: Args<"claimLoad">): Promise<ClaimReply["claim"]> {
+    return this.#inner.claimLoad(...args);
+  }
+
+  register(...args: Args<"register">): ReturnType<Adapter["register"]> {
+    return this.#inner.register(...args);
+  }
+
+  unregister(...args: Args<"unregister">): Promise<boolean> {
+    return this.#inner.unregister(...args);
+  }
+
+  async close(): Promise<void> {
+    this.#failover.way?.view.close();
+    await this.#inner.close();
+  }
+}

@@ -1,0 +1,25 @@
+import type { Fallback } from "../../fallback/fallback.ts";
+import type { StoredRegistration } from "../../protocol/registration.ts";
+import type { Background } from "../../runtime/background.ts";
+import type { Clock, Timers } from "../../runtime/clock.ts";
+
+/** What a node needs to go around shards that can't be reached. */
+export interface FailoverOptions {
+  /** The deployment's fallbacks, by the names under which spaces opt in: each gives the streams of the node's space. Called when first needed. */
+  readonly fallbacks: Readonly<Record<string, () => Fallback | Promise<Fallback>>>;
+  /** Names the node in what it proposes. */
+  readonly node: string;
+  /** The deployment's static registrations: they come before those of the space. */
+  readonly statics?: readonly StoredRegistration[];
+  readonly clock: Clock;
+  /** Measures elapsed time. Default `clock`. */
+  readonly elapsed?: Clock;
+  readonly timers: Timers;
+  readonly background: Background;
+  /** Failures of a shard's calls, one after the other, after which it counts as not to be reached: default 3. */
+  readonly threshold?: number;
+  /** How long nothing is asked of it then, before one call tries again, in ms: default 1,000. */
+  readonly openMs?: number;
+  /** An answer that takes longer is such a failure, in ms: default 2,000. */
+  readonly patienceMs?: number;
+}

@@ -1,0 +1,74 @@
+import { WarpError } from "../../errors.ts";
+import type { AroundCalls } from "../../protocol/around-calls.ts";
+import type { SpaceSettings } from "../../protocol/space.ts";
+import type { Adapter } from "../adapter.ts";
+import { FailoverAdapter } from "./failover-adapter.ts";
+import type { FailoverOptions } from "./failover-options.ts";
+import { isUnreached } from "./is-unreached.ts";
+import type { Way } from "./way.ts";
+
+/**
+ * What a node has in place of the way around its shards until one of them can't be reached, or the space turns out to have opted in: then the way itself is loaded. `around` is for the
+ * connection to the shards, `over` makes the adapter.
+ */
+export class Failover {
+  readonly around: AroundCalls;
+  readonly #options: FailoverOptions;
+  #inner: Adapter | undefined;
+  #met: SpaceSettings | undefined;
+  #list: Awaited<ReturnType<Adapter["registrations"]>> | undefined;
+  #way: Way | undefined;
+
+  constructor(options: FailoverOptions) {
+    this.#options = options;
+    this.around = {
+      met: (space) => {
+        this.#met = space;
+        if (this.#way !== undefined) this.#way.met(space);
+        else if (space?.fallback !== undefined) options.background.run(this.load());
+      },
+      call: (shard, send, isUnreachedBy) => this.#way?.call(shard, send, isUnreachedBy) ?? send(),
+      drain: (shard) => this.#way?.drain(shard),
+      drained: (shard, place) => this.#way?.drained(shard, place),
+    };
+  }
+
+  /** The way, once it is loaded. */
+  get way(): Way | undefined {
+    return this.#way;
+  }
+
+  /** An adapter whose shards may be gone around. `inner` asks over a connection that has {@link around}. */
+  over(inner: Adapter): Adapter {
+    this.#inner = inner;
+    return new FailoverAdapter(inner, this);
+  }
+
+  /** The registrations as the shards gave them. */
+  learn(list: Awaited<ReturnType<Adapter["registrations"]>>): void {
+    this.#list = list;
+    this.#way?.view.learn(list);
+  }
+
+  /** Each call loads by itself: in a Worker none may wait for another request's. */
+  async load(): Promise<Way> {
+    const { Way } = await import("./way.ts");
+    if (this.#inner === undefined) throw new WarpError("internal", "a failover without an adapter");
+    if (this.#way === undefined) {
+      this.#way = new Way(this.#inner, this.#options, this.#met);
+      if (this.#list !== undefined) this.#way.view.learn(this.#list);
+    }
+    return this.#way;
+  }
+
+  /** Does something by the way where there is one, else at the shard, and by the way where that can't be reached. */
+  async go<T>(direct: () => Promise<T>, around: (way: Way, failed?: WarpError) => Promise<T>): Promise<T> {
+    if (this.#way !== undefined) return await around(this.#way);
+    try {
+      return await direct();
+    } catch (error) {
+      if (!isUnreached(error)) throw error;
+      return await around(await this.load(), error);
+    }
+  }
+}

@@ -1,0 +1,271 @@
+import { isWarpError, type WarpError } from "../../errors.ts";
+import type { Fallback } from "../../fallback/fallback.ts";
+import type { AroundCalls } from "../../protocol/around-calls.ts";
+import type { Resolution } from "../../protocol/shard-api.ts";
+import type { SpaceSettings } from "../../protocol/space.ts";
+import type { Trial } from "../../runtime/circuit-breaker.ts";
+import type {
+  Adapter,
+  CallOptions,
+  Detour,
+  Mutation,
+  MutationAnswer,
+  ReadAnswer,
+  ReadOptions,
+} from "../adapter.ts";
+import { AwayShard, type StreamReading } from "./away-shard.ts";
+import { byShard } from "./by-shard.ts";
+import type { FailoverOptions } from "./failover-options.ts";
+import { isUnreached } from "./is-unreached.ts";
+import type { Change } from "./overlay.ts";
+import { isProposable, nowhere, propose } from "./proposing.ts";
+import { SpaceView } from "./space-view.ts";
+import { type Tried, tryShard } from "./try-shard.ts";
+
+type Asked = readonly { readonly opId: string; readonly key?: string }[];
+type ResolveOptions = CallOptions & { readonly seal?: boolean };
+
+/**
+ * The way around the shards of one space (rule SB8), taken for each shard while it can't be reached: unconditional eventual changes go to its stream, and reads are answered by what waits
+ * there. It decides nothing where the space has not opted in.
+ */
+export class Way implements AroundCalls, Detour {
+  readonly view: SpaceView;
+  readonly #inner: Adapter;
+  readonly #options: FailoverOptions;
+  readonly #shards = new Map<number, AwayShard>();
+  readonly #reading: (spaceId: string) => StreamReading;
+
+  constructor(inner: Adapter, options: FailoverOptions, met: SpaceSettings | undefined) {
+    this.#inner = inner;
+    this.#options = options;
+    this.view = new SpaceView(options);
+    if (met !== undefined) this.view.meet(met);
+    const isOperand = (change: Change): boolean => this.view.isOperand(change);
+    this.#reading = (spaceId) => ({ spaceId, isOperand });
+  }
+
+  met(space: SpaceSettings | undefined): void {
+    if (this.view.meet(space)) for (const away of this.#shards.values()) away.forget();
+  }
+
+  async call<R>(
+    shard: number,
+    send: () => Promise<R>,
+    isUnreachedBy: (error: unknown) => boolean,
+  ): Promise<R> {
+    let trial: Trial | undefined;
+    try {
+      trial = this.#at(shard).enter();
+    } catch (refusal) {
+      // A space that has not opted in loses nothing by trying.
+      if (this.view.fallbackName !== undefined) throw refusal;
+    }
+    try {
+      const reply = await send();
+      trial?.succeeded();
+      return reply;
+    } catch (error) {
+      if (isUnreachedBy(error)) trial?.failed();
+      else trial?.void();
+      throw error;
+    }
+  }
+
+  drain(shard: number): string | undefined {
+    return this.#shards.get(shard)?.drain;
+  }
+
+  drained(shard: number, place: string): void {
+    this.#at(shard).drained(place);
+  }
+
+  isTaken(key: string): boolean {
+    if (this.view.fallbackName === undefined) return false;
+    return this.#shards.get(this.shardOf(key))?.state !== "closed" && this.#shards.has(this.shardOf(key));
+  }
+
+  recall(key: string, held: Parameters<Detour["recall"]>[1]): void {
+    const { payload, version, modifiedAtMs, tags } = held;
+    const value = { payload, version, modifiedAtMs, endsAtMs: Number.POSITIVE_INFINITY };
+    this.#at(this.shardOf(key)).overlay.recall(key, { ...value, ...(tags !== undefined && { tags }) });
+  }
+
+  shardOf(key: string): number {
+    return this.view.shardOf(key, this.#inner);
+  }
+
+  /** `failed`: what has been tried already, and came to. */
+  async batch(
+    mutations: readonly Mutation[],
+    options: CallOptions | undefined,
+    failed?: WarpError,
+  ): Promise<readonly MutationAnswer[]> {
+    // What is about many keys concerns all shards, and may not be proposed.
+    if (mutations.some((mutation) => !("key" in mutation))) {
+      if (failed !== undefined) throw failed;
+      return await this.#inner.batch(mutations, options);
+    }
+    const shardOf = (mutation: Mutation): number => ("key" in mutation ? this.shardOf(mutation.key) : 0);
+    if (failed !== undefined) await this.#open();
+    return await byShard(mutations, shardOf, (shard, part) => this.#batchOf(shard, part, options, failed));
+  }
+
+  async getMany(
+    keys: readonly string[],
+    options: ReadOptions | undefined,
+    failed?: WarpError,
+  ): Promise<readonly ReadAnswer[]> {
+    if (failed !== undefined) await this.#open();
+    if (options?.strong !== undefined) {
+      if (failed !== undefined) throw failed;
+      return await this.#inner.getMany(keys, options);
+    }
+    const shardOf = (key: string): number => this.shardOf(key);
+    return await byShard(keys, shardOf, (shard, part) => this.#readOf(shard, part, options, failed));
+  }
+
+  /** What shards say of operations; what they have not seen may still wait in a stream. */
+  async resolve(
+    operations: Asked,
+    options: ResolveOptions | undefined,
+    failed?: WarpError,
+  ): Promise<readonly Resolution[]> {
+    const fallback = await this.#open();
+    if (fallback === undefined) return await this.#resolveAt(operations, options, failed);
+    const shards = new Set(operations.flatMap(({ key }) => (key === undefined ? [] : [this.shardOf(key)])));
+    const awaits = ({ opId, key }: Asked[number]): boolean =>
+      key !== undefined && this.#at(this.shardOf(key)).awaits(opId);
+    try {
+      const first = await this.#resolveAt(operations, options, failed);
+      if (options?.seal === true || first.every(({ state }) => state !== "unseen")) return first;
+      // Whatever waits is applied before the shard is asked again.
+      await Promise.all([...shards].map((shard) => this.#look(shard, fallback)));
+      return await this.#resolveAt(operations, options, undefined);
+    } catch (error) {
+      if (!isUnreached(error) || options?.seal === true) throw error;
+      if (!operations.every(awaits))
+        await Promise.all([...shards].map((shard) => this.#look(shard, fallback)));
+      if (!operations.every(awaits)) throw error;
+      return operations.map(() => ({ state: "pending" }));
+    }
+  }
+
+  /** The space as its shards say, or as it is known otherwise. */
+  async space(failed: WarpError): Promise<SpaceSettings | undefined> {
+    await this.#open();
+    if (this.view.fallbackName === undefined) throw failed;
+    return this.view.space;
+  }
+
+  async registrations(failed: WarpError): Promise<NonNullable<SpaceView["registrations"]>> {
+    await this.#open();
+    const { registrations, fallbackName } = this.view;
+    if (fallbackName === undefined || registrations === undefined) throw failed;
+    return registrations;
+  }
+
+  #at(shard: number): AwayShard {
+    const known = this.#shards.get(shard);
+    if (known !== undefined) return known;
+    const made = new AwayShard(shard, this.#options);
+    this.#shards.set(shard, made);
+    return made;
+  }
+
+  /** The streams, where the space has opted in. Undefined also where no fallback can be asked whether it has. */
+  async #open(): Promise<Fallback | undefined> {
+    try {
+      return await this.view.open();
+    } catch (error) {
+      // The shard's own failure is what callers are told.
+      if (isWarpError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async #batchOf(
+    shard: number,
+    mutations: readonly Mutation[],
+    options: CallOptions | undefined,
+    failed: WarpError | undefined,
+  ): Promise<readonly MutationAnswer[]> {
+    const isSome = mutations.some((mutation) => isProposable(mutation, this.view));
+    const tried: Tried<readonly MutationAnswer[]> =
+      failed === undefined
+        ? await this.#try(shard, isSome, () => this.#inner.batch(mutations, options))
+        : { error: failed };
+    if (tried.error === undefined) return tried.value;
+    const away = this.#at(shard);
+    if (away.state === "closed") throw tried.error;
+    const fallback = await this.#open();
+    const { view } = this;
+    if (fallback === undefined || view.registrations === undefined) throw tried.error;
+    const { node, clock } = this.#options;
+    const from = { node, atMs: clock.now() };
+    return await propose({ shard, away, fallback, view }, from, mutations, tried, options);
+  }
+
+  async #readOf(
+    shard: number,
+    keys: readonly string[],
+    options: ReadOptions | undefined,
+    failed: WarpError | undefined,
+  ): Promise<readonly ReadAnswer[]> {
+    const tried: Tried<readonly ReadAnswer[]> =
+      failed === undefined
+        ? await this.#try(shard, true, () => this.#inner.getMany(keys, options))
+        : { error: failed };
+    const away = this.#at(shard);
+    const { overlay } = away;
+    if (tried.error === undefined) {
+      // A change that went to the stream since it was asked.
+      return tried.value.map((answer) =>
+        overlay.has(answer.key) ? this.#known(shard, answer.key, answer) : answer,
+      );
+    }
+    if (away.state === "closed") throw tried.error;
+    const fallback = await this.#open();
+    const { space } = this.view;
+    if (fallback === undefined || space === undefined) throw tried.error;
+    await away.follow(fallback, this.#reading(space.id));
+    const { error } = tried;
+    const answers = keys.map((key) =>
+      this.#known(shard, key, { key, entry: undefined, asOf: nowhere(shard), error }),
+    );
+    if (answers.every((answer) => answer.error !== undefined)) throw error;
+    return answers;
+  }
+
+  /** What is known of a key by the stream, else `other`. */
+  #known(shard: number, key: string, other: ReadAnswer): ReadAnswer {
+    const found = this.#at(shard).overlay.of(key);
+    if (found === undefined) return other;
+    const asOf = nowhere(shard);
+    if (found.value === null) return { key, entry: undefined, asOf, provisional: true };
+    const { endsAtMs, ...value } = found.value;
+    const isLasting = endsAtMs === Number.POSITIVE_INFINITY;
+    const life = isLasting ? {} : { expiresInMs: Math.max(0, endsAtMs - this.#options.clock.now()) };
+    return { key, entry: { key, ...value, ...life }, asOf, provisional: true };
+  }
+
+  /** Asks a shard: where it may be gone around, no longer than it should take. */
+  async #try<T>(shard: number, isImpatient: boolean, send: () => Promise<T>): Promise<Tried<T>> {
+    const mayTurn = isImpatient && this.view.fallbackName !== undefined;
+    return await tryShard(this.#at(shard), mayTurn, this.#options, send);
+  }
+
+  async #look(shard: number, fallback: Fallback): Promise<void> {
+    const { space } = this.view;
+    if (space !== undefined) await this.#at(shard).look(fallback, this.#reading(space.id));
+  }
+
+  async #resolveAt(
+    operations: Asked,
+    options: ResolveOptions | undefined,
+    failed: WarpError | undefined,
+  ): Promise<readonly Resolution[]> {
+    if (failed !== undefined) throw failed;
+    return await this.#inner.resolve(operations, options);
+  }
+}
