@@ -11,6 +11,7 @@ import {
   minStreamPollMs,
   streamPatienceMs,
 } from "../../runtime/failover-limits.ts";
+import { maxProposals } from "../../runtime/fallback-limits.ts";
 import type { FailoverOptions } from "./failover-options.ts";
 import { type Change, Overlay } from "./overlay.ts";
 
@@ -137,7 +138,7 @@ export class AwayShard {
     try {
       for (let pages = 0; pages < maxStreamPages; pages++) {
         const after = this.#seen;
-        const page = await fallback.read(this.#index, after, 500);
+        const page = await fallback.read(this.#index, after, maxProposals, { timeoutMs: maxStreamPollMs });
         // Its places begin anew: what was read stays true of the shard, or is read again.
         if (page.lost === true && this.#seen === after) this.#seen = undefined;
         const { proposals } = page;

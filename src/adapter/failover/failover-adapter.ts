@@ -58,7 +58,7 @@ export class FailoverAdapter implements Adapter {
     const [keys, options] = args;
     return this.#failover.go(
       () => this.#inner.getMany(...args),
-      (way, failed) => way.getMany(keys, options, failed),
+      (way, begun) => way.getMany(keys, options, begun),
     );
   }
 
@@ -66,7 +66,7 @@ export class FailoverAdapter implements Adapter {
     const [mutations, options] = args;
     return this.#failover.go(
       () => this.#inner.batch(...args),
-      (way, failed) => way.batch(mutations, options, failed),
+      (way, begun) => way.batch(mutations, options, begun),
     );
   }
 
@@ -74,7 +74,7 @@ export class FailoverAdapter implements Adapter {
     const [operations, options] = args;
     return this.#failover.go(
       () => this.#inner.resolve(...args),
-      (way, failed) => way.resolve(operations, options, failed),
+      (way, begun) => way.resolve(operations, options, begun),
     );
   }
 

@@ -5,7 +5,7 @@ import type { Adapter } from "../adapter.ts";
 import { FailoverAdapter } from "./failover-adapter.ts";
 import type { FailoverOptions } from "./failover-options.ts";
 import { isUnreached } from "./is-unreached.ts";
-import type { Way } from "./way.ts";
+import type { Begun, Way } from "./way.ts";
 
 /**
  * What a node has in place of the way around its shards until one of them can't be reached, or the space turns out to have opted in: then the way itself is loaded. `around` is for the
@@ -62,13 +62,14 @@ export class Failover {
   }
 
   /** Does something by the way where there is one, else at the shard, and by the way where that can't be reached. */
-  async go<T>(direct: () => Promise<T>, around: (way: Way, failed?: WarpError) => Promise<T>): Promise<T> {
-    if (this.#way !== undefined) return await around(this.#way);
+  async go<T>(direct: () => Promise<T>, around: (way: Way, begun: Begun) => Promise<T>): Promise<T> {
+    const atMs = (this.#options.elapsed ?? this.#options.clock).now();
+    if (this.#way !== undefined) return await around(this.#way, { atMs });
     try {
       return await direct();
-    } catch (error) {
-      if (!isUnreached(error)) throw error;
-      return await around(await this.load(), error);
+    } catch (failed) {
+      if (!isUnreached(failed)) throw failed;
+      return await around(await this.load(), { atMs, failed });
     }
   }
 }

@@ -2,6 +2,7 @@ import { isWarpError, WarpError } from "../../errors.ts";
 import type { Fallback, Proposal } from "../../fallback/fallback.ts";
 import { valueBytesOf } from "../../protocol/mutation.ts";
 import { maxAppendBytes } from "../../runtime/failover-limits.ts";
+import { maxProposals } from "../../runtime/fallback-limits.ts";
 import type { CallOptions, Mutation, MutationAnswer } from "../adapter.ts";
 import { namedKey } from "../batch.ts";
 import type { AwayShard } from "./away-shard.ts";
@@ -89,7 +90,7 @@ function chunksOf(mutations: readonly Mutation[], view: SpaceView): readonly (re
     if (!isProposable(mutation, view)) continue;
     bytes += valueBytesOf(mutation);
     const last = chunks.at(-1);
-    if (last !== undefined && last.length < 500 && bytes <= maxAppendBytes) last.push(at);
+    if (last !== undefined && last.length < maxProposals && bytes <= maxAppendBytes) last.push(at);
     else {
       chunks.push([at]);
       bytes = valueBytesOf(mutation);

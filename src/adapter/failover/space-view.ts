@@ -11,6 +11,8 @@ type Registrations = Awaited<ReturnType<Adapter["registrations"]>>;
 
 /** How long a space of which there is no notice is taken for one that has not opted in. */
 const noNoticeMs = 1_000;
+/** How long one is waited for. */
+const noticeTimeoutMs = 2_000;
 
 /** What a node knows of its space where the shards say nothing: as they said last, else as the notice of a fallback has it. */
 export class SpaceView {
@@ -94,7 +96,7 @@ export class SpaceView {
     const { clock, fallbacks } = this.#options;
     if (clock.now() < this.#askAgainMs) return;
     for (const name of Object.keys(fallbacks)) {
-      const notice = await (await this.#fallback(name))?.notice();
+      const notice = await (await this.#fallback(name))?.notice({ timeoutMs: noticeTimeoutMs });
       if (notice === undefined || notice.space.fallback !== name) continue;
       if (this.#met === undefined) this.#notice = notice;
       if (this.space?.id === notice.space.id && this.#list === undefined)

@@ -4,6 +4,7 @@ import type { AroundCalls } from "../../protocol/around-calls.ts";
 import type { Resolution } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
 import type { Trial } from "../../runtime/circuit-breaker.ts";
+import { defaultTimeoutMs } from "../../runtime/limits.ts";
 import type {
   Adapter,
   CallOptions,
@@ -24,6 +25,14 @@ import { type Tried, tryShard } from "./try-shard.ts";
 
 type Asked = readonly { readonly opId: string; readonly key?: string }[];
 type ResolveOptions = CallOptions & { readonly seal?: boolean };
+
+/** A call that a caller waits for. */
+export interface Begun {
+  /** By elapsed time. */
+  readonly atMs: number;
+  /** What its try at the shard came to, where there was one before there was a way. */
+  readonly failed?: WarpError;
+}
 
 /**
  * The way around the shards of one space (rule SB8), taken for each shard while it can't be reached: unconditional eventual changes go to its stream, and reads are answered by what waits
@@ -95,12 +104,12 @@ export class Way implements AroundCalls, Detour {
     return this.view.shardOf(key, this.#inner);
   }
 
-  /** `failed`: what has been tried already, and came to. */
   async batch(
     mutations: readonly Mutation[],
     options: CallOptions | undefined,
-    failed?: WarpError,
+    begun: Begun,
   ): Promise<readonly MutationAnswer[]> {
+    const { failed } = begun;
     // What is about many keys concerns all shards, and may not be proposed.
     if (mutations.some((mutation) => !("key" in mutation))) {
       if (failed !== undefined) throw failed;
@@ -108,13 +117,13 @@ export class Way implements AroundCalls, Detour {
     }
     const shardOf = (mutation: Mutation): number => ("key" in mutation ? this.shardOf(mutation.key) : 0);
     if (failed !== undefined) await this.#open();
-    return await byShard(mutations, shardOf, (shard, part) => this.#batchOf(shard, part, options, failed));
+    return await byShard(mutations, shardOf, (shard, part) => this.#batchOf(shard, part, options, begun));
   }
 
   async getMany(
     keys: readonly string[],
     options: ReadOptions | undefined,
-    failed?: WarpError,
+    { failed }: Begun,
   ): Promise<readonly ReadAnswer[]> {
     if (failed !== undefined) await this.#open();
     if (options?.strong !== undefined) {
@@ -129,7 +138,7 @@ export class Way implements AroundCalls, Detour {
   async resolve(
     operations: Asked,
     options: ResolveOptions | undefined,
-    failed?: WarpError,
+    { failed }: Begun,
   ): Promise<readonly Resolution[]> {
     const fallback = await this.#open();
     if (fallback === undefined) return await this.#resolveAt(operations, options, failed);
@@ -188,7 +197,7 @@ export class Way implements AroundCalls, Detour {
     shard: number,
     mutations: readonly Mutation[],
     options: CallOptions | undefined,
-    failed: WarpError | undefined,
+    { failed, atMs: begunMs }: Begun,
   ): Promise<readonly MutationAnswer[]> {
     const isSome = mutations.some((mutation) => isProposable(mutation, this.view));
     const tried: Tried<readonly MutationAnswer[]> =
@@ -201,9 +210,12 @@ export class Way implements AroundCalls, Detour {
     const fallback = await this.#open();
     const { view } = this;
     if (fallback === undefined || view.registrations === undefined) throw tried.error;
-    const { node, clock } = this.#options;
+    const { node, clock, elapsed = clock } = this.#options;
+    // The try has taken its part of the caller's time.
+    const timeoutMs = (options?.timeoutMs ?? defaultTimeoutMs) - (elapsed.now() - begunMs);
+    if (timeoutMs < 1) throw tried.error;
     const from = { node, atMs: clock.now() };
-    return await propose({ shard, away, fallback, view }, from, mutations, tried, options);
+    return await propose({ shard, away, fallback, view }, from, mutations, tried, { ...options, timeoutMs });
   }
 
   async #readOf(
