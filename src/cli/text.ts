@@ -53,3 +53,17 @@ export function table(rows: readonly (readonly string[])[]): string {
 export function shownTime(ms: number): string {
   return new Date(ms).toISOString();
 }
+
+/** How a write ended, behind the key's name. */
+export function writtenAs({
+  version,
+  provisional,
+}: {
+  readonly version: number;
+  readonly provisional?: true;
+}): string {
+  return provisional === true ? waits : `is at version ${version}`;
+}
+
+/** What became of a change whose shard could not be reached. */
+export const waits = "will be changed: its shard can't be reached, the change waits (provisional)";

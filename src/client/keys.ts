@@ -17,6 +17,8 @@ export interface FoundKey {
   readonly expiresInMs?: number;
   /** Which copy answered: `hit`, `miss`, `stale` …; absent for kept versions. */
   readonly cache?: string;
+  /** The shard could not be reached: what its fallback knows. It has no version or tag. */
+  readonly provisional?: true;
 }
 
 /** How a write or a delete ended. */
@@ -32,6 +34,8 @@ export interface KeyChange {
   readonly existed: boolean;
   /** The storage behind the shard had not confirmed it when the wait for that was over (`write: "through"`). It is committed. */
   readonly storage?: "pending";
+  /** The shard could not be reached: the change waits in the space's fallback and is applied once. It has no version (0) or revision (empty) yet, nor is `existed` (false) known. */
+  readonly provisional?: true;
 }
 
 /** What must hold for a write or delete to take place: a version, or that there is none yet. */
@@ -80,6 +84,7 @@ export async function getKey(client: HttpClient, space: string, key: string, kep
     ...(etag === undefined ? {} : { etag }),
     ...(expiresInMs === undefined ? {} : { expiresInMs }),
     ...(cache === null ? {} : { cache }),
+    ...(answer.header("Warp-Provisional") === "true" && { provisional: true }),
   };
 }
 
@@ -119,7 +124,7 @@ async function write(
   // A query separates tags by commas.
   if (hasDotSegment(key) || tags?.some((one) => one.includes(",")) === true) {
     const more = { ...recordOf(payload), expiresInMs, tags, lease, replace, guard, ...tag };
-    return (await inBatch(client, space, { op, key, opId, ...more })) as KeyChange;
+    return await inBatch(client, space, { op, key, opId, ...more });
   }
   const answer = await client.json<Omit<KeyChange, "existed"> & { readonly created: boolean }>({
     method: op === "set" ? "PUT" : "POST",
@@ -130,7 +135,7 @@ async function write(
     opId,
   });
   const { created, ...change } = answer;
-  return { ...change, existed: !created };
+  return whole({ ...change, existed: created === false });
 }
 
 /** Deletes a key; one that was absent is no error. Throws `precondition_failed` and all else that the server refuses. */
@@ -144,14 +149,21 @@ export async function deleteKey(
   const opId = options.opId ?? client.newOpId();
   const tag = await conditionOf(client, space, key, options.only);
   if (hasDotSegment(key)) {
-    return (await inBatch(client, space, { op: "delete", key, opId, guard, ...tag })) as KeyChange;
+    return await inBatch(client, space, { op: "delete", key, opId, guard, ...tag });
   }
-  return await client.json<KeyChange>({
-    method: "DELETE",
-    path: resourcePath(space, "keys", key),
-    headers: { ...headersOf(tag), ...fenceHeader(guard) },
-    opId,
-  });
+  return whole(
+    await client.json<KeyChange>({
+      method: "DELETE",
+      path: resourcePath(space, "keys", key),
+      headers: { ...headersOf(tag), ...fenceHeader(guard) },
+      opId,
+    }),
+  );
+}
+
+/** A provisional answer leaves out what nobody knows yet. */
+function whole(change: KeyChange): KeyChange {
+  return change.provisional === true ? { ...change, revision: "", replayed: false, existed: false } : change;
 }
 
 interface Condition {
@@ -211,7 +223,7 @@ async function inBatch(
   client: HttpClient,
   space: string,
   operation: { readonly opId: string } & Readonly<Record<string, unknown>>,
-): Promise<object> {
+): Promise<KeyChange> {
   const { results } = await client.json<BatchAnswer>({
     method: "POST",
     path: `${spacePath(space)}/batch`,
@@ -221,7 +233,7 @@ async function inBatch(
   const verdict = onlyOf(results);
   if (!verdict.ok) throw WarpError.fromData(verdict.error);
   const { op: _, ok: __, ...change } = verdict as Verdict & { readonly op: string };
-  return change;
+  return whole(change as unknown as KeyChange);
 }
 
 async function getByBatch(client: HttpClient, space: string, key: string): Promise<FoundKey> {
@@ -232,16 +244,19 @@ async function getByBatch(client: HttpClient, space: string, key: string): Promi
   });
   const verdict = onlyOf(results);
   if (!verdict.ok) throw WarpError.fromData(verdict.error);
-  const { found, version, etag, expiresInMs, cache } = verdict as Partial<FoundKey> & { found?: boolean };
+  const { found, version, etag, expiresInMs, cache, provisional } = verdict as Partial<FoundKey> & {
+    found?: boolean;
+  };
   const payload = found === true ? payloadOf(verdict as ValueRecord) : undefined;
   if (payload === undefined) throw new WarpError("not_found", "the key does not exist");
   return {
     key,
     payload,
-    ...(version === undefined ? {} : { version }),
+    ...(version === undefined || provisional === true ? {} : { version }),
     ...(etag === undefined ? {} : { etag }),
     ...(expiresInMs === undefined ? {} : { expiresInMs }),
     ...(cache === undefined ? {} : { cache }),
+    ...(provisional && { provisional }),
   };
 }
 

@@ -90,6 +90,6 @@ export class Guard {
 }
 
 const exposed =
-  "ETag, Retry-After, Warp-Cache, Warp-Expires-In-Ms, Warp-Op-Id, Warp-Replayed, Warp-Request-Id, Warp-Revision, Warp-Storage, Warp-Version";
+  "ETag, Retry-After, Warp-Cache, Warp-Expires-In-Ms, Warp-Op-Id, Warp-Provisional, Warp-Replayed, Warp-Request-Id, Warp-Revision, Warp-Storage, Warp-Version";
 const accepted =
   "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID, Warp-Fence, Warp-Op-Id, Warp-Request-Id, Warp-Timeout-Ms";

@@ -3,6 +3,7 @@ import { parseStaticRegistrations } from "../core/static-registrations.ts";
 import type { WarpOptions } from "../core/types.ts";
 import type { WarpNode } from "../core/warp-node.ts";
 import { WarpError } from "../errors.ts";
+import type { Fallbacks } from "../fallback/fallbacks.ts";
 import { workersLog } from "../platform/workers.ts";
 import { defaultCacheMaxBytes, maxSpacesPerNode } from "../runtime/limits.ts";
 import { type EdgeNode, type EdgeOptions, edgeNode } from "./edge.ts";
@@ -25,13 +26,14 @@ export interface EdgeEnv {
 }
 
 /**
- * The nodes of an isolate, one for each space, made by `make`; `made` is told of each. Throws what is wrong with `WARP_REGISTRATIONS`, `WARP_CACHE_POLICY` or
+ * The nodes of an isolate, one for each space, made by `make`; `made` is told of each. `fallbacks`: ways around shards. Throws what is wrong with `WARP_REGISTRATIONS`, `WARP_CACHE_POLICY` or
  * `WARP_SUBSCRIBE`.
  */
 export function edgeSpaces<W extends WarpNode>(
   env: EdgeEnv,
   make: (options: WarpOptions) => W,
   made?: (warp: W) => void,
+  fallbacks?: Fallbacks,
 ): Spaces<W> {
   const statics = parseStaticRegistrations(env.WARP_REGISTRATIONS);
   const policy = parseCachePolicy(env.WARP_CACHE_POLICY);
@@ -43,6 +45,7 @@ export function edgeSpaces<W extends WarpNode>(
       const options = {
         ...{ namespace: env.SHARDS, space, statics, policy, subscribe, onError },
         ...(env.CACHE === undefined ? {} : { kv: env.CACHE }),
+        ...(fallbacks && { fallbacks }),
         ...(env.RELAYS === undefined ? {} : { relays: env.RELAYS }),
       };
       const node = edgeNode(options, make);

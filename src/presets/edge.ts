@@ -1,3 +1,4 @@
+import { Failover } from "../adapter/failover/failover.ts";
 import { shardAdapter } from "../adapter/shard/shard-adapter.ts";
 import { kvCache } from "../cache/kv/kv-cache.ts";
 import type { KvNamespace } from "../cache/kv/namespace.ts";
@@ -12,6 +13,7 @@ import { SpaceClient } from "../connection/space-client.ts";
 import type { Watching } from "../connection/watching.ts";
 import type { WarpOptions } from "../core/types.ts";
 import type { WarpNode } from "../core/warp-node.ts";
+import type { Fallbacks } from "../fallback/fallbacks.ts";
 import { shardLeases } from "../lease/shard/shard-leases.ts";
 import { shardLocks } from "../lock/shard/shard-locks.ts";
 import {
@@ -49,6 +51,8 @@ export interface EdgeOptions {
   readonly statics?: readonly StoredRegistration[];
   /** Whether requests subscribe to the shards that they use, so that L1 learns of changes early. Default true. */
   readonly subscribe?: boolean;
+  /** Ways around shards that can't be reached, for spaces that have opted in to one. Default none. */
+  readonly fallbacks?: Fallbacks;
   /** Takes what background work failed with. */
   readonly onError: (error: unknown) => void;
 }
@@ -72,10 +76,16 @@ export function edgeNode<W extends WarpNode>(
   const background = workersBackground(onError);
   const calls = rpcConnection({ namespace, space, lanes: { background, clock: workersClock } });
   const pushed = options.subscribe === false ? undefined : withSubscriptions(calls, options, background);
-  const connection = { ...(pushed ?? calls), watching: watchingOf(options) };
+  const failover = options.fallbacks && failoverOf(options, options.fallbacks, background);
+  const connection = {
+    ...(pushed ?? calls),
+    watching: watchingOf(options),
+    around: failover?.around,
+  };
   const client = new SpaceClient({ connection, timers: workersTimers });
+  const adapter = shardAdapter(client);
   const warp = make({
-    adapter: shardAdapter(client),
+    adapter: failover?.over(adapter) ?? adapter,
     locks: shardLocks({ client }),
     leases: shardLeases(client),
     // Each watch has sockets of its own, which end with the request that has opened them.
@@ -96,6 +106,18 @@ export function edgeNode<W extends WarpNode>(
   });
   warp.on("error", ({ error }) => onError(error));
   return { warp, used: () => pushed?.renew() };
+}
+
+function failoverOf(
+  { space, statics = [] }: EdgeOptions,
+  fallbacks: Fallbacks,
+  background: Background,
+): Failover {
+  const node = `isolate-${randomHex(workersRandom, 12)}`;
+  return new Failover({
+    ...{ fallbacks, space, statics, node, background },
+    ...{ clock: workersClock, timers: workersTimers },
+  });
 }
 
 function withSubscriptions(

@@ -1,11 +1,14 @@
+import { Failover } from "../adapter/failover/failover.ts";
 import { shardAdapter } from "../adapter/shard/shard-adapter.ts";
 import { memoryCache } from "../cache/memory/memory-cache.ts";
 import type { EvictionPolicyName } from "../cache/memory/policies.ts";
 import type { SocketConnectionOptions } from "../connection/socket/options.ts";
 import { socketConnection } from "../connection/socket/socket-connection.ts";
 import { SpaceClient } from "../connection/space-client.ts";
+import { resolveStatics } from "../core/static-registrations.ts";
 import type { WarpOptions } from "../core/types.ts";
 import { Warp } from "../core/warp.ts";
+import type { Fallbacks } from "../fallback/fallbacks.ts";
 import { shardLeases } from "../lease/shard/shard-leases.ts";
 import { sessionGrants } from "../lock/shard/session-grants.ts";
 import { shardLocks } from "../lock/shard/shard-locks.ts";
@@ -28,6 +31,8 @@ export interface ConnectOptions
   readonly maxBytes?: number;
   /** What a full L1 gives up first. Default `"s3-fifo"`. */
   readonly policy?: EvictionPolicyName;
+  /** Ways around shards that can't be reached, by the names under which spaces opt in, such as `upstash`. Default none. */
+  readonly fallbacks?: Fallbacks;
   /** Takes what background work failed with. Default: a warning of the process. */
   readonly onError?: (error: unknown) => void;
 }
@@ -43,10 +48,16 @@ export function connectWarp(url: string, options: ConnectOptions = {}): Warp {
   const { space = "default", node, token, zone, backoff, maxEntries, maxBytes, policy, onError } = options;
   const { registrations, joinTimeoutMs, codec, subject = subjectOf(token) } = options;
   const host = nodeHost(onError);
+  const name = node ?? `node-${randomHex(host.random, 12)}`;
+  const statics = resolveStatics(registrations ?? []);
+  const failover =
+    options.fallbacks &&
+    new Failover({ ...host, elapsed: nodeElapsed, space, node: name, statics, fallbacks: options.fallbacks });
   const connection = socketConnection({
     url,
     space,
-    node: node ?? `node-${randomHex(host.random, 12)}`,
+    node: name,
+    around: failover?.around,
     sockets: nodeSockets,
     clock: host.clock,
     elapsed: nodeElapsed,
@@ -58,9 +69,10 @@ export function connectWarp(url: string, options: ConnectOptions = {}): Warp {
     ...(codec === undefined ? {} : { codec }),
   });
   const client = new SpaceClient({ connection, timers: host.timers });
+  const adapter = shardAdapter(client);
   return new Warp({
     ...host,
-    adapter: shardAdapter(client),
+    adapter: failover?.over(adapter) ?? adapter,
     locks: shardLocks({ client, sessions: sessionGrants }),
     leases: shardLeases(client),
     watches: shardWatchBus({ client, timers: host.timers }),

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { host } from "#host";
 import type { WarpError } from "../../src/errors.ts";
-import { codeOf } from "../support/core-bed.ts";
 import { FailoverBed, type FailoverNode } from "../support/failover-bed.ts";
 
 async function withBed(
@@ -30,7 +29,8 @@ async function ended<T>(bed: FailoverBed, call: Promise<T>): Promise<T> {
 /** Reads fail until the shard counts as away. */
 async function away(bed: FailoverBed, node: FailoverNode, key = "nothing"): Promise<void> {
   node.reach = "down";
-  for (let turn = 0; turn < 3; turn++) await ended(bed, node.warp.get(`${key}:${turn}`)).catch(() => undefined);
+  for (let turn = 0; turn < 3; turn++)
+    await ended(bed, node.warp.get(`${key}:${turn}`)).catch(() => undefined);
 }
 
 async function errorOf(bed: FailoverBed, call: Promise<unknown>): Promise<WarpError> {
@@ -49,7 +49,14 @@ describe("SB8 a shard that can't be reached", () => {
       const done = await ended(bed, node.warp.set("a", 2));
       expect(done).toMatchObject({ key: "a", version: 0, cursor: "", etag: undefined, provisional: true });
       const read = await ended(bed, node.warp.getEntry("a"));
-      expect(read).toMatchObject({ value: 2, version: 0, etag: "", stale: true, cache: "stale", provisional: true });
+      expect(read).toMatchObject({
+        value: 2,
+        version: 0,
+        etag: "",
+        stale: true,
+        cache: "stale",
+        provisional: true,
+      });
       node.reach = "up";
       await bed.clock.advance(2_000);
       const after = await ended(bed, node.warp.getEntry("a"));

@@ -11,7 +11,13 @@ import { MemoryStreams } from "../../src/fallback/memory/memory-streams.ts";
 import type { StreamFaults } from "../../src/fallback/memory/stream-faults.ts";
 import { comparePlaces } from "../../src/fallback/place.ts";
 import { shardLocks } from "../../src/lock/shard/shard-locks.ts";
-import type { CallScope, MutateRequest, ShardApi, SpaceReply, Verdict } from "../../src/protocol/shard-api.ts";
+import type {
+  CallScope,
+  MutateRequest,
+  ShardApi,
+  SpaceReply,
+  Verdict,
+} from "../../src/protocol/shard-api.ts";
 import { isRefusal } from "../../src/protocol/shard-api.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
 import { directConnection } from "./direct-connection.ts";
@@ -55,7 +61,10 @@ export class FailoverBed {
   #nodes = 0;
   readonly #hasOptedIn: boolean;
 
-  constructor(sql: Sql, { hasOptedIn = true, clock = virtualClock() }: { hasOptedIn?: boolean; clock?: VirtualClock } = {}) {
+  constructor(
+    sql: Sql,
+    { hasOptedIn = true, clock = virtualClock() }: { hasOptedIn?: boolean; clock?: VirtualClock } = {},
+  ) {
     this.clock = clock;
     this.#hasOptedIn = hasOptedIn;
     this.bed = new ShardBed(sql, { clock, timers: clock });
@@ -86,14 +95,16 @@ export class FailoverBed {
     const seed = ++this.#nodes;
     const { faults, none, ...more } = failover;
     const node = { reach: "up", delayMs: () => 0 } as { reach: Reach; delayMs: () => number };
-    const background = { run: (work: Promise<unknown>) => void work.catch((error) => this.reported.push(error)) };
+    const background = {
+      run: (work: Promise<unknown>) => void work.catch((error) => this.reported.push(error)),
+    };
     const way = none
       ? undefined
       : new Failover({
           fallbacks: {
-            memory: () =>
-              memoryFallback({ streams: this.streams, timers: clock, ...(faults && { faults }) }),
+            memory: () => memoryFallback({ streams: this.streams, timers: clock, ...(faults && { faults }) }),
           },
+          space: "test",
           node: `node-${seed}`,
           clock,
           timers: clock,
@@ -128,12 +139,17 @@ export class FailoverBed {
 
   async #apply(until: StreamPlace | undefined): Promise<void> {
     for (;;) {
-      if (until !== undefined && this.applied !== undefined && comparePlaces(until, this.applied) <= 0) return;
+      if (until !== undefined && this.applied !== undefined && comparePlaces(until, this.applied) <= 0)
+        return;
       const { proposals } = this.streams.read(0, this.applied, 500);
       const last = proposals.at(-1)?.place;
       if (last === undefined) return;
       const reply = await this.bed.mutate(...proposals.map(({ mutation }) => mutation));
-      this.#note(proposals.map(({ mutation }) => mutation), reply.verdicts, "stream");
+      this.#note(
+        proposals.map(({ mutation }) => mutation),
+        reply.verdicts,
+        "stream",
+      );
       this.applied = last;
       this.streams.trim(0, last);
     }
@@ -152,7 +168,11 @@ export class FailoverBed {
           if (drain !== undefined && this.drains) await this.apply(drain);
           const reply = (await member.apply(target, args)) as object;
           if (name === "mutate" && !isRefusal(reply))
-            this.#note((args[0] as MutateRequest).mutations, (reply as { verdicts: Verdict[] }).verdicts, "node");
+            this.#note(
+              (args[0] as MutateRequest).mutations,
+              (reply as { verdicts: Verdict[] }).verdicts,
+              "node",
+            );
           if ((name === "getSpace" || name === "createSpace") && !isRefusal(reply)) {
             const { space } = reply as SpaceReply;
             return { ...reply, space: { ...space, ...settings } };

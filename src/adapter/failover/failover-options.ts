@@ -1,12 +1,13 @@
-import type { Fallback } from "../../fallback/fallback.ts";
+import type { Fallbacks } from "../../fallback/fallbacks.ts";
 import type { StoredRegistration } from "../../protocol/registration.ts";
 import type { Background } from "../../runtime/background.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 
 /** What a node needs to go around shards that can't be reached. */
 export interface FailoverOptions {
-  /** The deployment's fallbacks, by the names under which spaces opt in: each gives the streams of the node's space. Called when first needed. */
-  readonly fallbacks: Readonly<Record<string, () => Fallback | Promise<Fallback>>>;
+  /** The deployment's: each is opened when it is first needed. */
+  readonly fallbacks: Fallbacks;
+  readonly space: string;
   /** Names the node in what it proposes. */
   readonly node: string;
   /** The deployment's static registrations: they come before those of the space. */

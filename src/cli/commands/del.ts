@@ -1,7 +1,7 @@
 import { deleteKey } from "../../client/keys.ts";
 import type { Command } from "../command.ts";
 import { changeOptions, fenceFlag, ifVersionFlag, opIdFlag } from "../flags.ts";
-import { shownName } from "../text.ts";
+import { shownName, waits } from "../text.ts";
 
 export const del: Command = {
   name: "del",
@@ -16,7 +16,7 @@ export const del: Command = {
   ],
   async run({ client, space, host, json }, args) {
     const change = await deleteKey(client, space, args.at(0), changeOptions(args));
-    const end = change.existed ? "is deleted" : "was not there";
+    const end = change.provisional === true ? waits : change.existed ? "is deleted" : "was not there";
     await host.stdout.write(json ? `${JSON.stringify(change)}\n` : `${shownName(change.key)} ${end}\n`);
     return undefined;
   },

@@ -36,7 +36,8 @@ export const get: Command = {
     const found = await getKey(client, space, args.at(0), keptOf(args));
     if (!json) {
       await host.stdout.write(found.payload.bytes);
-      if (found.cache === "stale") await host.stderr.write("warp: the value is stale\n");
+      if (found.provisional === true) await host.stderr.write("warp: the value is provisional\n");
+      else if (found.cache === "stale") await host.stderr.write("warp: the value is stale\n");
       return undefined;
     }
     const { payload, ...facts } = found;

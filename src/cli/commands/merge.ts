@@ -1,7 +1,7 @@
 import { mergeKey } from "../../client/keys.ts";
 import type { Command } from "../command.ts";
 import { changeOptions, fenceFlag, ifVersionFlag, opIdFlag } from "../flags.ts";
-import { shownName } from "../text.ts";
+import { shownName, writtenAs } from "../text.ts";
 import { readPayload } from "../value.ts";
 
 export const merge: Command = {
@@ -46,7 +46,7 @@ export const merge: Command = {
       ...(tags.length === 0 ? {} : { tags }),
     });
     await host.stdout.write(
-      json ? `${JSON.stringify(change)}\n` : `${shownName(change.key)} is at version ${change.version}\n`,
+      json ? `${JSON.stringify(change)}\n` : `${shownName(change.key)} ${writtenAs(change)}\n`,
     );
     return undefined;
   },

@@ -3,6 +3,8 @@
 interface Done {
   readonly opId: string;
   readonly replayed: boolean;
+  /** As in a `KeyChange` of the HTTP calls: the change waits, and the answer has no more than `key`, `version` and `opId`. */
+  readonly provisional?: true;
 }
 
 interface Value {

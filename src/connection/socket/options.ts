@@ -1,4 +1,5 @@
 import { WarpError } from "../../errors.ts";
+import type { AroundCalls } from "../../protocol/around-calls.ts";
 import { checkSpace } from "../../protocol/key.ts";
 import { type FrameCodec, jsonFrames } from "../../protocol/wire/frame-codec.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
@@ -34,11 +35,14 @@ export interface SocketConnectionOptions {
   readonly connectTimeoutMs?: number;
   /** A socket that was not used for so long is closed until it is needed again, in ms. Default 60,000. */
   readonly unusedMs?: number;
+  /** See `ShardConnection.around`. */
+  readonly around?: AroundCalls | undefined;
 }
 
 /** {@link SocketConnectionOptions} with their defaults. */
 export interface ResolvedSocketOptions
-  extends Required<Omit<SocketConnectionOptions, "url" | "token" | "zone" | "backoff">> {
+  extends Required<Omit<SocketConnectionOptions, "url" | "token" | "zone" | "backoff" | "around">> {
+  readonly around?: AroundCalls | undefined;
   readonly zone: string | undefined;
   readonly token: () => string | undefined | Promise<string>;
   readonly backoff: Required<BackoffOptions>;

@@ -1,4 +1,5 @@
 import { WarpError } from "../../errors.ts";
+import type { AroundCalls } from "../../protocol/around-calls.ts";
 import type { Pushes, PushListener } from "../../protocol/pushes.ts";
 import type { ShardApi } from "../../protocol/shard-api.ts";
 import type { ShardConnection } from "../shard-connection.ts";
@@ -22,6 +23,7 @@ class SocketConnection implements ShardConnection {
   readonly space: string;
   readonly pushes: Pushes;
   readonly watching: Watching;
+  readonly around: AroundCalls | undefined;
   readonly #options: ResolvedSocketOptions;
   readonly #links = new Map<number, { readonly link: ShardLink; readonly api: ShardApi }>();
   readonly #listeners = new Set<PushListener>();
@@ -31,6 +33,7 @@ class SocketConnection implements ShardConnection {
   constructor(options: ResolvedSocketOptions) {
     this.#options = options;
     this.space = options.space;
+    this.around = options.around;
     this.pushes = {
       listen: (listener) => {
         this.#listeners.add(listener);

@@ -107,6 +107,10 @@ export const components = {
       "`pending`: it is committed, and the storage behind the shard had not confirmed it in time.",
       "string",
     ),
+    "Warp-Provisional": told(
+      "`true`: the shard can't be reached, and its space has a fallback. Of a change: it waits there and is applied once, when the shard is back. Of a value: what is known meanwhile.",
+      "string",
+    ),
     "Warp-Request-Id": told("On every answer.", "string"),
   },
   schemas: {

@@ -163,6 +163,7 @@ const keyHeaders = [
   "Warp-Cache",
   "Warp-Expires-In-Ms",
   "Age",
+  "Warp-Provisional",
 ] as const;
 
 function responsesOf(doc: RouteDoc, codes: readonly ErrorCode[]): Record<string, OperationResponse> {
@@ -173,6 +174,7 @@ function responsesOf(doc: RouteDoc, codes: readonly ErrorCode[]): Record<string,
     ...(doc.gives === "bytes" && doc.group === "Keys" ? keyHeaders : []),
     ...(doc.headers?.includes("Warp-Op-Id") ? ["Warp-Op-Id", "Warp-Replayed"] : []),
     ...(doc.group === "Keys" && doc.headers?.includes("Warp-Op-Id") ? ["Warp-Storage"] : []),
+    ...(doc.statuses[202] === undefined ? [] : ["Warp-Provisional"]),
     "Warp-Request-Id",
   ];
   const headers = Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));

@@ -60,7 +60,9 @@ function writeError(op: string, key: string, opId: string | undefined, error: Er
 function writeResult(result: BatchResult): string {
   if ("error" in result) return writeError(result.op, result.key, result.opId, result.error);
   if (result.op !== "get") {
-    const { key, version, etag, cursor, opId, existed, replayed, storage } = result.result;
+    const { key, version, etag, cursor, opId, existed, replayed, storage, provisional } = result.result;
+    if (provisional === true)
+      return JSON.stringify({ op: result.op, key, ok: true, version, opId, provisional });
     return JSON.stringify({
       op: result.op,
       key,
@@ -75,18 +77,20 @@ function writeResult(result: BatchResult): string {
     });
   }
   const { lookup } = result;
-  const { key, version, cursor, cache } = lookup;
+  const { key, version, cursor, cache, provisional } = lookup;
   const facts = {
     op: "get",
     key,
     ok: true,
     found: lookup.value !== undefined,
     version,
-    revision: cursor,
+    revision: provisional === true ? undefined : cursor,
     cache,
+    provisional,
   };
   if (lookup.value === undefined) return JSON.stringify(facts);
-  const { etag, modifiedAtMs, expiresInMs, tags } = lookup;
+  const { modifiedAtMs, expiresInMs, tags } = lookup;
+  const etag = provisional === true ? undefined : lookup.etag;
   const more = JSON.stringify({ ...facts, etag, modifiedAtMs, tags, expiresInMs: remaining(expiresInMs) });
   return `${more.slice(0, -1)},${writeValue(lookup.value)}}`;
 }

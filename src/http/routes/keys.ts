@@ -25,16 +25,21 @@ export function keyOf(call: Call): string {
   return key;
 }
 
+/** Where in its history a key stands; what is provisional has no place there yet. */
+function positionHeaders(answer: Pick<MutationResult, "version" | "cursor" | "provisional">): object {
+  if (answer.provisional === true) return { "Warp-Provisional": "true" };
+  return { "Warp-Version": String(answer.version), "Warp-Revision": answer.cursor };
+}
+
 /** What every answer about a key says. */
 function keyHeaders(answer: Lookup<Payload>): Record<string, string> {
   const headers: Record<string, string> = {
-    "Warp-Version": String(answer.version),
-    "Warp-Revision": answer.cursor,
+    ...positionHeaders(answer),
     "Warp-Cache": answer.cache,
     "Cache-Control": "private, no-cache",
   };
   if (answer.value !== undefined) {
-    headers.ETag = `"${answer.etag}"`;
+    if (answer.provisional !== true) headers.ETag = `"${answer.etag}"`;
     // The age of a copy is told where it matters; on the hot path each header costs.
     if (answer.stale) headers.Age = String(Math.floor(answer.ageMs / 1_000));
     const expiresInMs = remaining(answer.expiresInMs);
@@ -79,12 +84,17 @@ async function getKey(call: Call): Promise<Response> {
 
 /** The answer about a mutation of one key, `created` when it made the key. */
 export function mutated(call: Call, result: MutationResult, status: number, extra: object): Response {
+  const { provisional } = result;
   const headers: Record<string, string> = {
     ...jsonHeaders,
-    "Warp-Version": String(result.version),
-    "Warp-Revision": result.cursor,
+    ...positionHeaders(result),
     "Warp-Cache": "bypass",
   };
+  if (provisional === true) {
+    const { key, opId, version } = result;
+    const taken = JSON.stringify({ key, version, opId, provisional });
+    return new Response(`${taken}\n`, { status: 202, headers: call.stamp(headers) });
+  }
   if (result.etag !== undefined) headers.ETag = `"${result.etag}"`;
   if (result.replayed) headers["Warp-Replayed"] = "true";
   const { key, opId, version, etag, cursor, replayed, storage } = result;

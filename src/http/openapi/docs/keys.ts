@@ -3,6 +3,8 @@ import type { RouteDoc } from "../route-doc.ts";
 const etag = "9f3c1a2b4d5e6f70.3";
 const json = { "Content-Type": "application/json" };
 const opId = "01930f6e-7a00-7000-8000-000000000000";
+const provisional =
+  "The shard can't be reached: the change waits in the space's fallback and is applied once. `provisional` is true.";
 const revision = "9f3c1a2b4d5e6f70.3";
 
 /** One key, and pages of keys. */
@@ -21,7 +23,7 @@ export const keyDocs: Readonly<Record<string, RouteDoc>> = {
     text: "Stores the body's bytes with their content type. A space that does not exist is made by its first write. Where the key's registration has a merge rule the body is merged as an operand, unless `?replace=true`.",
     takes: "bytes",
     gives: "json",
-    statuses: { 201: "Stored; the key is new.", 200: "Stored; the key existed." },
+    statuses: { 201: "Stored; the key is new.", 200: "Stored; the key existed.", 202: provisional },
     headers: ["Content-Type", "If-Match", "If-None-Match", "Warp-Fence", "Warp-Op-Id"],
     problems: [
       "lease_not_found",
@@ -43,7 +45,7 @@ export const keyDocs: Readonly<Record<string, RouteDoc>> = {
     text: "Merges the body, an operand, into the stored value by the rule that the key's registration names in `merge`. It runs at the authority, inside the commit, so that nothing is lost between concurrent merges. The rules that come with Warp take JSON, whatever its content type says. A rule that can't leaves the old value as it is. Life and tags stay unless they are named.",
     takes: "bytes",
     gives: "json",
-    statuses: { 200: "Merged.", 201: "Stored as the first operand; the key is new." },
+    statuses: { 200: "Merged.", 201: "Stored as the first operand; the key is new.", 202: provisional },
     headers: ["Content-Type", "If-Match", "If-None-Match", "Warp-Fence", "Warp-Op-Id"],
     problems: [
       "lease_not_found",
@@ -65,7 +67,7 @@ export const keyDocs: Readonly<Record<string, RouteDoc>> = {
     group: "Keys",
     text: "Deletes the key from the storage and from every cache. One that was absent is no error.",
     gives: "json",
-    statuses: { 200: "The key is gone." },
+    statuses: { 200: "The key is gone.", 202: provisional },
     headers: ["If-Match", "If-None-Match", "Warp-Fence", "Warp-Op-Id"],
     problems: ["stale_fence", "unregistered", "space_deleting"],
     example: {
