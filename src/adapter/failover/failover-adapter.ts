@@ -14,8 +14,21 @@ import type {
   TransactionAnswer,
   VersionAnswer,
 } from "../adapter.ts";
-import type { Failover } from "./failover.ts";
 import { isUnreached } from "./is-unreached.ts";
+import type { Begun, Way } from "./way.ts";
+
+type Registrations = Awaited<ReturnType<Adapter["registrations"]>>;
+
+/** What an adapter asks of its `Failover`. */
+export interface WayAround {
+  /** The way, once it is loaded. */
+  readonly way: Way | undefined;
+  load(): Promise<Way>;
+  /** The registrations as the shards gave them. */
+  learn(list: Registrations): void;
+  /** Does something by the way where there is one, else at the shard, and by the way where that can't be reached. */
+  go<T>(direct: () => Promise<T>, around: (way: Way, begun: Begun) => Promise<T>): Promise<T>;
+}
 
 type Args<M extends keyof Adapter> = Adapter[M] extends (...args: infer A) => unknown ? A : never;
 
@@ -23,9 +36,9 @@ type Args<M extends keyof Adapter> = Adapter[M] extends (...args: infer A) => un
 export class FailoverAdapter implements Adapter {
   readonly detour: Detour;
   readonly #inner: Adapter;
-  readonly #failover: Failover;
+  readonly #failover: WayAround;
 
-  constructor(inner: Adapter, failover: Failover) {
+  constructor(inner: Adapter, failover: WayAround) {
     this.#inner = inner;
     this.#failover = failover;
     this.detour = {

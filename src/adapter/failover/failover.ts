@@ -2,7 +2,7 @@ import { WarpError } from "../../errors.ts";
 import type { AroundCalls } from "../../protocol/around-calls.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
 import type { Adapter } from "../adapter.ts";
-import { FailoverAdapter } from "./failover-adapter.ts";
+import { FailoverAdapter, type WayAround } from "./failover-adapter.ts";
 import type { FailoverOptions } from "./failover-options.ts";
 import { isUnreached } from "./is-unreached.ts";
 import type { Begun, Way } from "./way.ts";
@@ -11,7 +11,7 @@ import type { Begun, Way } from "./way.ts";
  * What a node has in place of the way around its shards until one of them can't be reached, or the space turns out to have opted in: then the way itself is loaded. `around` is for the
  * connection to the shards, `over` makes the adapter.
  */
-export class Failover {
+export class Failover implements WayAround {
   readonly around: AroundCalls;
   readonly #options: FailoverOptions;
   #inner: Adapter | undefined;
