@@ -31,6 +31,8 @@ export interface PlanView<P extends PresentKey> {
   present(key: string): P | undefined;
   /** The same with its value. */
   entry(key: string): StoredEntry | undefined;
+  /** Whether a key that is not present may all the same be in the storage behind, which nobody has asked. Absent: there is none. */
+  isUnseen?(key: string): boolean;
   /** The registration that speaks for a key. */
   settings(key: string): RegistrationSettings | undefined;
   /** A kept version's value. Throws `version_compacted`, `invalid_version`. */
@@ -60,7 +62,13 @@ export type Plan<P extends PresentKey> =
       /** The lease that the key is attached to in the same stretch. */
       readonly lease?: string;
     }
-  | { readonly act: "delete"; readonly key: string; readonly before: P; readonly guard?: FenceGuard }
+  /** `before` is undefined where the key is unseen (see {@link PlanView.isUnseen}): the storage behind is to delete what it may have. */
+  | {
+      readonly act: "delete";
+      readonly key: string;
+      readonly before: P | undefined;
+      readonly guard?: FenceGuard;
+    }
   /** A log entry alone. */
   | {
       readonly act: "invalidate" | "invalidatePrefix" | "invalidateTag";
@@ -103,7 +111,8 @@ function planChange<P extends PresentKey>(
 ): Extract<Plan<P>, { act: "put" | "delete" | "nothing" }> {
   const { key } = mutation;
   if (mutation.kind === "delete") {
-    return before === undefined ? { act: "nothing", key } : { act: "delete", key, before };
+    const isAbsent = before === undefined && view.isUnseen?.(key) !== true;
+    return isAbsent ? { act: "nothing", key } : { act: "delete", key, before };
   }
   if (mutation.kind === "restore") return planRestore(mutation, before, view);
   return planWrite(mutation, settings, before, view);
@@ -128,7 +137,9 @@ export function verdictOf<P extends PresentKey>(
   revision: number,
 ): Extract<Verdict, { outcome: "ok" }> {
   if (plan.act === "nothing") return { outcome: "ok", version: 0, revision: 0, existed: false };
-  if (plan.act === "delete") return { outcome: "ok", version: 0, revision, existed: true };
+  if (plan.act === "delete") {
+    return { outcome: "ok", version: 0, revision, existed: plan.before !== undefined };
+  }
   if (plan.act === "put") {
     const existed = plan.before !== undefined;
     return { outcome: "ok", version: revision, revision, existed, ...(plan.merged && { merged: true }) };

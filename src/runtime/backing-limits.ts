@@ -16,6 +16,14 @@ export const maxThroughTimeoutMs = 30_000;
 export const defaultThroughTimeoutMs = 2_000;
 /** Most bytes of values that a shard may be told to keep. */
 export const maxKeepBytes = 10_000_000_000;
+/** How long a shard takes the storage's word that it does not have a key, ms, and of how many keys. */
+export const absentMarkMs = 60_000;
+export const maxAbsentMarks = 10_000;
+/** How long a shard waits for a read of the storage, ms, and how many keys it reads at a time. */
+export const backingReadTimeoutMs = 5_000;
+export const adoptionChunk = 100;
+/** How often a call reads what it needs anew where it changes meanwhile. */
+export const maxSupplyTries = 10;
 /** What may wait for the storage: beyond, writes are refused until no more than this part of it waits. */
 export const maxOutboxEntries = 100_000;
 export const maxOutboxBytes = 256 * 1_048_576;

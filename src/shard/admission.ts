@@ -108,7 +108,9 @@ export class Admission {
     } else if (this.#residence.wipes === wipes) {
       this.#vouched = { spaceId: space.id, wipes };
     }
-    if (intent === "write") await this.#found(space, before === undefined ? wipes : this.#residence.wipes);
+    // What a storage behind it has may be asked for by reads too, and a shard can only keep it once it is a part of the space.
+    if (intent === "write" || space.storage !== undefined)
+      await this.#found(space, before === undefined ? wipes : this.#residence.wipes);
     return undefined;
   }
 

@@ -9,10 +9,14 @@ import type { DueSource } from "./alarms.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { PublishedLog } from "./published-log.ts";
 import type { Residence } from "./residence.ts";
+import type { Supply, WitnessSlot } from "./supply.ts";
+import type { WritePath } from "./write-path.ts";
 
 /** What a shard asks of its part that works with the storage behind it: `backing/behind.ts`, which only shards of such spaces load. */
 export interface Behind {
   readonly due: DueSource;
+  /** One call's way to what only the storage has. */
+  begin(): Supply;
   /** Why nothing may be written now: too much waits for the storage. */
   full(): Refusal | undefined;
   /** With `write: "through"`: waits until the storage has what these wrote, as long as the space says, and marks what it then has not. */
@@ -36,6 +40,11 @@ export interface BehindParts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
+  readonly maxValueBytes: number;
+  /** Where changes of keys are told as they are made. */
+  readonly witness: WitnessSlot;
+  /** The way of changes that nobody asked for. */
+  readonly path: Pick<WritePath, "take">;
 }
 
 export type OpenBehind = (

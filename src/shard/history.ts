@@ -1,5 +1,12 @@
 import type { HistoryPolicy } from "../protocol/registration.ts";
-import type { HistoryReply, HistoryRequest, VersionReply, VersionRequest } from "../protocol/shard-api.ts";
+import type {
+  HistoryReply,
+  HistoryRequest,
+  KeptVersion,
+  ListedKey,
+  VersionReply,
+  VersionRequest,
+} from "../protocol/shard-api.ts";
 import {
   type ChainLink,
   checkHistoryPage,
@@ -80,6 +87,19 @@ export class History implements DueSource {
     }
   }
 
+  /** Instead of {@link supersede} where what is superseded is not here: the chain must not go on as if nothing had been between. */
+  breakOff(key: string): void {
+    const { table } = this.#parts;
+    if (table.any) table.remove(utf8(key));
+  }
+
+  /** Whether what is asked for is the present value. */
+  isPresent(key: string, which: VersionRequest["which"], nowMs: number): boolean {
+    const state = this.#parts.keys.state(key, nowMs);
+    if (state === undefined || state.due) return false;
+    return "version" in which ? state.version === which.version : state.modifiedAtMs <= which.atMs;
+  }
+
   /** After {@link supersede} and the removal of the key's row: its end is a version too (rule VE4). */
   end(key: string, kind: "delete" | "expire", revision: number, atMs: number): void {
     const { table, registrations } = this.#parts;
@@ -124,23 +144,22 @@ export class History implements DueSource {
 
   /** Throws `invalid_version`, `version_compacted`. */
   read(key: string, which: VersionRequest["which"], nowMs: number): VersionReply["found"] {
-    const { log, registrations, table } = this.#parts;
+    const { keys, log, registrations, table } = this.#parts;
     const timeMs = Math.max(nowMs, log.timeOf(nowMs));
     checkWhich(which, log.head, timeMs);
-    const present = this.#present(key, nowMs);
+    if (this.isPresent(key, which, nowMs)) return this.#present(key, nowMs);
     const policy = registrations.history(key);
     const bytes = utf8(key);
     if ("version" in which) {
-      if (present?.version === which.version) return present;
       const found = policy === undefined ? undefined : table.version(bytes, which.version);
       if (found !== undefined) return found;
       if (which.version < this.floor(key, nowMs)) throw versionCompacted(this.floor(key, nowMs));
       return null;
     }
-    if (present !== undefined && present.atMs <= which.atMs) return present;
     const then = policy === undefined ? undefined : table.linkAt(bytes, which.atMs);
     if (then !== undefined) return then.kind === "set" ? (table.version(bytes, then.version) ?? null) : null;
-    const empty = present === undefined && (policy === undefined || table.newest(bytes) === undefined);
+    const isHere = keys.state(key, nowMs)?.due === false;
+    const empty = !isHere && (policy === undefined || table.newest(bytes) === undefined);
     const knownMs = policy === undefined ? timeMs : this.#knownMs(policy, timeMs);
     if (empty && which.atMs >= knownMs) return null;
     throw versionCompacted(this.floor(key, nowMs));
@@ -154,11 +173,10 @@ export class History implements DueSource {
     checkHistoryPage({ limit, ...(before === undefined ? {} : { before }) });
     const { table, registrations } = this.#parts;
     const below = before ?? Number.MAX_SAFE_INTEGER;
-    const present = this.#present(key, nowMs);
+    const present = this.#parts.keys.describe(key, nowMs);
     const versions = registrations.history(key) === undefined ? [] : table.page(utf8(key), below, limit + 1);
     if (present !== undefined && present.version < below) {
-      const { payload: _, ...version } = present;
-      versions.unshift(version);
+      versions.unshift(keptAs(present));
     }
     const floor = this.floor(key, nowMs);
     return { versions: versions.slice(0, limit), more: versions.length > limit, floor };
@@ -227,19 +245,12 @@ export class History implements DueSource {
     return { gone, more: beyond > gone, dueMs: beyond > gone ? Math.floor(nowMs) : dueMs };
   }
 
-  #present(key: string, nowMs: number): StoredVersion | undefined {
+  #present(key: string, nowMs: number): StoredVersion | null {
     const entry = this.#parts.keys.get(key, nowMs);
-    if (entry === undefined) return undefined;
-    const { version, modifiedAtMs, payload, tags } = entry;
-    const { bytes, contentType } = payload;
-    const described = {
-      version,
-      kind: "set",
-      atMs: modifiedAtMs,
-      sizeBytes: bytes.length,
-      contentType,
-    } as const;
-    return { ...described, ...(tags === undefined ? {} : { tags }), payload };
+    if (entry === undefined) return null;
+    const { payload } = entry;
+    const { contentType, bytes } = payload;
+    return { ...keptAs({ ...entry, contentType, sizeBytes: bytes.length }), payload };
   }
 
   #knownMs({ ageMs = Number.POSITIVE_INFINITY }: HistoryPolicy, nowMs: number): number {
@@ -250,4 +261,10 @@ export class History implements DueSource {
     this.#dueMs = dueMs;
     this.#parts.meta.historyDueMs = dueMs;
   }
+}
+
+/** A present value as a version. */
+function keptAs({ version, modifiedAtMs, sizeBytes, contentType, tags }: Omit<ListedKey, "key">): KeptVersion {
+  const described = { version, kind: "set", atMs: modifiedAtMs, sizeBytes, contentType } as const;
+  return { ...described, ...(tags === undefined ? {} : { tags }) };
 }

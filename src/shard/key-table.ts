@@ -1,3 +1,4 @@
+import { WarpError } from "../errors.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { ListedKey, StoredEntry } from "../protocol/shard-api.ts";
 import { compareBytes, fromUtf8, utf8 } from "../runtime/bytes.ts";
@@ -7,6 +8,8 @@ import { blob, type Sql, type SqlRow } from "../runtime/sql.ts";
 export interface KeyState {
   readonly version: number;
   readonly sizeBytes: number;
+  /** Its value is in the storage behind the shard only. */
+  readonly away: boolean;
   readonly modifiedAtMs: number;
   /** When its life ends; undefined: never. */
   readonly expiresAtMs: number | undefined;
@@ -26,6 +29,7 @@ export interface KeyRow {
 /** Figures about all keys. */
 export interface KeyTotals {
   keys: number;
+  /** Of values that are here. */
   valueBytes: number;
 }
 
@@ -78,21 +82,22 @@ export class KeyTable {
   /** What is known of a key that has a row; undefined: it has none. */
   state(key: string, nowMs: number): KeyState | undefined {
     const [row] = this.#sql.all<StateRow>(
-      "SELECT version, length(value) AS size, modified_at, expires_at FROM keys WHERE key = ?",
+      "SELECT version, length(value) AS size, away, modified_at, expires_at FROM keys WHERE key = ?",
       utf8(key),
     );
     return row === undefined ? undefined : stateOf(row, nowMs);
   }
 
-  /** A live key with its value; undefined: absent. */
+  /** A live key with its value; undefined: absent. Its value must be here: see {@link KeyState.away}. */
   get(key: string, nowMs: number): StoredEntry | undefined {
     const [row] = this.#sql.all(
-      "SELECT version, value, content_type, modified_at, expires_at, tags FROM keys WHERE key = ?",
+      "SELECT version, value, away, content_type, modified_at, expires_at, tags FROM keys WHERE key = ?",
       utf8(key),
     );
     if (row === undefined) return undefined;
     const expiresAt = row.expires_at as number | null;
     if (expiresAt !== null && expiresAt <= nowMs) return undefined;
+    if (row.away !== null) throw new WarpError("internal", "a value was asked for that is not here");
     return {
       key,
       version: row.version as number,
@@ -103,11 +108,22 @@ export class KeyTable {
     };
   }
 
+  /** A live key without its value; undefined: absent. */
+  describe(key: string, nowMs: number): ListedKey | undefined {
+    const [row] = this.#sql.all(
+      "SELECT key, version, coalesce(away, length(value)) AS size, content_type, modified_at, expires_at, tags FROM keys WHERE key = ?",
+      utf8(key),
+    );
+    const expiresAt = row?.expires_at as number | null | undefined;
+    if (row === undefined || (typeof expiresAt === "number" && expiresAt <= nowMs)) return undefined;
+    return listed(row, nowMs);
+  }
+
   /** Writes a key. `before` is its state as {@link state} gave it in the same stretch. */
   put(key: string, row: KeyRow, before: KeyState | undefined): void {
     const { payload, expiresAtMs, tags = [] } = row;
     this.#sql.run(
-      "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO keys (key, version, value, content_type, modified_at, expires_at, tags) VALUES (?, ?, ?, ?, ?, ?, ?)",
       utf8(key),
       row.version,
       payload.bytes,
@@ -118,20 +134,30 @@ export class KeyTable {
     );
     if (this.#totals !== undefined) {
       if (before === undefined) this.#totals.keys++;
-      this.#totals.valueBytes += payload.bytes.length - (before?.sizeBytes ?? 0);
+      this.#totals.valueBytes += payload.bytes.length - heldBytes(before);
     }
     if (expiresAtMs !== undefined && (this.#nextExpiryMs === undefined || expiresAtMs < this.#nextExpiryMs)) {
       this.#nextExpiryMs = expiresAtMs;
     }
   }
 
-  /** Removes a key whose value has `sizeBytes`. */
-  remove(key: string, sizeBytes: number): void {
+  /** Removes a key. `before` as for {@link put}. */
+  remove(key: string, before: KeyState): void {
     this.#sql.run("DELETE FROM keys WHERE key = ?", utf8(key));
     if (this.#totals !== undefined) {
       this.#totals.keys--;
-      this.#totals.valueBytes -= sizeBytes;
+      this.#totals.valueBytes -= heldBytes(before);
     }
+  }
+
+  /** Notes what the storage behind the shard has for a key, where that is not what the shard told it. */
+  tie(key: string, source: string): void {
+    this.#sql.run("UPDATE keys SET source = ? WHERE key = ?", source, utf8(key));
+  }
+
+  /** Values have come or gone, and their keys stayed as they were. */
+  moved(bytes: number): void {
+    if (this.#totals !== undefined) this.#totals.valueBytes += bytes;
   }
 
   /** At most `chunk` keys that are due at `nowMs`, earliest first. */
@@ -139,7 +165,7 @@ export class KeyTable {
     if (this.#nextExpiryMs === undefined || this.#nextExpiryMs > nowMs) return [];
     return this.#sql
       .all<SqlRow & StateRow>(
-        "SELECT key, version, length(value) AS size, modified_at, expires_at FROM keys WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?",
+        "SELECT key, version, length(value) AS size, away, modified_at, expires_at FROM keys WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?",
         nowMs,
         chunk,
       )
@@ -156,7 +182,7 @@ export class KeyTable {
 
   /**
    * At most `limit` live keys that begin with `prefix`, after the key `after`, in order of their bytes. With `valueBytes` the values
-   * come too, and the page ends before they exceed that many bytes (never before its first key).
+   * come too (of those that are here), and the page ends before they exceed that many bytes (never before its first key).
    */
   list(
     prefix: string,
@@ -171,7 +197,7 @@ export class KeyTable {
     // One lower bound only, the larger one: with two, SQLite would walk from the prefix's start for each page.
     const resume = last !== undefined && compareBytes(last, start) >= 0;
     const rows = this.#sql.all(
-      `SELECT key, version, length(value) AS size, content_type, modified_at, expires_at, tags FROM keys WHERE key ${resume ? ">" : ">="} ? ${end === undefined ? "" : "AND key < ?"} AND (expires_at IS NULL OR expires_at > ?) ORDER BY key LIMIT ?`,
+      `SELECT key, version, coalesce(away, length(value)) AS size, away, content_type, modified_at, expires_at, tags FROM keys WHERE key ${resume ? ">" : ">="} ? ${end === undefined ? "" : "AND key < ?"} AND (expires_at IS NULL OR expires_at > ?) ORDER BY key LIMIT ?`,
       resume ? last : start,
       ...(end === undefined ? [] : [end]),
       nowMs,
@@ -181,23 +207,14 @@ export class KeyTable {
     const items: ListedKey[] = [];
     let bytes = 0;
     for (const row of rows.slice(0, limit)) {
-      const sizeBytes = row.size as number;
-      bytes += sizeBytes;
+      bytes += row.size as number;
       if (valueBytes !== undefined && bytes > valueBytes && items.length > 0) {
         more = true;
         break;
       }
-      const key = fromUtf8(blob(row.key));
-      const expiresAt = row.expires_at as number | null;
       items.push({
-        key,
-        version: row.version as number,
-        modifiedAtMs: row.modified_at as number,
-        sizeBytes,
-        contentType: row.content_type as string,
-        ...(expiresAt === null ? {} : { expiresInMs: expiresAt - nowMs }),
-        ...readTags(row.tags as string | null),
-        ...(valueBytes === undefined
+        ...listed(row, nowMs),
+        ...(valueBytes === undefined || row.away !== null
           ? {}
           : {
               payload: { bytes: this.#value(row.key as Uint8Array), contentType: row.content_type as string },
@@ -213,16 +230,41 @@ export class KeyTable {
   }
 }
 
-type StateRow = { version: number; size: number; modified_at: number; expires_at: number | null };
+type StateRow = {
+  version: number;
+  size: number;
+  away: number | null;
+  modified_at: number;
+  expires_at: number | null;
+};
 
 function stateOf(row: StateRow, nowMs: number): KeyState {
   return {
     version: row.version,
-    sizeBytes: row.size,
+    sizeBytes: row.away ?? row.size,
+    away: row.away !== null,
     modifiedAtMs: row.modified_at,
     expiresAtMs: row.expires_at ?? undefined,
     due: row.expires_at !== null && row.expires_at <= nowMs,
   };
+}
+
+function listed(row: SqlRow, nowMs: number): ListedKey {
+  const expiresAt = row.expires_at as number | null;
+  return {
+    key: fromUtf8(blob(row.key)),
+    version: row.version as number,
+    modifiedAtMs: row.modified_at as number,
+    sizeBytes: row.size as number,
+    contentType: row.content_type as string,
+    ...(expiresAt === null ? {} : { expiresInMs: expiresAt - nowMs }),
+    ...readTags(row.tags as string | null),
+  };
+}
+
+/** Bytes of its value that are here. */
+function heldBytes(state: KeyState | undefined): number {
+  return state === undefined || state.away ? 0 : state.sizeBytes;
 }
 
 /** A `tags` column as a member of what is described: absent where there are none. */

@@ -30,6 +30,7 @@ import { Outbox } from "./outbox.ts";
 import { RegistrationTable } from "./registration-table.ts";
 import { Resolver } from "./resolver.ts";
 import { Intents } from "./strong/intents.ts";
+import type { WitnessSlot } from "./supply.ts";
 import { Transactor } from "./transactor.ts";
 import { VerdictTable } from "./verdict-table.ts";
 
@@ -58,6 +59,8 @@ export interface LedgerOptions {
   readonly lockInstance?: LockInstance;
   /** When leases are due by elapsed time, by their ids, as far as this instance knows; it outlives the ledger. Default: one of its own. */
   readonly leaseTimes?: Map<string, number>;
+  /** Who is told of changes of keys as they are made. Default: nobody. */
+  readonly witness?: WitnessSlot;
 }
 
 /**
@@ -82,7 +85,7 @@ export class Ledger {
   readonly locks: LockTable;
   readonly verdicts: VerdictTable;
   readonly leases: Lessor;
-  readonly #changes: KeyChanges;
+  readonly changes: KeyChanges;
   readonly #lockInstance: LockInstance;
   readonly #lockDue: DueSource;
   readonly #retention: Retention;
@@ -125,13 +128,14 @@ export class Ledger {
       shards: space.shards,
       ending: options.leaseEnding ?? (() => {}),
     });
-    this.#changes = new KeyChanges(
+    this.changes = new KeyChanges(
       keys,
       log,
       this.history,
       fences,
       this.leases,
       space.storage && new Outbox(sql),
+      options.witness ?? {},
     );
     this.merges = options.merges ?? new MergeRules();
     const parts = {
@@ -141,7 +145,8 @@ export class Ledger {
       keys,
       log,
       history: this.history,
-      changes: this.#changes,
+      changes: this.changes,
+      witness: options.witness ?? {},
       fences,
       leases: this.leases,
       verdicts: this.verdicts,
@@ -210,7 +215,7 @@ export class Ledger {
   endOfLease(lease: string, onEnd: LeaseEndAction, ended: readonly string[], nowMs: number): EndedKeys {
     const { keys } = this;
     return endKeys(
-      { keys, changes: this.#changes, attachments: this.leases.attachments },
+      { keys, changes: this.changes, attachments: this.leases.attachments },
       lease,
       onEnd,
       ended,
@@ -221,14 +226,14 @@ export class Ledger {
   /** Ends keys whose end has come, a bounded number of them. */
   expireDue(nowMs: number): void {
     const due = this.keys.due(nowMs, housekeepingChunk);
-    for (const { key, state } of due) this.#changes.expire(key, state, nowMs);
+    for (const { key, state } of due) this.changes.expire(key, state, nowMs);
     if (due.length > 0) this.keys.measureExpiry();
   }
 
   /** Ends `key` if its end has come, also where more are due than one stretch takes. */
   expireKey(key: string, nowMs: number): void {
     const state = this.keys.state(key, nowMs);
-    if (state?.due) this.#changes.expire(key, state, nowMs);
+    if (state?.due) this.changes.expire(key, state, nowMs);
   }
 
   /** Tells the history that registrations have changed; `moved` as their table said. */

@@ -27,6 +27,7 @@ import type { Ledger } from "./ledger.ts";
 import { gone, refuse, refusing } from "./refusal.ts";
 import type { Residence } from "./residence.ts";
 import type { Strong } from "./strong/strong.ts";
+import { lacking, type Supply, supplied, valuesOf } from "./supply.ts";
 
 /** What reads are made of. */
 export interface ReadCallsOptions {
@@ -71,19 +72,40 @@ export class ReadCalls
 
   async read(request: ReadRequest, session?: string): Promise<ReadReply | Refusal> {
     if (request.strong || request.hold) return await this.#readStrongly(request, session);
-    const ledger = this.#present(request, await this.#admission.admit(request, "read"));
-    if (ledger === undefined) return { ...unwritten, entries: request.keys.map(() => null) };
-    if (isRefusal(ledger)) return ledger;
-    return this.#entries(request, ledger);
+    const admitted = await this.#admission.admit(request, "read");
+    if (admitted === undefined) return { ...unwritten, entries: request.keys.map(() => null) };
+    return await this.#supplied(request, admitted, (ledger, supply) => {
+      if (supply?.has(ledger, valuesOf(request.keys)) === false) return lacking;
+      return this.#entries(request, ledger);
+    });
   }
 
   /** Only when what a successor must know is durable, and not long ago (rule ST5). */
   async #readStrongly(request: ReadRequest, session: string | undefined): Promise<ReadReply | Refusal> {
+    const supply = this.#admission.behind.present?.begin();
+    try {
+      return await this.#answerStrongly(request, session, supply);
+    } finally {
+      supply?.end();
+    }
+  }
+
+  async #answerStrongly(
+    request: ReadRequest,
+    session: string | undefined,
+    supply: Supply | undefined,
+  ): Promise<ReadReply | Refusal> {
     const strong = this.#strong;
     for (let tries = 0; tries < maxTries; tries++) {
       // As a write is admitted: an answer that nothing has changed is as binding for a shard that was never written to.
       const ledger = this.#present(request, await this.#admission.admit(request, "write"));
       if (ledger === undefined || isRefusal(ledger)) return ledger ?? gone();
+      if (supply?.has(ledger, valuesOf(request.keys)) === false) {
+        const refused = await supply.bring();
+        if (refused !== undefined) return refused;
+        tries--;
+        continue;
+      }
       const patterns = request.keys.map((key) => ledger.registrations.patternOf(key) ?? "*");
       const holder = request.hold && session !== undefined && strong.mayHold(session) ? session : undefined;
       const use = holder === undefined ? "read" : "hold";
@@ -112,6 +134,19 @@ export class ReadCalls
     return admitted === undefined || isRefusal(admitted) ? admitted : this.#residence.admit(request);
   }
 
+  /** An answer of one stretch in which all is here that it needs. */
+  async #supplied<R extends object>(
+    request: CallScope,
+    admitted: Ledger | Refusal,
+    answer: (ledger: Ledger, supply: Supply | undefined) => R | Refusal | typeof lacking,
+  ): Promise<R | Refusal> {
+    if (isRefusal(admitted)) return admitted;
+    return await supplied(this.#admission.behind.present?.begin(), (supply) => {
+      const ledger = this.#present(request, admitted);
+      return isRefusal(ledger) ? ledger : answer(ledger, supply);
+    });
+  }
+
   /** What is stored under the keys, in one stretch. */
   #entries(request: ReadRequest, ledger: Ledger): ReadReply {
     const nowMs = this.#expireForRead(ledger);
@@ -127,15 +162,16 @@ export class ReadCalls
   }
 
   async list(request: ListRequest): Promise<ListReply | Refusal> {
-    const ledger = this.#present(request, await this.#admission.admit(request, "read"));
-    if (ledger === undefined) return { ...unwritten, items: [], more: false };
-    if (isRefusal(ledger)) return ledger;
-    const nowMs = this.#expireForRead(ledger);
+    const admitted = await this.#admission.admit(request, "read");
+    if (admitted === undefined) return { ...unwritten, items: [], more: false };
     const { prefix, after, limit, values } = request;
-    return {
-      ...ledger.stamp(),
-      ...ledger.keys.list(prefix, after, limit, nowMs, values ? maxListBytes : undefined),
-    };
+    return await this.#supplied(request, admitted, (ledger, supply) => {
+      const nowMs = this.#expireForRead(ledger);
+      const page = ledger.keys.list(prefix, after, limit, nowMs, values ? maxListBytes : undefined);
+      const keys = values ? page.items.map(({ key }) => key) : [];
+      if (supply?.has(ledger, valuesOf(keys)) === false) return lacking;
+      return { ...ledger.stamp(), ...page };
+    });
   }
 
   async changes(request: ChangesRequest): Promise<ChangesReply | Refusal> {
@@ -187,16 +223,21 @@ export class ReadCalls
 
   async readVersion(request: VersionRequest): Promise<VersionReply | Refusal> {
     const { key, which } = request;
-    const ledger = this.#present(request, await this.#admission.admit(request, "versions"));
-    if (ledger !== undefined && isRefusal(ledger)) return ledger;
-    return refusing(() => {
-      if (ledger === undefined) {
+    const admitted = await this.#admission.admit(request, "versions");
+    if (admitted === undefined) {
+      return refusing(() => {
         checkWhich(which, 0, this.#options.clock.now());
         return { ...unwritten, found: null };
-      }
-      const nowMs = this.#expireForRead(ledger, key);
-      return { ...ledger.stamp(), found: ledger.history.read(key, which, nowMs) };
-    });
+      });
+    }
+    return await this.#supplied(request, admitted, (ledger, supply) =>
+      refusing(() => {
+        const nowMs = this.#expireForRead(ledger, key);
+        const isPresent = supply !== undefined && ledger.history.isPresent(key, which, nowMs);
+        if (isPresent && !supply.has(ledger, valuesOf([key]))) return lacking;
+        return { ...ledger.stamp(), found: ledger.history.read(key, which, nowMs) };
+      }),
+    );
   }
 
   async history(request: HistoryRequest): Promise<HistoryReply | Refusal> {

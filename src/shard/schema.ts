@@ -79,6 +79,20 @@ export const migrations: readonly Migration[] = [
       "CREATE TABLE outbox (revision INTEGER NOT NULL, seq INTEGER NOT NULL, key BLOB NOT NULL, at INTEGER NOT NULL, version INTEGER NOT NULL, expires_at INTEGER, content_type TEXT, tags TEXT, value BLOB, PRIMARY KEY (revision, seq)) WITHOUT ROWID",
     );
   },
+  (sql) => {
+    // Of keys whose value is in the storage behind the shard only: its size (`value` is empty then); null: it is here.
+    sql.run("ALTER TABLE keys ADD COLUMN away INTEGER");
+    // What the storage has for a key that was adopted, as `sourceOf` tells it; null: what this shard told it, under the key's version.
+    sql.run("ALTER TABLE keys ADD COLUMN source TEXT");
+    // The revision at which the storage was last seen to have it so; null: never asked; -1: it is to be asked.
+    sql.run("ALTER TABLE keys ADD COLUMN checked INTEGER");
+    // Invalidations of many keys, after which the storage is to be asked about each of them.
+    sql.run(
+      "CREATE TABLE invalidated (kind TEXT NOT NULL, subject TEXT NOT NULL, revision INTEGER NOT NULL, PRIMARY KEY (kind, subject)) WITHOUT ROWID",
+    );
+    // Deletions that the storage has yet to hear of.
+    sql.run("CREATE INDEX outbox_ended ON outbox (key) WHERE version = 0");
+  },
 ];
 
 /** The schema version of a database; 0 where nothing was ever written. Reads only. */
@@ -125,6 +139,7 @@ export function dropAll(sql: Sql): void {
       "relays",
       "outbox",
       ...lockTables,
+      "invalidated",
       ...leaseTables,
       "meta",
     ]) {

@@ -23,6 +23,7 @@ import { SpentTokens } from "./spent-tokens.ts";
 import { Authority } from "./strong/authority.ts";
 import { Strong } from "./strong/strong.ts";
 import { Watching } from "./watching.ts";
+import type { WitnessSlot } from "./supply.ts";
 import { WriteCalls } from "./write-calls.ts";
 import { WritePath } from "./write-path.ts";
 
@@ -74,8 +75,10 @@ export class Shard implements ShardApi {
     ];
     this.#lockInstance = new LockInstance(clock, elapsed);
     const lockInstance = this.#lockInstance;
+    const witness: WitnessSlot = {};
     const residence = new Residence({
       ...options,
+      witness,
       elapsed,
       due,
       lockInstance,
@@ -104,14 +107,21 @@ export class Shard implements ShardApi {
     const commit = this.#commit;
     this.#strong = new Strong({ residence, commit, authority, clock, elapsed, timers });
     const { published } = this;
-    this.#behind = new BehindSlot(options.backings, { ...options, residence, commit, published });
+    const path = new WritePath(clock, commit, this.#strong, () => this.#behind.present?.begin());
+    this.#behind = new BehindSlot(options.backings, {
+      ...options,
+      residence,
+      commit,
+      published,
+      witness,
+      path,
+    });
     this.#admission = new Admission(residence, commit, options.home, this.#strong, this.#behind);
     this.#space = new SpaceCalls(options, residence, commit, this.#admission, this.#strong);
     this.#loads = new LoadCalls(new LoadClaims(clock, timers), residence, this.#admission);
     // Where it fails nothing is told, and the host ends the instance, as it does for the read that wrote this.
     const expired = () => void lockInstance.saying(() => this.published.settle()).catch(() => undefined);
     this.#reads = new ReadCalls({ ...options, expired }, residence, commit, this.#admission, this.#strong);
-    const path = new WritePath(clock, commit, this.#strong);
     const { peer: peers = noPeers } = options;
     const admission = this.#admission;
     const shared = { clock, timers, residence, commit, admission };

@@ -9,6 +9,7 @@ import type { History } from "./history.ts";
 import type { KeyChanges } from "./key-changes.ts";
 import type { KeyState, KeyTable } from "./key-table.ts";
 import type { Lessor } from "./lease/lessor.ts";
+import type { WitnessSlot } from "./supply.ts";
 import type { RegistrationTable } from "./registration-table.ts";
 
 /** What plans are made from. */
@@ -19,6 +20,7 @@ export interface StateParts {
   readonly keys: KeyTable;
   readonly history: History;
   readonly changes: KeyChanges;
+  readonly witness: WitnessSlot;
   readonly fences: Fences;
   readonly leases: Pick<Lessor, "check">;
   readonly registrations: RegistrationTable;
@@ -59,6 +61,10 @@ export class StateView implements PlanView<KeyState> {
 
   entry(key: string): StoredEntry | undefined {
     return this.#parts.keys.get(key, this.nowMs);
+  }
+
+  isUnseen(key: string): boolean {
+    return this.#parts.witness.present?.isUnseen(key) === true;
   }
 
   settings(key: string): RegistrationSettings | undefined {

@@ -1,6 +1,7 @@
 import type { ErrorData } from "../../errors.ts";
 import { mutationPrint, subjectOf } from "../../protocol/mutation.ts";
 import type { Mutation, Verdict } from "../../protocol/shard-api.ts";
+import type { Transaction } from "../../protocol/transaction.ts";
 import type { Ledger } from "../ledger.ts";
 
 /** What an operation changes, or drops from every cache. */
@@ -17,6 +18,8 @@ export interface Operation<V> {
   readonly claims: readonly string[];
   /** Present: it is done without a quorum, whatever is registered for its keys. */
   readonly withoutQuorum?: true;
+  /** What was asked for, as far as it tells which keys must be known first (see `Supply`). Absent: none. */
+  readonly asked?: { readonly mutation: Mutation } | { readonly transaction: Transaction };
   /** All that it may touch, however its compares come out. */
   readonly reach: Touch;
   /** Its fingerprint. */
@@ -41,6 +44,10 @@ export class MutationOperation implements Operation<Verdict> {
 
   get opId(): string {
     return this.#mutation.opId;
+  }
+
+  get asked() {
+    return { mutation: this.#mutation };
   }
 
   get claims(): readonly string[] {

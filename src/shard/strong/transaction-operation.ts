@@ -16,6 +16,10 @@ export class TransactionOperation implements Operation<TransactionVerdict> {
     return this.#transaction.opId;
   }
 
+  get asked() {
+    return { transaction: this.#transaction };
+  }
+
   /**
    * Keys that are compared must not change either, else the other branch could be taken at the commit. Locks may: they never wait for a write, so what
    * is said of them is judged again at the commit.
