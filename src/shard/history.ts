@@ -264,7 +264,13 @@ export class History implements DueSource {
 }
 
 /** A present value as a version. */
-function keptAs({ version, modifiedAtMs, sizeBytes, contentType, tags }: Omit<ListedKey, "key">): KeptVersion {
+function keptAs({
+  version,
+  modifiedAtMs,
+  sizeBytes,
+  contentType,
+  tags,
+}: Omit<ListedKey, "key">): KeptVersion {
   const described = { version, kind: "set", atMs: modifiedAtMs, sizeBytes, contentType } as const;
   return { ...described, ...(tags === undefined ? {} : { tags }) };
 }

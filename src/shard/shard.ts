@@ -22,8 +22,8 @@ import { SpaceCalls } from "./space-calls.ts";
 import { SpentTokens } from "./spent-tokens.ts";
 import { Authority } from "./strong/authority.ts";
 import { Strong } from "./strong/strong.ts";
-import { Watching } from "./watching.ts";
 import type { WitnessSlot } from "./supply.ts";
+import { Watching } from "./watching.ts";
 import { WriteCalls } from "./write-calls.ts";
 import { WritePath } from "./write-path.ts";
 

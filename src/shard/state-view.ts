@@ -9,8 +9,8 @@ import type { History } from "./history.ts";
 import type { KeyChanges } from "./key-changes.ts";
 import type { KeyState, KeyTable } from "./key-table.ts";
 import type { Lessor } from "./lease/lessor.ts";
-import type { WitnessSlot } from "./supply.ts";
 import type { RegistrationTable } from "./registration-table.ts";
+import type { WitnessSlot } from "./supply.ts";
 
 /** What plans are made from. */
 export interface StateParts {

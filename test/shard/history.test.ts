@@ -182,7 +182,8 @@ describe("kept versions", () => {
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf_*'",
       );
       for (const { name } of tables) if (!first.includes(name)) sql.run(`DROP TABLE ${name}`);
-      sql.run("ALTER TABLE keys DROP COLUMN tags");
+      for (const column of ["tags", "away", "source", "checked"])
+        sql.run(`ALTER TABLE keys DROP COLUMN ${column}`);
       for (const column of ["total", "content_type", "value"])
         sql.run(`ALTER TABLE log DROP COLUMN ${column}`);
       sql.run("DELETE FROM meta WHERE name = 'history_since'");

@@ -98,7 +98,9 @@ describe("values in the log", () => {
       const bed = await new ShardBed(sql).create();
       await bed.set("a", "1");
       // As an older Warp left it.
-      for (const table of ["subscriptions", "spent_tokens", "outbox"]) sql.run(`DROP TABLE ${table}`);
+      for (const table of ["subscriptions", "spent_tokens", "outbox", "invalidated"])
+        sql.run(`DROP TABLE ${table}`);
+      for (const column of ["away", "source", "checked"]) sql.run(`ALTER TABLE keys DROP COLUMN ${column}`);
       for (const column of ["value", "content_type", "total"])
         sql.run(`ALTER TABLE log DROP COLUMN ${column}`);
       sql.run("UPDATE meta SET value = ? WHERE name = 'schema'", 6);

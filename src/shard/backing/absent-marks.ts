@@ -1,5 +1,5 @@
-import type { Clock } from "../../runtime/clock.ts";
 import { absentMarkMs, maxAbsentMarks } from "../../runtime/backing-limits.ts";
+import type { Clock } from "../../runtime/clock.ts";
 
 /** Keys that the storage said it does not have: not asked for again for a while. In memory only. */
 export class AbsentMarks {

@@ -75,12 +75,7 @@ export class Adoption implements Operation<Adopted> {
 }
 
 /** Gives whether a key has changed. */
-function carryOut(
-  ledger: Ledger,
-  { key, found }: Landed,
-  judgement: Judgement,
-  atMs: number,
-): boolean {
+function carryOut(ledger: Ledger, { key, found }: Landed, judgement: Judgement, atMs: number): boolean {
   const { changes, keys } = ledger;
   const before = keys.state(key, atMs);
   switch (judgement.is) {

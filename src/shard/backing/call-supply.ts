@@ -55,7 +55,8 @@ export class CallSupply implements Supply {
       );
     }
     const spare = this.#lacking.filter((need) => need.spare === true);
-    const worthwhile = firm.length === 0 && (this.#supplies.isPoor || this.#tries > maxSupplyTries) ? [] : this.#lacking;
+    const worthwhile =
+      firm.length === 0 && (this.#supplies.isPoor || this.#tries > maxSupplyTries) ? [] : this.#lacking;
     try {
       if (worthwhile.length > 0) await this.#supplies.bring(worthwhile.map(({ key }) => key));
       if (worthwhile.length === this.#lacking.length) return undefined;

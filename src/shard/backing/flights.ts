@@ -20,7 +20,10 @@ export class Flights {
   readonly #flights = new Map<string, Flight>();
 
   /** Brings `keys`: those on their way already are waited for, the others are what `bring` gets. */
-  async bring(keys: readonly string[], bring: (flights: ReadonlyMap<string, Flight>) => Promise<void>): Promise<void> {
+  async bring(
+    keys: readonly string[],
+    bring: (flights: ReadonlyMap<string, Flight>) => Promise<void>,
+  ): Promise<void> {
     const own = new Map<string, Flight>();
     const others: Promise<void>[] = [];
     for (const key of new Set(keys)) {

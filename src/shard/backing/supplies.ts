@@ -117,7 +117,9 @@ export class Supplies implements ChangeWitness {
       const askedAtMs = clock.now();
       const keys = chunk.map(([key]) => key);
       const found = await backing.read(keys, { timeoutMs: backingReadTimeoutMs });
-      const landed = chunk.map(([key, flight], place): Landed => ({ key, flight, found: found[place] ?? null }));
+      const landed = chunk.map(
+        ([key, flight], place): Landed => ({ key, flight, found: found[place] ?? null }),
+      );
       await this.#land(landed, askedAtMs);
     }
   }
@@ -194,9 +196,13 @@ export class Supplies implements ChangeWitness {
     const { maxValueBytes } = this.#options;
     const bytes = found?.payload.bytes.length ?? 0;
     if (bytes <= maxValueBytes) return;
-    throw new WarpError("decode_failed", `the storage has a value of ${bytes} bytes under a key; ${maxValueBytes} are allowed`, {
-      details: { key, bytes, max: maxValueBytes },
-    });
+    throw new WarpError(
+      "decode_failed",
+      `the storage has a value of ${bytes} bytes under a key; ${maxValueBytes} are allowed`,
+      {
+        details: { key, bytes, max: maxValueBytes },
+      },
+    );
   }
 
   /** The ledger of the space that this is for. */
@@ -214,4 +220,3 @@ export class Supplies implements ChangeWitness {
     this.#doubts.reload();
   }
 }
-
