@@ -5,7 +5,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { maxRelayPages, relayPageMs } from "../runtime/relay-limits.ts";
 import type { EntryHead } from "../shard/entry-reader.ts";
 import type { LogPosition } from "../shard/published-log.ts";
-import { unwrittenEpoch } from "../shard/read-calls.ts";
+import { unwrittenEpoch } from "../shard/unwritten.ts";
 import type { EntryPage, StatePage, WatchSizes, WatchSource } from "../shard/watch-source.ts";
 import { Questions, type QuestionsOptions } from "./questions.ts";
 import { pageOf, type Replica } from "./replica.ts";

@@ -9,7 +9,8 @@ import type { DueSource } from "./alarms.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { PublishedLog } from "./published-log.ts";
 import type { Residence } from "./residence.ts";
-import type { Supply, WitnessSlot } from "./supply.ts";
+import type { Supply } from "./supply.ts";
+import type { WitnessSlot } from "./witness.ts";
 import type { WritePath } from "./write-path.ts";
 
 /** What a shard asks of its part that works with the storage behind it: `backing/behind.ts`, which only shards of such spaces load. */

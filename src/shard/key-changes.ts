@@ -5,7 +5,7 @@ import type { History } from "./history.ts";
 import type { KeyState, KeyTable } from "./key-table.ts";
 import type { Lessor } from "./lease/lessor.ts";
 import type { Outbox } from "./outbox.ts";
-import type { WitnessSlot } from "./supply.ts";
+import type { WitnessSlot } from "./witness.ts";
 
 /** Who changes a key and when, for its log entry. */
 export type Note = Pick<LogEntry, "atMs" | "opId" | "fingerprint">;

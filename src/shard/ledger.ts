@@ -30,9 +30,9 @@ import { Outbox } from "./outbox.ts";
 import { RegistrationTable } from "./registration-table.ts";
 import { Resolver } from "./resolver.ts";
 import { Intents } from "./strong/intents.ts";
-import type { WitnessSlot } from "./supply.ts";
 import { Transactor } from "./transactor.ts";
 import { VerdictTable } from "./verdict-table.ts";
+import type { WitnessSlot } from "./witness.ts";
 
 /** How long a verdict must be known: an op id may be that far ahead of the clock, and then counts for its window. */
 const verdictLifeMs = opIdWindowMs + opIdSkewMs;

@@ -2,9 +2,9 @@ import { WarpError } from "../errors.ts";
 import type { LoadClaims } from "../protocol/load-claims.ts";
 import { isRefusal, type ShardApi } from "../protocol/shard-api.ts";
 import type { Admission } from "./admission.ts";
-import { unwritten } from "./read-calls.ts";
 import { refuse } from "./refusal.ts";
 import type { Residence } from "./residence.ts";
+import { unwritten } from "./unwritten.ts";
 
 /** The call that asks who loads a missing key. */
 export class LoadCalls implements Pick<ShardApi, "claimLoad"> {

@@ -1,8 +1,8 @@
 import type { Change } from "../protocol/shard-api.ts";
 import type { Publication } from "../protocol/watch.ts";
 import { maxPushEntries } from "../runtime/limits.ts";
-import { unwrittenEpoch } from "./read-calls.ts";
 import type { Residence } from "./residence.ts";
+import { unwrittenEpoch } from "./unwritten.ts";
 
 /** A place in the log. */
 export interface LogPosition {

@@ -12,7 +12,6 @@ import {
   type ReadRequest,
   type Refusal,
   type ShardApi,
-  type ShardStamp,
   type StoredEntry,
   type UsageReply,
   type VersionReply,
@@ -28,6 +27,7 @@ import { gone, refuse, refusing } from "./refusal.ts";
 import type { Residence } from "./residence.ts";
 import type { Strong } from "./strong/strong.ts";
 import { lacking, type Supply, supplied, valuesOf } from "./supply.ts";
+import { unwritten, unwrittenEpoch } from "./unwritten.ts";
 
 /** What reads are made of. */
 export interface ReadCallsOptions {
@@ -37,11 +37,6 @@ export interface ReadCallsOptions {
   /** Told when a read has ended keys whose end had come. */
   readonly expired?: () => void;
 }
-
-/** The epoch in answers of a shard that was never written to. */
-export const unwrittenEpoch = "0000000000000000";
-/** What stands on answers of a shard that was never written to. */
-export const unwritten: ShardStamp = { epoch: unwrittenEpoch, asOf: 0, registrations: 0 };
 
 /** Commits that a strong read waits for at most, one after the other: each may have taken too long to prove anything. */
 const maxTries = 5;

@@ -22,8 +22,8 @@ import { SpaceCalls } from "./space-calls.ts";
 import { SpentTokens } from "./spent-tokens.ts";
 import { Authority } from "./strong/authority.ts";
 import { Strong } from "./strong/strong.ts";
-import type { WitnessSlot } from "./supply.ts";
 import { Watching } from "./watching.ts";
+import type { WitnessSlot } from "./witness.ts";
 import { WriteCalls } from "./write-calls.ts";
 import { WritePath } from "./write-path.ts";
 
@@ -108,14 +108,8 @@ export class Shard implements ShardApi {
     this.#strong = new Strong({ residence, commit, authority, clock, elapsed, timers });
     const { published } = this;
     const path = new WritePath(clock, commit, this.#strong, () => this.#behind.present?.begin());
-    this.#behind = new BehindSlot(options.backings, {
-      ...options,
-      residence,
-      commit,
-      published,
-      witness,
-      path,
-    });
+    const behindParts = { ...options, residence, commit, published, witness, path };
+    this.#behind = new BehindSlot(options.backings, behindParts);
     this.#admission = new Admission(residence, commit, options.home, this.#strong, this.#behind);
     this.#space = new SpaceCalls(options, residence, commit, this.#admission, this.#strong);
     this.#loads = new LoadCalls(new LoadClaims(clock, timers), residence, this.#admission);
@@ -126,16 +120,9 @@ export class Shard implements ShardApi {
     const admission = this.#admission;
     const shared = { clock, timers, residence, commit, admission };
     this.leases = new LeaseCalls({ ...shared, strong: this.#strong, path, peers });
-    this.#writes = new WriteCalls(
-      options.clock,
-      this.#residence,
-      this.#commit,
-      this.#admission,
-      this.#loads.claims,
-      this.#strong,
-      path,
-      this.leases.joins,
-    );
+    const { claims } = this.#loads;
+    const { joins } = this.leases;
+    this.#writes = new WriteCalls(clock, residence, commit, admission, claims, this.#strong, path, joins);
     this.tokens = new SpentTokens(options, residence, commit);
     const parts = { ...shared, authority, instance: lockInstance };
     this.#locks = new LockCalls(parts);

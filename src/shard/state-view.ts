@@ -10,7 +10,7 @@ import type { KeyChanges } from "./key-changes.ts";
 import type { KeyState, KeyTable } from "./key-table.ts";
 import type { Lessor } from "./lease/lessor.ts";
 import type { RegistrationTable } from "./registration-table.ts";
-import type { WitnessSlot } from "./supply.ts";
+import type { WitnessSlot } from "./witness.ts";
 
 /** What plans are made from. */
 export interface StateParts {

@@ -22,12 +22,12 @@ import type { GroupCommit } from "./group-commit.ts";
 import { type Attaching, attachingIn, attachingOf, refuseUnasked } from "./lease/attaching.ts";
 import type { Joins } from "./lease/joins.ts";
 import type { Ledger } from "./ledger.ts";
-import { unwritten } from "./read-calls.ts";
 import { refusing } from "./refusal.ts";
 import type { Residence } from "./residence.ts";
 import { MutationOperation } from "./strong/operation.ts";
 import type { Strong } from "./strong/strong.ts";
 import { TransactionOperation } from "./strong/transaction-operation.ts";
+import { unwritten } from "./unwritten.ts";
 import type { WritePath } from "./write-path.ts";
 
 /** The calls that change keys, and the one that asks what became of them. */

@@ -8,7 +8,7 @@ import { scopeOpId } from "../../src/protocol/shard-api.ts";
 import type { SpaceSettings } from "../../src/protocol/space.ts";
 import { utf8 } from "../../src/runtime/bytes.ts";
 import { uuidv7 } from "../../src/runtime/ids.ts";
-import { unwrittenEpoch } from "../../src/shard/read-calls.ts";
+import { unwrittenEpoch } from "../../src/shard/unwritten.ts";
 import { expectReply, refusedCode, ShardBed, verdictCode } from "../support/shard-bed.ts";
 
 const withBed = <T>(work: (bed: ShardBed) => Promise<T>, options = {}) =>

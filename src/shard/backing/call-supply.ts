@@ -7,7 +7,18 @@ import { refuse } from "../refusal.ts";
 import type { Operation } from "../strong/operation.ts";
 import type { KeyNeed, Supply } from "../supply.ts";
 import { isMalformed, needsOf } from "./needs.ts";
-import type { Supplies } from "./supplies.ts";
+
+/** What calls share. */
+export interface Shelf {
+  /** Keys that calls under way need, and how many of them: their values are not let go of. */
+  readonly pins: Map<string, number>;
+  /** Whether what calls can do without is not worth a try: the storage failed a moment ago. */
+  readonly isPoor: boolean;
+  /** Whether the shard can't say what a call needs to know of a key. */
+  lacks(ledger: Ledger, need: KeyNeed, nowMs: number): boolean;
+  /** Reads keys from the storage and makes what it has the shard's own. Throws where it can't be asked. */
+  bring(keys: readonly string[]): Promise<void>;
+}
 
 /** What a {@link CallSupply} works on. */
 export interface CallSupplyOptions {
@@ -17,7 +28,7 @@ export interface CallSupplyOptions {
 
 /** The way of one call to what only the storage has: see {@link Supply}. */
 export class CallSupply implements Supply {
-  readonly #supplies: Supplies;
+  readonly #shelf: Shelf;
   readonly #options: CallSupplyOptions;
   readonly #pinned = new Set<string>();
   /** Keys that it goes on without. */
@@ -25,8 +36,8 @@ export class CallSupply implements Supply {
   #lacking: readonly KeyNeed[] = [];
   #tries = 0;
 
-  constructor(supplies: Supplies, options: CallSupplyOptions) {
-    this.#supplies = supplies;
+  constructor(shelf: Shelf, options: CallSupplyOptions) {
+    this.#shelf = shelf;
     this.#options = options;
   }
 
@@ -56,9 +67,9 @@ export class CallSupply implements Supply {
     }
     const spare = this.#lacking.filter((need) => need.spare === true);
     const worthwhile =
-      firm.length === 0 && (this.#supplies.isPoor || this.#tries > maxSupplyTries) ? [] : this.#lacking;
+      firm.length === 0 && (this.#shelf.isPoor || this.#tries > maxSupplyTries) ? [] : this.#lacking;
     try {
-      if (worthwhile.length > 0) await this.#supplies.bring(worthwhile.map(({ key }) => key));
+      if (worthwhile.length > 0) await this.#shelf.bring(worthwhile.map(({ key }) => key));
       if (worthwhile.length === this.#lacking.length) return undefined;
     } catch (error) {
       if (firm.length > 0) {
@@ -72,7 +83,7 @@ export class CallSupply implements Supply {
   }
 
   end(): void {
-    const { pins } = this.#supplies;
+    const { pins } = this.#shelf;
     for (const key of this.#pinned) {
       const left = (pins.get(key) ?? 1) - 1;
       if (left > 0) pins.set(key, left);
@@ -86,14 +97,14 @@ export class CallSupply implements Supply {
     return needs.filter((need) => {
       if (need.what === "value") this.#pin(need.key);
       if (need.spare === true && this.#done.has(need.key)) return false;
-      return this.#supplies.lacks(ledger, need, nowMs);
+      return this.#shelf.lacks(ledger, need, nowMs);
     });
   }
 
   #pin(key: string): void {
     if (this.#pinned.has(key)) return;
     this.#pinned.add(key);
-    const { pins } = this.#supplies;
+    const { pins } = this.#shelf;
     pins.set(key, (pins.get(key) ?? 0) + 1);
   }
 }

@@ -9,11 +9,12 @@ import type { GroupCommit } from "../group-commit.ts";
 import type { Ledger } from "../ledger.ts";
 import { stale } from "../refusal.ts";
 import type { Residence } from "../residence.ts";
-import type { ChangeWitness, KeyNeed, Supply } from "../supply.ts";
+import type { KeyNeed, Supply } from "../supply.ts";
+import type { ChangeWitness } from "../witness.ts";
 import type { WritePath } from "../write-path.ts";
 import { AbsentMarks } from "./absent-marks.ts";
 import { Adoption, type Landed } from "./adoption.ts";
-import { CallSupply } from "./call-supply.ts";
+import { CallSupply, type Shelf } from "./call-supply.ts";
 import { Doubts } from "./doubts.ts";
 import { type Flight, Flights } from "./flights.ts";
 import { type Judgement, judge } from "./judgement.ts";
@@ -38,7 +39,7 @@ export interface SuppliesOptions {
 }
 
 /** Brings what only the storage has into the shard, and knows what it does not have. One for each instance of a shard. */
-export class Supplies implements ChangeWitness {
+export class Supplies implements ChangeWitness, Shelf {
   readonly #options: SuppliesOptions;
   readonly #marks: AbsentMarks;
   readonly #flights = new Flights();
@@ -68,7 +69,7 @@ export class Supplies implements ChangeWitness {
   }
 
   /** Whether the shard can't say what a call needs to know of a key. */
-  lacks(ledger: Ledger, { key, what }: Pick<KeyNeed, "key" | "what">, nowMs: number): boolean {
+  lacks(ledger: Ledger, { key, what }: KeyNeed, nowMs: number): boolean {
     this.#enter(ledger);
     const place = this.places.find(key);
     if (place === undefined) return !this.#marks.has(key) && !this.places.isEnding(key);

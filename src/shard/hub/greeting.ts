@@ -4,7 +4,7 @@ import { type ClientFrame, wireVersion } from "../../protocol/wire/frames.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { heartbeatMs, nodeLeaseMs } from "../../runtime/limits.ts";
 import type { PublishedLog } from "../published-log.ts";
-import { unwrittenEpoch } from "../read-calls.ts";
+import { unwrittenEpoch } from "../unwritten.ts";
 import type { Session } from "./session.ts";
 import { maxFrameOf } from "./session-limits.ts";
 

@@ -11,8 +11,8 @@ import { type CallScope, isRefusal, type Refusal } from "../../protocol/shard-ap
 import { maxListLimit } from "../../runtime/limits.ts";
 import { checkWhole } from "../../runtime/ranges.ts";
 import type { Ledger } from "../ledger.ts";
-import { unwritten } from "../read-calls.ts";
 import { refusing } from "../refusal.ts";
+import { unwritten } from "../unwritten.ts";
 import type { LockCallParts } from "./lock-calls.ts";
 import { isNothing, observed } from "./observed.ts";
 import { endOf, type OpenCall } from "./open-calls.ts";

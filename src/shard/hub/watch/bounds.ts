@@ -2,7 +2,7 @@ import { WarpError } from "../../../errors.ts";
 import type { WatchStart } from "../../../protocol/wire/watch-frames.ts";
 import { maxAttachedBytes } from "../../../runtime/limits.ts";
 import type { LogPosition } from "../../published-log.ts";
-import { unwrittenEpoch } from "../../read-calls.ts";
+import { unwrittenEpoch } from "../../unwritten.ts";
 
 /** A cursor of another epoch is told of the gap; one that this log has not reached is nobody's. Throws `invalid_cursor`. */
 export function checkStart(from: WatchStart, head: LogPosition, written: LogPosition): void {

@@ -3,7 +3,7 @@ import { encodeFrame } from "../../../protocol/wire/json.ts";
 import type { WireState } from "../../../protocol/wire/watch-frames.ts";
 import { toBase64 } from "../../../runtime/bytes.ts";
 import type { LogPosition } from "../../published-log.ts";
-import { unwrittenEpoch } from "../../read-calls.ts";
+import { unwrittenEpoch } from "../../unwritten.ts";
 import type { StatePage, WatchSource } from "../../watch-source.ts";
 import type { Session } from "../session.ts";
 import type { Concern } from "./filter-index.ts";

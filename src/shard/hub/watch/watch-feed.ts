@@ -1,7 +1,7 @@
 import type { Clock } from "../../../runtime/clock.ts";
 import { maxPushLag, maxSilentRevisions, watchProgressMs } from "../../../runtime/limits.ts";
 import type { LogPosition } from "../../published-log.ts";
-import { unwrittenEpoch } from "../../read-calls.ts";
+import { unwrittenEpoch } from "../../unwritten.ts";
 import type { WatchSource } from "../../watch-source.ts";
 import type { Session } from "../session.ts";
 import { SharedFrame } from "../session-codec.ts";
