@@ -259,6 +259,7 @@ export class Relay implements RelayApi, DueSource {
         isBehind: () => false,
         listen: (listener) => {
           this.#listener = listener;
+          return () => {};
         },
       },
       watching,

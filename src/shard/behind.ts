@@ -6,6 +6,7 @@ import type { Clock, Timers } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import type { Sql } from "../runtime/sql.ts";
 import type { DueSource } from "./alarms.ts";
+import type { OutboxBounds } from "./backing/outbox-count.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { PublishedLog } from "./published-log.ts";
 import type { Residence } from "./residence.ts";
@@ -46,6 +47,8 @@ export interface BehindParts {
   readonly witness: WitnessSlot;
   /** The way of changes that nobody asked for. */
   readonly path: Pick<WritePath, "take">;
+  /** How much may wait. Default: 100,000 entries, 256 MiB. */
+  readonly bounds?: OutboxBounds;
 }
 
 export type OpenBehind = (

@@ -36,7 +36,7 @@ export class PublishedLog {
   readonly #residence: Residence;
   readonly #durable: () => Promise<void>;
   #at: LogPosition;
-  readonly #listeners: LogListener[] = [];
+  readonly #listeners = new Set<LogListener>();
 
   constructor(residence: Residence, durable: () => Promise<void>) {
     this.#residence = residence;
@@ -45,8 +45,10 @@ export class PublishedLog {
     this.#at = this.written;
   }
 
-  listen(listener: LogListener): void {
-    this.#listeners.push(listener);
+  /** Gives how to stop it. */
+  listen(listener: LogListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** The newest durable position; undefined while a new life of the log is not durable yet. */

@@ -4,6 +4,7 @@ import type {
   Mutation,
   ReadReply,
   Refusal,
+  SpaceOptionsData,
   Verdict,
 } from "../../src/protocol/shard-api.ts";
 import { isRefusal, scopeOpId } from "../../src/protocol/shard-api.ts";
@@ -73,7 +74,7 @@ export class ShardBed {
     return { space: "test", shard, spaceId: this.spaceId, registrations: this.registrations };
   }
 
-  async create(options: { shards?: number; strict?: boolean } = {}): Promise<this> {
+  async create(options: Partial<SpaceOptionsData> = {}): Promise<this> {
     const reply = await this.shard.createSpace("test", options);
     if (isRefusal(reply)) throw new Error(reply.refused.message);
     this.spaceId = reply.space.id;

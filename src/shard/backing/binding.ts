@@ -1,0 +1,113 @@
+import type { BackingPosition } from "../../backing/backing.ts";
+import { isAfter } from "../../backing/batch.ts";
+import { WarpError } from "../../errors.ts";
+import { backingTimeoutMs } from "../../runtime/backing-limits.ts";
+import type { Ledger } from "../ledger.ts";
+import { firstRefillSeq } from "./refills.ts";
+import type { Mark, Refill } from "./storage-mark.ts";
+import { ledgerOf, type StorageParts } from "./storage-parts.ts";
+
+/** What became of a look at the storage's position. */
+export interface BindingCounts {
+  /** Times that the storage had lost what it had confirmed. */
+  lost: number;
+  /** Times that this log turned out to have been set back. */
+  renewed: number;
+}
+
+const limits = { timeoutMs: backingTimeoutMs };
+
+/** Whose the storage is: takes it over for this life of the log, and judges a position that is not the one that was confirmed. */
+export class Binding {
+  readonly #parts: StorageParts;
+  readonly counts: BindingCounts = { lost: 0, renewed: 0 };
+
+  constructor(parts: StorageParts) {
+    this.#parts = parts;
+  }
+
+  /** Before the first batch of a life of the log. `mark`: of an earlier life. Throws `misconfigured` where another has the storage. */
+  async bind(ledger: Ledger, mark: Mark | undefined, shard: number): Promise<void> {
+    const { backing } = this.#parts;
+    const { epoch } = ledger;
+    const found = await backing.position(shard, limits);
+    if (found?.epoch === epoch) {
+      // Bound already, by an instance that ended before it could note it.
+      if (found.revision > ledger.log.head) return await this.#renew(epoch);
+      return await this.#note(epoch, { shard, position: found, ...this.#again(mark) });
+    }
+    if (mark !== undefined && found !== null && found.epoch !== mark.position.epoch) throw taken();
+    await this.#begin(epoch, shard, found, mark);
+  }
+
+  /** The storage is not where it was confirmed to be. Throws as {@link bind}. */
+  async elsewhere(ledger: Ledger, mark: Mark, found: BackingPosition | null): Promise<void> {
+    const { epoch } = ledger;
+    const { shard, position, refill } = mark;
+    if (found === null) {
+      this.counts.lost++;
+      return await this.#begin(epoch, shard, null, mark);
+    }
+    if (found.epoch !== epoch) throw taken();
+    if (isAfter(found, position)) {
+      // An earlier batch has arrived whose answer was lost. A place where none could end is one of a future that this log has lost.
+      const isOurs = refill !== undefined || this.#parts.table.has(found);
+      if (found.revision > ledger.log.head || !isOurs) return await this.#renew(epoch);
+      return await this.#note(epoch, { ...mark, position: found });
+    }
+    this.counts.lost++;
+    const { floor } = ledger.log;
+    const isInLog =
+      refill?.from !== "keys" && found.seq < firstRefillSeq && (floor === 0 || found.revision > floor);
+    const again = isInLog ? { refill: { from: "log" } as const } : this.#again(mark);
+    return await this.#note(epoch, { shard, position: found, ...again });
+  }
+
+  /** Takes the storage over from what was found there. */
+  async #begin(
+    epoch: string,
+    shard: number,
+    found: BackingPosition | null,
+    mark: Mark | undefined,
+  ): Promise<void> {
+    const position = { epoch, revision: 0, seq: 0 };
+    const isBound = await this.#parts.backing.bind(shard, found, position, limits);
+    if (!isBound) {
+      throw new WarpError("storage_unavailable", "the storage was taken over by another at the same moment");
+    }
+    await this.#note(epoch, { shard, position, ...this.#again(mark) });
+  }
+
+  /** All keys once more, unless nothing was ever confirmed: then everything waits in the outbox. */
+  #again(mark: Mark | undefined): { readonly refill?: Refill } {
+    if (mark === undefined) return {};
+    const { table, residence } = this.#parts;
+    // Of the oldest revision that waits a part may have been confirmed.
+    const upTo = table.first()?.revision ?? residence.open()?.log.head ?? 0;
+    return { refill: { from: "keys", upTo } };
+  }
+
+  async #note(epoch: string, mark: Mark): Promise<void> {
+    const { commit, table } = this.#parts;
+    await commit.submit(() => {
+      if (ledgerOf(this.#parts)?.epoch !== epoch) return;
+      table.removeTo(mark.position);
+      this.#parts.mark.write(mark);
+    });
+  }
+
+  async #renew(epoch: string): Promise<void> {
+    const { commit, residence } = this.#parts;
+    this.counts.renewed++;
+    await commit.submit(() => {
+      if (ledgerOf(this.#parts)?.epoch === epoch) residence.renew();
+    });
+  }
+}
+
+function taken(): WarpError {
+  return new WarpError(
+    "misconfigured",
+    "another deployment writes to this storage under the space's name: what waits here stays here",
+  );
+}
