@@ -62,7 +62,7 @@ export class Refills {
   #ofKeys(position: LogPlace, { after, upTo }: Refill & { from: "keys" }, limits: CutLimits): RefillPage {
     const cut = new Cut(limits);
     const rows = this.#sql.all<{ key: Uint8Array; version: number }>(
-      `SELECT key, version FROM keys WHERE version <= ? ${after === undefined ? "" : "AND key > ?"} ORDER BY key LIMIT ?`,
+      `SELECT key, version FROM keys WHERE version <= ? AND away IS NULL ${after === undefined ? "" : "AND key > ?"} ORDER BY key LIMIT ?`,
       upTo,
       ...(after === undefined ? [] : [utf8(after)]),
       lookedThrough,
@@ -84,12 +84,13 @@ export class Refills {
   /** The change that makes a key what it is now; undefined where it is not of this version (0: absent) any more: then a later entry tells. */
   #present(rawKey: Uint8Array, place: LogPlace, version: number): BackingChange | undefined {
     const [row] = this.#sql.all(
-      "SELECT version, value, content_type, modified_at, expires_at, tags FROM keys WHERE key = ?",
+      "SELECT version, value, away, content_type, modified_at, expires_at, tags FROM keys WHERE key = ?",
       rawKey,
     );
     const key = fromUtf8(blob(rawKey));
     if (row === undefined) return version === 0 ? { kind: "delete", ...place, key } : undefined;
-    if (row.version !== version) return undefined;
+    // What was let go of is the storage's to have; whoever asks for it is told if it is lost.
+    if (row.version !== version || row.away !== null) return undefined;
     const expiresAt = row.expires_at as number | null;
     return {
       kind: "put",
