@@ -89,6 +89,7 @@ export const families: readonly Family[] = [
       driver("shard", shardAdapter(client)),
       driver("upstash", upstashAdapter(upstash)),
     ],
+    wrappers: ["failover"],
   },
   {
     folder: "backing",

@@ -39,7 +39,8 @@ const table = read("docs/adapter.md")
 describe("docs/adapter.md", () => {
   test("has a column for each driver", () => {
     const folders = filesIn("src/adapter", ".ts").map((file) => file.split("/")[2] ?? "");
-    const named = [...new Set(folders.filter((name) => !name.endsWith(".ts")))].sort();
+    // What goes around others can what those can.
+    const named = [...new Set(folders.filter((name) => !name.endsWith(".ts") && name !== "failover"))].sort();
     expect(Object.keys(drivers).sort()).toEqual(named);
     expect(table?.[0]?.slice(1)).toEqual(Object.keys(drivers));
   });
