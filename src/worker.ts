@@ -13,7 +13,8 @@ import { routes } from "./http/routes/index.ts";
 import { meterName, parseMetricsInterval } from "./metrics/config.ts";
 import { IsolateMetrics } from "./metrics/isolate-metrics.ts";
 import { connectShard, redeemToken } from "./objects/connect.ts";
-import type { WarpShardEnv } from "./objects/warp-shard.ts";
+import { upstashDrivers } from "./objects/upstash-drivers.ts";
+import { type WarpShardEnv, warpShard } from "./objects/warp-shard.ts";
 import {
   workersBackground,
   workersClock,
@@ -25,15 +26,20 @@ import {
 } from "./platform/workers.ts";
 import { edgeSpaces } from "./presets/edge-spaces.ts";
 import { requestWatches } from "./presets/request-watches.ts";
+import { parseSpaceDefaults } from "./protocol/space-options.ts";
+import type { UpstashEnvironment } from "./protocol/upstash-address.ts";
 import { randomHex } from "./runtime/ids.ts";
 import { version } from "./version.ts";
 
 export { WarpMeter } from "./objects/warp-meter.ts";
 export { WarpRelay } from "./objects/warp-relay.ts";
-export { WarpShard } from "./objects/warp-shard.ts";
+
+/** With what stands on the deployment's Upstash database, if it has one. */
+export class WarpShard extends warpShard({ drivers: upstashDrivers }) {}
 
 type Env = WarpShardEnv &
   HttpEnvironment &
+  UpstashEnvironment &
   Required<Pick<WarpShardEnv, "METER">> & {
     /** The files of `public/`. Absent: the deployment has no reference. */
     readonly ASSETS?: Pick<Fetcher, "fetch">;
@@ -43,6 +49,9 @@ type Env = WarpShardEnv &
 let app: ReturnType<typeof createApp> | undefined;
 
 function createEdge(env: Env): ReturnType<typeof createApp> {
+  // The objects read it; that it is wrong is said here, where whoever has deployed it will see it.
+  const { backings, fallbacks } = upstashDrivers(env);
+  parseSpaceDefaults(env, { storages: Object.keys(backings), fallbacks: Object.keys(fallbacks) });
   const onError = (error: unknown) => workersLog.error("the isolate could not report its counts", { error });
   const metrics = new IsolateMetrics({
     reporter: randomHex(workersRandom, 16),

@@ -5,6 +5,8 @@ import { isWarpError } from "../../src/errors.ts";
 import { readHttpConfig } from "../../src/http/config.ts";
 import { parseMetricsInterval } from "../../src/metrics/config.ts";
 import { parseSessionBounds, parseWatchers } from "../../src/protocol/config.ts";
+import { parseSpaceDefaults } from "../../src/protocol/space-options.ts";
+import { parseUpstash, upstashName } from "../../src/protocol/upstash-address.ts";
 import { minSecretBytes } from "../../src/runtime/limits.ts";
 
 /** What `npm run serve` was asked to do, checked. */
@@ -36,7 +38,8 @@ export const serveUsage = `usage: npm run serve -- [--port P] [--data DIR] [--is
 environment: WARP_SECRET (at least ${minSecretBytes} bytes; without it: loopback only, open), WARP_SECRET_PREVIOUS,
 WARP_CORS_ORIGINS, WARP_MAX_VALUE_BYTES, WARP_REGISTRATIONS, WARP_CACHE_POLICY, WARP_GROUP_COMMIT,
 WARP_METRICS_INTERVAL_MS, WARP_SUBSCRIBE, WARP_SSE_ROTATE_MS, WARP_MAX_SOCKETS_PER_SUBJECT,
-WARP_MAX_WATCHES_PER_SUBJECT, WARP_MAX_MESSAGES_PER_SECOND, WARP_SHARD_WATCHERS, WARP_RELAY_WATCHERS, WARP_SOCKETS_PER_SECOND`;
+WARP_MAX_WATCHES_PER_SUBJECT, WARP_MAX_MESSAGES_PER_SECOND, WARP_SHARD_WATCHERS, WARP_RELAY_WATCHERS, WARP_SOCKETS_PER_SECOND,
+WARP_DEFAULT_STORAGE, WARP_DEFAULT_FALLBACK, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN`;
 
 /** Reads the flags and the environment. Throws {@link UsageError}; gives `"help"` when asked for the usage. */
 export function readServeOptions(
@@ -73,6 +76,8 @@ function checkEnvironment(environment: Readonly<Record<string, string | undefine
     parseMetricsInterval(environment.WARP_METRICS_INTERVAL_MS);
     parseSessionBounds(environment);
     parseWatchers(environment);
+    const names = parseUpstash(environment) === undefined ? [] : [upstashName];
+    parseSpaceDefaults(environment, { storages: names, fallbacks: names });
   } catch (error) {
     throw isWarpError(error) ? new UsageError(error.message) : error;
   }

@@ -34,6 +34,10 @@ const passedOn = [
   "WARP_SOCKETS_PER_SECOND",
   "WARP_SUBSCRIBE",
   "WARP_SSE_ROTATE_MS",
+  "WARP_DEFAULT_STORAGE",
+  "WARP_DEFAULT_FALLBACK",
+  "UPSTASH_REDIS_REST_URL",
+  "UPSTASH_REDIS_REST_TOKEN",
 ];
 
 /** Builds the project in `root` and serves it as `options` say; ready when the promise resolves. */

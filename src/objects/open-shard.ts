@@ -3,19 +3,28 @@ import { workersClock, workersRandom, workersSql, workersTimers } from "../platf
 import { parseWatchers } from "../protocol/config.ts";
 import type { LeasePeerApi } from "../protocol/lease.ts";
 import type { RelayApi } from "../protocol/relay.ts";
+import { parseSpaceDefaults } from "../protocol/space-options.ts";
 import type { Home } from "../shard/admission.ts";
 import { Shard } from "../shard/shard.ts";
+import { type Drivers, hosted } from "./driver-host.ts";
 import { openDoor } from "./open-door.ts";
+import { backingRegistry } from "./registries.ts";
 import { readShardConfig, type ShardEnv } from "./shard-config.ts";
 import type { ShardDoor } from "./shard-door.ts";
+
+/** What a shard's object has around it. */
+interface ShardSurroundings {
+  readonly peer: (space: string, shard: number) => Home & LeasePeerApi;
+  readonly merges: MergeRules;
+  readonly relay: ((name: string) => RelayApi) | undefined;
+  readonly drivers: Partial<Drivers>;
+}
 
 /** A shard over an object's storage and alarm, and its hub over the object's sockets. */
 export function openShard(
   ctx: DurableObjectState,
   env: ShardEnv,
-  peer: (space: string, shard: number) => Home & LeasePeerApi,
-  merges: MergeRules,
-  relay: ((name: string) => RelayApi) | undefined,
+  { peer, merges, relay, drivers: { backings = {}, fallbacks = {} } }: ShardSurroundings,
 ): { readonly shard: Shard; readonly door: ShardDoor } {
   const { storage } = ctx;
   const watchers = parseWatchers(env);
@@ -37,6 +46,11 @@ export function openShard(
     home: (space) => peer(space, 0),
     peer,
     relayRoom: watchers.relay,
+    backings: backingRegistry(hosted(backings)),
+    spaceDefaults: parseSpaceDefaults(env, {
+      storages: Object.keys(backings),
+      fallbacks: Object.keys(fallbacks),
+    }),
     ...(relay && { relay }),
   });
   const { door } = openDoor(ctx, env, {

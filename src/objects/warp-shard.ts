@@ -8,6 +8,7 @@ import { shardName } from "../protocol/space.ts";
 import type { RedeemRequest } from "../protocol/tokens.ts";
 import { each } from "../shard/each.ts";
 import type { Shard } from "../shard/shard.ts";
+import type { Drivers } from "./driver-host.ts";
 import { openShard } from "./open-shard.ts";
 import type { RelayNamespace } from "./relay-namespace.ts";
 import type { ShardEnv } from "./shard-config.ts";
@@ -28,17 +29,19 @@ export interface WarpShardEnv extends ShardEnv, ShardMetricsEnv {
 export interface WarpShardOptions {
   /** Merge rules of the deployment's own, by name. Default: the built-in ones only. */
   readonly merges?: MergeFunctions;
+  /** What spaces may have behind and around their shards, by the names that they choose it by; from the object's environment. Default: nothing. */
+  readonly drivers?: (env: never) => Partial<Drivers>;
 }
 
 /**
  * A {@link WarpShard} with options: `export class WarpShard extends warpShard({ merges: { concat } }) {}`. Throws `invalid_argument` for a name that is
  * malformed or that a built-in rule has, so that such a Worker is refused when it is deployed.
  */
-export function warpShard({ merges }: WarpShardOptions = {}): typeof WarpShard {
+export function warpShard({ merges, drivers }: WarpShardOptions = {}): typeof WarpShard {
   const rules = new MergeRules(merges);
   return class extends WarpShard {
     constructor(ctx: DurableObjectState, env: WarpShardEnv) {
-      super(ctx, env, rules);
+      super(ctx, env, rules, drivers?.(env as never));
     }
   };
 }
@@ -52,14 +55,19 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardAp
   readonly #door: ShardDoor;
   readonly #metrics: ShardMetrics;
 
-  /** The platform gives `ctx` and `env` only; `merges` comes from {@link warpShard}. */
-  constructor(ctx: DurableObjectState, env: WarpShardEnv, merges = new MergeRules()) {
+  /** The platform gives `ctx` and `env` only; the rest comes from {@link warpShard}. */
+  constructor(
+    ctx: DurableObjectState,
+    env: WarpShardEnv,
+    merges = new MergeRules(),
+    drivers: Partial<Drivers> = {},
+  ) {
     super(ctx, env);
     const peer = (space: string, shard: number) =>
       env.SHARDS.get(env.SHARDS.idFromName(shardName(space, shard)));
     const { RELAYS } = env;
     const relay = RELAYS && ((name: string) => RELAYS.get(RELAYS.idFromName(name)));
-    ({ shard: this.#shard, door: this.#door } = openShard(ctx, env, peer, merges, relay));
+    ({ shard: this.#shard, door: this.#door } = openShard(ctx, env, { peer, merges, relay, drivers }));
     this.#metrics = new ShardMetrics(this.#shard, env);
   }
 
@@ -213,3 +221,4 @@ export class WarpShard extends DurableObject<WarpShardEnv> implements RpcShardAp
 }
 
 export type { MergeFunction, MergeFunctions } from "../merge/merge-function.ts";
+export type { DriverHost, DriverMakers, Drivers } from "./driver-host.ts";

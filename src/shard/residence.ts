@@ -1,4 +1,4 @@
-import type { CallScope, Refusal } from "../protocol/shard-api.ts";
+import type { CallScope, Refusal, SpaceOptionsData } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import { randomHex } from "../runtime/ids.ts";
 import type { Random } from "../runtime/random.ts";
@@ -12,6 +12,8 @@ import { migrate, schemaVersion } from "./schema.ts";
 export interface ResidenceOptions extends LedgerOptions {
   readonly sql: Sql;
   readonly random: Random;
+  /** What the space is made with where its maker does not say. Default: nothing stands behind or around its shards. */
+  readonly spaceDefaults?: Partial<SpaceOptionsData>;
   /** Removes the whole database and its alarm. */
   readonly wipe: () => Promise<void>;
   /** Told when that is done. */

@@ -69,8 +69,9 @@ export class SpaceCalls
           if (conflict !== undefined) throw conflict;
           return { space: present.space, registrations: present.registrationVersion, created: false };
         }
-        this.#admission.behind.check(options.storage);
-        const settings = newSpace(space, options, this.#options.random, this.#options.clock.now());
+        const wanted = { ...this.#options.spaceDefaults, ...options };
+        this.#admission.behind.check(wanted.storage);
+        const settings = newSpace(space, wanted, this.#options.random, this.#options.clock.now());
         this.#residence.found(settings);
         return { space: settings, registrations: 0, created: true };
       }),

@@ -1,14 +1,12 @@
 import { WarpError } from "../errors.ts";
+import { checkUpstashAddress, type UpstashAddress } from "../protocol/upstash-address.ts";
 import type { Timers } from "../runtime/clock.ts";
 import { defaultTimeoutMs, maxTimeoutMs } from "../runtime/limits.ts";
 import type { Random } from "../runtime/random.ts";
 import { defaultUpstashRequestBytes } from "../runtime/upstash-limits.ts";
 
 /** How an Upstash database is reached. */
-export interface UpstashOptions {
-  /** Of the REST API: `https://….upstash.io`. */
-  readonly url: string;
-  readonly token: string;
+export interface UpstashOptions extends UpstashAddress {
   readonly timers: Timers;
   readonly random: Random;
   /** How long a call may take unless its caller says otherwise: 1 to 120,000 ms, default 10,000. */
@@ -26,12 +24,7 @@ export type ResolvedUpstash = Required<UpstashOptions>;
 export function resolveUpstash(options: UpstashOptions): ResolvedUpstash {
   const { url, token, timeoutMs = defaultTimeoutMs, attempts = 3 } = options;
   const { maxRequestBytes = defaultUpstashRequestBytes } = options;
-  if (typeof url !== "string" || !/^https?:\/\/[^\s#$./?]\S*$/.test(url)) {
-    throw wrong("url", "url is the https:// address of the database's REST API");
-  }
-  if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token)) {
-    throw wrong("token", "token is the database's REST token, without spaces");
-  }
+  checkUpstashAddress(url, token);
   if (!(timeoutMs >= 1 && timeoutMs <= maxTimeoutMs)) {
     throw wrong("timeoutMs", `timeoutMs is a number from 1 to ${maxTimeoutMs}`);
   }

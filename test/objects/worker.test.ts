@@ -7,6 +7,10 @@ const settings: Record<string, string>[] = [
   { WARP_MAX_VALUE_BYTES: "0" },
   { WARP_CACHE_POLICY: "random" },
   { WARP_SUBSCRIBE: "sometimes" },
+  { UPSTASH_REDIS_REST_URL: "eu1-secret-host.upstash.io", UPSTASH_REDIS_REST_TOKEN: "secret" },
+  { UPSTASH_REDIS_REST_TOKEN: "a secret", UPSTASH_REDIS_REST_URL: "https://eu1.upstash.io" },
+  { WARP_DEFAULT_STORAGE: "upstash" },
+  { WARP_DEFAULT_FALLBACK: "upstash" },
   { WARP_REGISTRATIONS: '{"user:*": {"mode": "sometimes"}}' },
 ];
 
@@ -25,6 +29,10 @@ describe("a deployment whose configuration is wrong", () => {
         setting.WARP_REGISTRATIONS === undefined ? (Object.keys(setting)[0] ?? "") : "mode",
       );
       if (setting.WARP_SECRET !== undefined) expect(body).not.toContain(setting.WARP_SECRET);
+      if (setting.UPSTASH_REDIS_REST_TOKEN !== undefined) {
+        expect(body).not.toContain(setting.UPSTASH_REDIS_REST_TOKEN);
+        expect(body).not.toContain("secret-host");
+      }
     },
   );
 });

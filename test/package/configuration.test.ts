@@ -57,10 +57,10 @@ describe("docs/configuration.md", () => {
   test("has every variable that the sources read, and no other", () => {
     const named = new Set(
       [...filesIn("src", ".ts"), ...filesIn("scripts", ".ts")].flatMap(
-        (file) => read(file).match(/\bWARP_[A-Z_]+\b/g) ?? [],
+        (file) => read(file).match(/\b(?:WARP|UPSTASH)_[A-Z_]+\b/g) ?? [],
       ),
     );
-    const told = [...page.matchAll(/^\| `(WARP_[A-Z_]+)` \|/gm)].map(([, name]) => name);
+    const told = [...page.matchAll(/^\| `((?:WARP|UPSTASH)_[A-Z_]+)` \|/gm)].map(([, name]) => name);
     expect(told.sort()).toEqual([...named].sort());
   });
 

@@ -57,7 +57,7 @@ describe("the built package", () => {
       read("dist/lib/worker.js")
         .match(/^export .*/gm)
         ?.map((line) => line.slice(0, 19)),
-    ).toEqual(["export { WarpMeter ", "export { WarpRelay ", "export { WarpShard ", "export default {"]);
+    ).toEqual(["export { WarpMeter ", "export { WarpRelay ", "export class WarpSh", "export default {"]);
   });
 
   test.each([

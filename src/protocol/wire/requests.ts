@@ -34,6 +34,7 @@ import {
   wrongAt,
 } from "./check.ts";
 import type { WireMethod } from "./frames.ts";
+import { spaceOptions } from "./space-requests.ts";
 
 /** The arguments of a call. */
 export type WireArguments<M extends WireMethod> = Parameters<ShardApi[M]>;
@@ -162,20 +163,6 @@ function argument(value: unknown, at: string, index: number): unknown {
   if (!Array.isArray(value)) throw wrongAt(at, "a list");
   return value[index];
 }
-
-const spaceOptions = record({
-  shards: optional(number),
-  strict: optional(truth),
-  storage: optional(
-    record({
-      name: text,
-      write: word("behind", "through"),
-      throughTimeoutMs: optional(number),
-      keepBytes: optional(number),
-    }),
-  ),
-  fallback: optional(text),
-});
 
 const lease = { opId, id: text };
 // A little above what a call may have, as for locks.
