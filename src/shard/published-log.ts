@@ -92,6 +92,11 @@ export class PublishedLog {
     this.settle().catch(() => undefined);
   }
 
+  /** What those who listen waited for may be there. */
+  wake(): void {
+    for (const listener of this.#listeners) listener.grown();
+  }
+
   /** Tells those who listen now. */
   tell(publication: Publication): void {
     for (const listener of this.#listeners) listener.told?.(publication);

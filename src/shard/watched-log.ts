@@ -5,6 +5,7 @@ import { maxCatchUpPages, maxListLimit, maxPushEntries, maxWatchFrameBytes } fro
 import type { EntryHead } from "./entry-reader.ts";
 import type { LogPosition, PublishedLog } from "./published-log.ts";
 import type { Residence } from "./residence.ts";
+import type { SnapshotSupply } from "./snapshot-supply.ts";
 import type { EntryPage, StatePage, WatchSizes, WatchSource } from "./watch-source.ts";
 
 export type { EntryPage, WatchSizes } from "./watch-source.ts";
@@ -22,9 +23,17 @@ export class WatchedLog implements WatchSource {
   readonly #published: PublishedLog;
   readonly #clock: Clock;
   readonly sizes: WatchSizes;
+  readonly #supply: SnapshotSupply;
 
-  constructor(residence: Residence, published: PublishedLog, clock: Clock, sizes: WatchSizes = defaultSizes) {
+  constructor(
+    residence: Residence,
+    published: PublishedLog,
+    clock: Clock,
+    supply: SnapshotSupply,
+    sizes: WatchSizes = defaultSizes,
+  ) {
     this.sizes = sizes;
+    this.#supply = supply;
     this.#residence = residence;
     this.#published = published;
     this.#clock = clock;
@@ -62,19 +71,28 @@ export class WatchedLog implements WatchSource {
   }
 
   /** At the written head: see {@link WatchSource.state}. */
-  state(target: WatchTarget, after: string | undefined, values: boolean): StatePage {
-    const keys = this.#residence.open()?.keys;
+  state(target: WatchTarget, after: string | undefined, values: boolean): StatePage | "later" {
+    const ledger = this.#residence.open();
     const nowMs = this.#clock.now();
     const at = this.written;
-    if (keys === undefined) return { at, items: [], more: false };
+    if (ledger === undefined) return { at, items: [], more: false };
+    const { keys } = ledger;
     if ("prefix" in target) {
       const bytes = values ? this.sizes.bytes : undefined;
-      return { at, ...keys.list(target.prefix, after, this.sizes.keys, nowMs, bytes) };
+      const page = keys.list(target.prefix, after, this.sizes.keys, nowMs, bytes);
+      const names = values ? page.items.map(({ key }) => key) : [];
+      return this.#supply.has(ledger, names) ? { at, ...page } : "later";
     }
+    if (!this.#supply.has(ledger, [target.key])) return "later";
     const entry = keys.get(target.key, nowMs);
     if (entry === undefined) return { at, items: [], more: false };
     const { key, version, payload } = entry;
     return { at, items: [values ? { key, version, payload } : { key, version }], more: false };
+  }
+
+  /** Settles when it is worth asking for the state again that is to come later; rejects where it can't be had. */
+  comes(): Promise<void> {
+    return this.#supply.comes();
   }
 
   reach(): undefined {

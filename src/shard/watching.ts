@@ -4,6 +4,7 @@ import { PresenceBoard } from "./hub/presence/presence-board.ts";
 import { type PublishCallParts, PublishCalls } from "./publish-calls.ts";
 import { Relays } from "./relay-feed/relays.ts";
 import type { ShardOptions } from "./shard-options.ts";
+import { SnapshotSupply } from "./snapshot-supply.ts";
 import { SubscriptionTable } from "./subscription-table.ts";
 import { WatchedLog } from "./watched-log.ts";
 
@@ -31,9 +32,10 @@ export class Watching {
     parts: WatchingParts,
     { sql, watchSizes, durable, relay, relayRoom = defaultRelayWatchers }: ShardOptions,
   ) {
-    const { residence, published, clock } = parts;
+    const { residence, published, clock, timers, admission } = parts;
+    const supply = new SnapshotSupply(admission.behind, timers, () => published.wake());
     this.publishing = new PublishCalls(parts);
-    this.log = new WatchedLog(residence, published, clock, watchSizes);
+    this.log = new WatchedLog(residence, published, clock, supply, watchSizes);
     this.subscriptions = new SubscriptionTable(sql, residence);
     const { presence } = this;
     this.relays = new Relays({ ...parts, presence, log: this.log, sql, durable, relay, room: relayRoom });

@@ -121,7 +121,9 @@ export class Relays implements DueSource, RelayShardApi {
 
   async relayState({ after, target, told, values }: RelayStateRequest): Promise<RelayStateReply> {
     const { log, published } = this.#options;
-    const { at, items, more } = log.state(target, told, values);
+    let page = log.state(target, told, values);
+    for (; page === "later"; page = log.state(target, told, values)) await log.comes();
+    const { at, items, more } = page;
     // What was read may not be durable yet.
     await published.settle();
     const batch = this.#batches.after(Math.min(after, at.revision), at);
