@@ -200,6 +200,8 @@ export interface OutboxUsage {
   readonly bytes: number;
   /** Age of the oldest entry, ms; 0: none waits. */
   readonly lagMs: number;
+  /** Keys whose value the storage was found to have lost, since the shard's instance began; absent: none. */
+  readonly lost?: number;
   /** Why the last attempt failed; absent: it did not. */
   readonly error?: ErrorData;
 }

@@ -24,6 +24,10 @@ export const backingReadTimeoutMs = 5_000;
 export const adoptionChunk = 100;
 /** How often a call reads what it needs anew where it changes meanwhile. */
 export const maxSupplyTries = 10;
+/** Keys that one stretch of dropping looks at; how long it rests where nothing could be dropped, ms; keys that it knows to have been used lately. */
+export const dropStretch = 200;
+export const dropRestMs = 5_000;
+export const maxRecentKeys = 10_000;
 /** What may wait for the storage: beyond, writes are refused until no more than this part of it waits. */
 export const maxOutboxEntries = 100_000;
 export const maxOutboxBytes = 256 * 1_048_576;

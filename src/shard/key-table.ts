@@ -79,6 +79,15 @@ export class KeyTable {
     return this.#totals;
   }
 
+  /** Figures that were counted before something began that was undone as a whole. */
+  get counted(): Readonly<KeyTotals> | undefined {
+    return this.#totals === undefined ? undefined : { ...this.#totals };
+  }
+
+  set counted(totals: Readonly<KeyTotals> | undefined) {
+    this.#totals = totals === undefined ? undefined : { ...totals };
+  }
+
   /** What is known of a key that has a row; undefined: it has none. */
   state(key: string, nowMs: number): KeyState | undefined {
     const [row] = this.#sql.all<StateRow>(

@@ -71,6 +71,7 @@ export class Residence {
     const { sql } = this.#options;
     // What is not written yet would be lost with the ledger.
     this.open()?.settle(this.#options.clock.now());
+    const counted = this.open()?.keys.counted;
     const undone = { result: undefined as T };
     try {
       return sql.transaction(() => {
@@ -83,7 +84,10 @@ export class Residence {
       if (thrown !== undone) throw thrown;
     }
     const before = this.#ledger;
-    if (before !== undefined) this.#ledger = new Ledger(sql, before.space, this.#options, before);
+    if (before !== undefined) {
+      this.#ledger = new Ledger(sql, before.space, this.#options, before);
+      this.#ledger.keys.counted = counted;
+    }
     return { result: undone.result, kept: false };
   }
 

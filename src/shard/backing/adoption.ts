@@ -12,6 +12,8 @@ export interface Landed {
   readonly key: string;
   readonly flight: Flight;
   readonly found: BackingEntry | null;
+  /** The storage has all that it has confirmed. */
+  readonly isIntact: boolean;
 }
 
 /** What became of the keys of an {@link Adoption}. */

@@ -28,8 +28,8 @@ class StorageBehind implements Behind {
     const waits = new StorageWaits(parts.table, parts.timers);
     this.#count = count;
     this.#waits = waits;
-    this.#sender = new Sender(parts, count, waits);
-    this.#values = new Values(parts, parts.space, parts.backing);
+    this.#sender = new Sender(parts, count, waits, () => this.#values.confirmed());
+    this.#values = new Values(parts);
     this.#unlisten = parts.published.listen({
       grown: () => this.#sender.wake(),
       ended: () => this.end(),
@@ -75,10 +75,12 @@ class StorageBehind implements Behind {
     const { entries, bytes } = this.#count.totals(this.#head);
     const first = table.first();
     const { error } = this.#sender;
+    const { lost } = this.#values;
     return {
       entries,
       bytes,
       lagMs: first === undefined ? 0 : Math.max(0, Math.floor(clock.now() - first.atMs)),
+      ...(lost > 0 && { lost }),
       ...(error && { error: error.toData() }),
     };
   }

@@ -14,7 +14,7 @@ const endSlackMs = 5_000;
  * - `adopt`: others wrote it; `lost` where it is an older value of this shard instead.
  * - `remove`: others deleted it; `lost` where the shard had left it to the storage. `expire`: its end came there first.
  * - `forget`: the storage still has what this shard has ended.
- * - `tell`: the storage has an older value of this shard, which has the newer one.
+ * - `tell`: the storage has an older value of this shard or was set back, and the shard has the newer one.
  */
 export type Judgement =
   | { readonly is: "nothing" | "absent" | "fill" | "confirm" | "expire" | "forget" | "tell" }
@@ -31,6 +31,8 @@ export interface Evidence {
   readonly isPending: boolean;
   /** The storage is to be asked about what is here. */
   readonly isDoubted: boolean;
+  /** The storage has all that it has confirmed; else it was set back, and what it lacks means nothing. */
+  readonly isIntact: boolean;
   /** Null: the storage has nothing. */
   readonly found: BackingEntry | null;
 }
@@ -45,7 +47,8 @@ export function judge(evidence: Evidence): Judgement {
   if (!place.away && (evidence.isPending || !evidence.isDoubted)) return { is: "nothing" };
   if (entry === null) {
     if (place.expiresAtMs !== undefined && place.expiresAtMs <= nowMs + endSlackMs) return { is: "expire" };
-    return { is: "remove", lost: place.away };
+    if (place.away) return { is: "remove", lost: true };
+    return evidence.isIntact ? { is: "remove", lost: false } : { is: "tell" };
   }
   const { stamp } = entry;
   const isOwn = stamp?.epoch === evidence.epoch;

@@ -93,10 +93,4 @@ export class KeyPlaces {
   isEnding(key: string): boolean {
     return this.#sql.all("SELECT 1 FROM outbox WHERE version = 0 AND key = ? LIMIT 1", utf8(key)).length > 0;
   }
-
-  /** The revision of the oldest entry that the storage has yet to confirm; undefined: none waits. */
-  oldestPending(): number | undefined {
-    const [row] = this.#sql.all("SELECT revision FROM outbox ORDER BY revision, seq LIMIT 1");
-    return row?.revision as number | undefined;
-  }
 }

@@ -34,6 +34,7 @@ export class Sender {
   readonly #parts: StorageParts;
   readonly #count: OutboxCount;
   readonly #waits: StorageWaits;
+  readonly #told: () => void;
   #maxChanges = maxBackingChanges;
   #step: Promise<boolean> | undefined;
   #isWoken = false;
@@ -44,7 +45,14 @@ export class Sender {
   #lookAtMs: number | undefined;
   #isEnded = false;
 
-  constructor(parts: StorageParts, count: OutboxCount, waits: StorageWaits) {
+  /** `confirmed`: told when the storage is noted to have more. */
+  constructor(
+    parts: StorageParts,
+    count: OutboxCount,
+    waits: StorageWaits,
+    confirmed: () => void = () => {},
+  ) {
+    this.#told = confirmed;
     this.#parts = parts;
     this.#count = count;
     this.#waits = waits;
@@ -192,6 +200,7 @@ export class Sender {
       return table.removeTo(position);
     });
     if (removed !== undefined) this.#count.removed(removed);
+    this.#told();
   }
 
   #moved(): void {

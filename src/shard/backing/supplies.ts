@@ -1,37 +1,28 @@
-import type { Backing, BackingEntry } from "../../backing/backing.ts";
+import type { BackingEntry } from "../../backing/backing.ts";
 import { WarpError } from "../../errors.ts";
 import { adoptionChunk, backingReadTimeoutMs } from "../../runtime/backing-limits.ts";
-import type { Clock } from "../../runtime/clock.ts";
 import { randomHex } from "../../runtime/ids.ts";
-import type { Random } from "../../runtime/random.ts";
-import type { Sql } from "../../runtime/sql.ts";
-import type { GroupCommit } from "../group-commit.ts";
 import type { Ledger } from "../ledger.ts";
 import { stale } from "../refusal.ts";
-import type { Residence } from "../residence.ts";
 import type { KeyNeed, Supply } from "../supply.ts";
 import type { ChangeWitness } from "../witness.ts";
-import type { WritePath } from "../write-path.ts";
 import { AbsentMarks } from "./absent-marks.ts";
 import { Adoption, type Landed } from "./adoption.ts";
 import { CallSupply, type Shelf } from "./call-supply.ts";
+import type { Confirmations } from "./confirmations.ts";
 import { Doubts } from "./doubts.ts";
 import { type Flight, Flights } from "./flights.ts";
 import { type Judgement, judge } from "./judgement.ts";
-import { KeyPlaces } from "./key-places.ts";
+import type { KeyPlaces } from "./key-places.ts";
+import { ledgerOf, type StorageParts } from "./storage-parts.ts";
 
 /** What {@link Supplies} work on. */
 export interface SuppliesOptions {
-  readonly sql: Sql;
-  readonly residence: Residence;
-  readonly commit: GroupCommit;
-  readonly path: Pick<WritePath, "take">;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly maxValueBytes: number;
-  /** The space's life: what comes when it is over is of no account. */
-  readonly spaceId: string;
-  readonly backing: Pick<Backing, "read">;
+  readonly parts: StorageParts;
+  readonly places: KeyPlaces;
+  readonly confirmations: Confirmations;
+  /** Told of keys that are read or written. */
+  readonly used: (key: string) => void;
   /** Told of keys whose values the storage has lost. */
   readonly lost: (keys: readonly string[]) => void;
   /** Told when values have come into the shard. */
@@ -41,10 +32,11 @@ export interface SuppliesOptions {
 /** Brings what only the storage has into the shard, and knows what it does not have. One for each instance of a shard. */
 export class Supplies implements ChangeWitness, Shelf {
   readonly #options: SuppliesOptions;
+  readonly #parts: StorageParts;
   readonly #marks: AbsentMarks;
   readonly #flights = new Flights();
   readonly #doubts: Doubts;
-  readonly places: KeyPlaces;
+  readonly #places: KeyPlaces;
   /** Keys that calls under way need, and how many of them: their values are not let go of. */
   readonly pins = new Map<string, number>();
   #ledger: Ledger | undefined;
@@ -53,38 +45,42 @@ export class Supplies implements ChangeWitness, Shelf {
 
   constructor(options: SuppliesOptions) {
     this.#options = options;
-    this.#marks = new AbsentMarks(options.clock);
-    this.#doubts = new Doubts(options.sql);
-    this.places = new KeyPlaces(options.sql);
+    const { parts, places } = options;
+    this.#parts = parts;
+    this.#marks = new AbsentMarks(parts.clock);
+    this.#doubts = new Doubts(parts.sql);
+    this.#places = places;
   }
 
   /** For one call. */
   begin(): Supply {
-    return new CallSupply(this, this.#options);
+    return new CallSupply(this, this.#parts);
   }
 
   /** Whether spare needs are worth a try. */
   get isPoor(): boolean {
-    return this.#options.clock.now() < this.#poorUntilMs;
+    return this.#parts.clock.now() < this.#poorUntilMs;
   }
 
   /** Whether the shard can't say what a call needs to know of a key. */
   lacks(ledger: Ledger, { key, what }: KeyNeed, nowMs: number): boolean {
     this.#enter(ledger);
-    const place = this.places.find(key);
-    if (place === undefined) return !this.#marks.has(key) && !this.places.isEnding(key);
+    this.#options.used(key);
+    const place = this.#places.find(key);
+    if (place === undefined) return !this.#marks.has(key) && !this.#places.isEnding(key);
     if (place.expiresAtMs !== undefined && place.expiresAtMs <= nowMs) return false;
     if (what === "value" && place.away) return true;
     const isDoubted = place.knownAt < this.#doubts.revision(key, place.tags);
-    return isDoubted && !this.#isPending(place.version);
+    return isDoubted && this.#options.confirmations.has(ledger, place.version);
   }
 
   isUnseen(key: string): boolean {
-    return this.places.find(key) === undefined && !this.#marks.has(key) && !this.places.isEnding(key);
+    return this.#places.find(key) === undefined && !this.#marks.has(key) && !this.#places.isEnding(key);
   }
 
   changed(key: string): void {
     this.#flights.changed(key);
+    this.#options.used(key);
   }
 
   invalidated(
@@ -97,7 +93,7 @@ export class Supplies implements ChangeWitness, Shelf {
     // What is on its way was asked for before; and what tags it has, nobody knows.
     this.#flights.changedAll(isMeant);
     this.#marks.forget(isMeant);
-    if (kind === "invalidate") this.places.doubt(subject);
+    if (kind === "invalidate") this.#places.doubt(subject);
     else this.#doubts.add(kind, subject, revision);
   }
 
@@ -106,27 +102,32 @@ export class Supplies implements ChangeWitness, Shelf {
     try {
       await this.#flights.bring(keys, (flights) => this.#fly([...flights]));
     } catch (error) {
-      this.#poorUntilMs = this.#options.clock.now() + 1_000;
+      this.#poorUntilMs = this.#parts.clock.now() + 1_000;
       throw WarpError.from(error, "storage_unavailable", "the storage behind the shard could not be read");
     }
   }
 
   async #fly(flights: readonly (readonly [string, Flight])[]): Promise<void> {
-    const { backing, clock } = this.#options;
+    const { backing, clock } = this.#parts;
+    const { confirmations } = this.#options;
     for (let at = 0; at < flights.length; at += adoptionChunk) {
       const chunk = flights.slice(at, at + adoptionChunk);
       const askedAtMs = clock.now();
       const keys = chunk.map(([key]) => key);
       const found = await backing.read(keys, { timeoutMs: backingReadTimeoutMs });
+      // What is here and not there any more was deleted by others, unless the storage has gone back in time.
+      const isMissed = keys.some((key, place) => !found[place] && this.#places.find(key)?.away === false);
+      const isIntact = !isMissed || (await confirmations.isIntact());
       const landed = chunk.map(
-        ([key, flight], place): Landed => ({ key, flight, found: found[place] ?? null }),
+        ([key, flight], place): Landed => ({ key, flight, found: found[place] ?? null, isIntact }),
       );
       await this.#land(landed, askedAtMs);
     }
   }
 
   async #land(landed: readonly Landed[], askedAtMs: number): Promise<void> {
-    const { commit, path, random, lost, grown } = this.#options;
+    const { commit, path, random } = this.#parts;
+    const { lost, grown } = this.#options;
     for (const { key, found } of landed) this.#checkSize(key, found);
     // What changes no key needs nobody's leave: it is done in a commit of its own, that others need not wait for.
     const open = await commit.submit(() => this.#settleQuietly(landed));
@@ -137,7 +138,7 @@ export class Supplies implements ChangeWitness, Shelf {
     const adoption = new Adoption(`adopt:${randomHex(random, 8)}`, open.rest, judged);
     const reply = await path.take({
       operations: [adoption],
-      admit: () => this.#admit() ?? stale(),
+      admit: () => ledgerOf(this.#parts) ?? stale(),
       reply: (_ledger, [verdict]) => ({ lost: verdict?.lost ?? [] }),
       writer: undefined,
       weight: open.rest.length,
@@ -152,49 +153,47 @@ export class Supplies implements ChangeWitness, Shelf {
     readonly rest: readonly Landed[];
     readonly filled: boolean;
   } {
-    const ledger = this.#admit();
+    const ledger = ledgerOf(this.#parts);
     const absent: Landed[] = [];
     const rest: Landed[] = [];
     let filled = false;
     if (ledger === undefined) return { absent, rest, filled };
-    const nowMs = this.#options.clock.now();
+    const nowMs = this.#parts.clock.now();
     for (const one of landed) {
       const { key, flight, found } = one;
       if (flight.isVoid) continue;
       const { is } = this.#judge(ledger, one, nowMs);
       if (is === "absent") absent.push(one);
-      else if (is === "confirm") this.places.confirm(key, ledger.log.head);
+      else if (is === "confirm") this.#places.confirm(key, ledger.log.head);
       else if (is === "fill" && found !== null) {
         filled = true;
-        this.places.fill(key, found.payload.bytes, ledger.log.head);
+        this.#places.fill(key, found.payload.bytes, ledger.log.head);
         ledger.keys.moved(found.payload.bytes.length);
       } else if (is !== "nothing") rest.push(one);
     }
     return { absent, rest, filled };
   }
 
-  #judge(ledger: Ledger, { key, found }: Landed, nowMs: number): Judgement {
+  #judge(ledger: Ledger, { key, found, isIntact }: Landed, nowMs: number): Judgement {
     this.#enter(ledger);
-    const place = this.places.find(key);
+    const place = this.#places.find(key);
     return judge({
       nowMs,
       epoch: ledger.epoch,
       head: ledger.log.head,
       place,
-      isPending: place === undefined ? this.places.isEnding(key) : this.#isPending(place.version),
+      isPending:
+        place === undefined
+          ? this.#places.isEnding(key)
+          : !this.#options.confirmations.has(ledger, place.version),
       isDoubted: place !== undefined && place.knownAt < this.#doubts.revision(key, place.tags),
+      isIntact,
       found,
     });
   }
 
-  /** Whether the storage has yet to hear of a version. What was adopted counts as such until all that is older has gone. */
-  #isPending(version: number): boolean {
-    const oldest = this.places.oldestPending();
-    return oldest !== undefined && version >= oldest;
-  }
-
   #checkSize(key: string, found: BackingEntry | null): void {
-    const { maxValueBytes } = this.#options;
+    const { maxValueBytes } = this.#parts;
     const bytes = found?.payload.bytes.length ?? 0;
     if (bytes <= maxValueBytes) return;
     throw new WarpError(
@@ -204,14 +203,6 @@ export class Supplies implements ChangeWitness, Shelf {
         details: { key, bytes, max: maxValueBytes },
       },
     );
-  }
-
-  /** The ledger of the space that this is for. */
-  #admit(): Ledger | undefined {
-    const ledger = this.#options.residence.open();
-    return ledger === undefined || ledger.deleting || ledger.space.id !== this.#options.spaceId
-      ? undefined
-      : ledger;
   }
 
   /** What was noted in a stretch that was undone is not so. */

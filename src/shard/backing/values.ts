@@ -1,40 +1,59 @@
-import type { Backing } from "../../backing/backing.ts";
-import type { SpaceSettings, StorageSettings } from "../../protocol/space.ts";
-import type { BehindParts } from "../behind.ts";
 import type { Supply } from "../supply.ts";
+import { Confirmations } from "./confirmations.ts";
+import { Dropper } from "./dropper.ts";
+import { KeyPlaces } from "./key-places.ts";
+import { ledgerOf, type StorageParts } from "./storage-parts.ts";
 import { Supplies } from "./supplies.ts";
 
-/** The values of a shard with a storage behind it: which are here, and how the others come. */
+/** The values of a shard with a storage behind it: which are here, how the others come, and which go. */
 export class Values {
-  readonly #parts: BehindParts;
+  readonly #parts: StorageParts;
   readonly #supplies: Supplies;
+  readonly #dropper: Dropper | undefined;
   /** Keys whose value the storage was found to have lost, since this instance began. */
   lost = 0;
 
-  constructor(
-    parts: BehindParts,
-    space: SpaceSettings & { readonly storage: StorageSettings },
-    backing: Pick<Backing, "read">,
-  ) {
+  constructor(parts: StorageParts) {
     this.#parts = parts;
+    const { keepBytes } = parts.space.storage;
+    const places = new KeyPlaces(parts.sql);
+    const confirmations = new Confirmations(parts);
     this.#supplies = new Supplies({
-      ...parts,
-      spaceId: space.id,
-      backing,
+      parts,
+      places,
+      confirmations,
+      used: (key) => this.#dropper?.used(key),
       lost: (keys) => {
         this.lost += keys.length;
       },
-      grown: () => {},
+      grown: () => this.#dropper?.wake(),
     });
+    if (keepBytes !== undefined) {
+      this.#dropper = new Dropper({
+        ...parts,
+        keepBytes,
+        places,
+        ledger: () => ledgerOf(parts),
+        isPinned: (key) => this.#supplies.pins.has(key),
+        confirmed: (ledger) => confirmations.upTo(ledger),
+      });
+    }
     parts.witness.present = this.#supplies;
+    this.#dropper?.wake();
   }
 
   begin(): Supply {
     return this.#supplies.begin();
   }
 
+  /** The storage has confirmed something. */
+  confirmed(): void {
+    this.#dropper?.wake();
+  }
+
   end(): void {
     const { witness } = this.#parts;
     if (witness.present === this.#supplies) witness.present = undefined;
+    this.#dropper?.end();
   }
 }
