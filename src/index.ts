@@ -141,6 +141,8 @@ export {
   type CircuitBreakerBusOptions,
   circuitBreakerBus,
 } from "./syncbus/circuit-breaker/circuit-breaker-bus.ts";
+export { type FailoverBus, failoverBus } from "./syncbus/failover/failover-bus.ts";
+export type { FailoverBusOptions } from "./syncbus/failover/options.ts";
 export { type MemoryBusOptions, memoryBus } from "./syncbus/memory/memory-bus.ts";
 export { MemoryBusHub, type MemoryBusHubOptions } from "./syncbus/memory/memory-bus-hub.ts";
 export type {

@@ -138,7 +138,7 @@ export const families: readonly Family[] = [
       driver("shard", shardBus({ client, pushes: {} as never, ...host })),
       driver("upstash", upstashBus(upstash)),
     ],
-    wrappers: ["circuit-breaker"],
+    wrappers: ["circuit-breaker", "failover"],
   },
   {
     folder: "watchbus",
