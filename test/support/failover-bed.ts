@@ -5,6 +5,7 @@ import { memoryCache } from "../../src/cache/memory/memory-cache.ts";
 import { SpaceClient } from "../../src/connection/space-client.ts";
 import type { WarpOptions } from "../../src/core/types.ts";
 import { Warp } from "../../src/core/warp.ts";
+import type { ErrorData } from "../../src/errors.ts";
 import type { StreamPlace } from "../../src/fallback/fallback.ts";
 import { memoryFallback } from "../../src/fallback/memory/memory-fallback.ts";
 import { MemoryStreams } from "../../src/fallback/memory/memory-streams.ts";
@@ -57,19 +58,29 @@ export class FailoverBed {
   applied: StreamPlace | undefined;
   /** How far the shard reads its stream when it is asked to: planted bugs change that. */
   drains = true;
+  /** What it answers those who ask for that, where it can't. */
+  drainRefusal: ErrorData | undefined;
   #applying: Promise<void> = Promise.resolve();
   #nodes = 0;
   readonly #hasOptedIn: boolean;
 
   constructor(
     sql: Sql,
-    { hasOptedIn = true, clock = virtualClock() }: { hasOptedIn?: boolean; clock?: VirtualClock } = {},
+    {
+      hasOptedIn = true,
+      clock = virtualClock(),
+      bounds = {},
+    }: {
+      hasOptedIn?: boolean;
+      clock?: VirtualClock;
+      bounds?: ConstructorParameters<typeof MemoryStreams>[1];
+    } = {},
   ) {
     this.clock = clock;
     this.#hasOptedIn = hasOptedIn;
     this.bed = new ShardBed(sql, { clock, timers: clock });
     Object.defineProperty(this.bed, "nowMs", { get: () => clock.now() });
-    this.streams = new MemoryStreams(clock);
+    this.streams = new MemoryStreams(clock, bounds);
   }
 
   /** The space is there, and the nodes' fallback knows it. */
@@ -89,11 +100,15 @@ export class FailoverBed {
   /** A node that calls the shard as an isolate does, with its way around loaded. */
   async node(
     options: Partial<WarpOptions> = {},
-    failover: Partial<FailoverOptions> & { readonly faults?: StreamFaults; readonly none?: true } = {},
+    failover: Partial<FailoverOptions> & {
+      readonly faults?: StreamFaults;
+      readonly none?: true;
+      readonly lazily?: true;
+    } = {},
   ): Promise<FailoverNode> {
     const { clock } = this;
     const seed = ++this.#nodes;
-    const { faults, none, ...more } = failover;
+    const { faults, none, lazily, ...more } = failover;
     const node = { reach: "up", delayMs: () => 0 } as { reach: Reach; delayMs: () => number };
     const background = {
       run: (work: Promise<unknown>) => void work.catch((error) => this.reported.push(error)),
@@ -125,7 +140,7 @@ export class FailoverBed {
       background,
       ...options,
     });
-    await way?.load();
+    if (lazily !== true) await way?.load();
     const errors: unknown[] = [];
     warp.on("error", ({ error }) => errors.push(error));
     return Object.assign(node, { warp, failover: way, errors });
@@ -165,6 +180,7 @@ export class FailoverBed {
         if (typeof member !== "function") return member;
         return async (...args: readonly unknown[]) => {
           const drain = (args[0] as Partial<CallScope> | undefined)?.drain;
+          if (drain !== undefined && this.drainRefusal !== undefined) return { refused: this.drainRefusal };
           if (drain !== undefined && this.drains) await this.apply(drain);
           const reply = (await member.apply(target, args)) as object;
           if (name === "mutate" && !isRefusal(reply))

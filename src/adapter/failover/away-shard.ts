@@ -58,6 +58,11 @@ export class AwayShard {
     return this.#breaker.state;
   }
 
+  /** Whether what the shard says, if it says anything, may lack what waits in its stream. */
+  get isTaken(): boolean {
+    return this.state !== "closed" || this.#drain !== undefined;
+  }
+
   /** Up to where the shard must have applied its stream before what it says counts. */
   get drain(): StreamPlace | undefined {
     return this.#drain;

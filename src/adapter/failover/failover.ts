@@ -52,6 +52,7 @@ export class Failover implements WayAround {
 
   /** Each call loads by itself: in a Worker none may wait for another request's. */
   async load(): Promise<Way> {
+    if (this.#way !== undefined) return this.#way;
     const { Way } = await import("./way.ts");
     if (this.#inner === undefined) throw new WarpError("internal", "a failover without an adapter");
     if (this.#way === undefined) {

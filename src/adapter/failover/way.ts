@@ -90,8 +90,7 @@ export class Way implements AroundCalls, Detour {
   }
 
   isTaken(key: string): boolean {
-    if (this.view.fallbackName === undefined) return false;
-    return this.#shards.get(this.shardOf(key))?.state !== "closed" && this.#shards.has(this.shardOf(key));
+    return this.view.fallbackName !== undefined && this.#shards.get(this.shardOf(key))?.isTaken === true;
   }
 
   recall(key: string, held: Parameters<Detour["recall"]>[1]): void {
@@ -224,19 +223,24 @@ export class Way implements AroundCalls, Detour {
     options: ReadOptions | undefined,
     failed: WarpError | undefined,
   ): Promise<readonly ReadAnswer[]> {
-    const tried: Tried<readonly ReadAnswer[]> =
-      failed === undefined
-        ? await this.#try(shard, true, () => this.#inner.getMany(keys, options))
-        : { error: failed };
     const away = this.#at(shard);
     const { overlay } = away;
+    const tried: Tried<readonly ReadAnswer[]> =
+      failed === undefined
+        ? await this.#try(shard, true, () => this.#inner.getMany(keys, options)).catch((error: unknown) => {
+            // It is there, but can't read its stream: what waits there is known here.
+            if (away.isTaken && isWarpError(error, "storage_unavailable", "storage_timeout"))
+              return { error };
+            throw error;
+          })
+        : { error: failed };
     if (tried.error === undefined) {
       // A change that went to the stream since it was asked.
       return tried.value.map((answer) =>
         overlay.has(answer.key) ? this.#known(shard, answer.key, answer) : answer,
       );
     }
-    if (away.state === "closed") throw tried.error;
+    if (!away.isTaken) throw tried.error;
     const fallback = await this.#open();
     const { space } = this.view;
     if (fallback === undefined || space === undefined) throw tried.error;
