@@ -6,7 +6,7 @@ import { SpaceClient } from "../../src/connection/space-client.ts";
 import type { WarpOptions } from "../../src/core/types.ts";
 import { Warp } from "../../src/core/warp.ts";
 import type { ErrorData } from "../../src/errors.ts";
-import type { StreamPlace } from "../../src/fallback/fallback.ts";
+import type { Fallback, StreamPlace } from "../../src/fallback/fallback.ts";
 import { memoryFallback } from "../../src/fallback/memory/memory-fallback.ts";
 import { MemoryStreams } from "../../src/fallback/memory/memory-streams.ts";
 import type { StreamFaults } from "../../src/fallback/memory/stream-faults.ts";
@@ -15,11 +15,13 @@ import { shardLocks } from "../../src/lock/shard/shard-locks.ts";
 import type {
   CallScope,
   MutateRequest,
+  Mutation,
   ShardApi,
   SpaceReply,
   Verdict,
 } from "../../src/protocol/shard-api.ts";
 import { isRefusal } from "../../src/protocol/shard-api.ts";
+import { fromUtf8 } from "../../src/runtime/bytes.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
 import { directConnection } from "./direct-connection.ts";
 import { seeded } from "./seeded.ts";
@@ -60,6 +62,11 @@ export class FailoverBed {
   drains = true;
   /** What it answers those who ask for that, where it can't. */
   drainRefusal: ErrorData | undefined;
+  /** Told of each mutation that the shard has answered, in its order; `isNew`: it was carried out just now. */
+  onMutation: (
+    mutation: { readonly key: string; readonly value: number | undefined },
+    isNew: boolean,
+  ) => void = () => {};
   #applying: Promise<void> = Promise.resolve();
   #nodes = 0;
   readonly #hasOptedIn: boolean;
@@ -104,11 +111,12 @@ export class FailoverBed {
       readonly faults?: StreamFaults;
       readonly none?: true;
       readonly lazily?: true;
+      readonly wrap?: (fallback: Fallback) => Fallback;
     } = {},
   ): Promise<FailoverNode> {
     const { clock } = this;
     const seed = ++this.#nodes;
-    const { faults, none, lazily, ...more } = failover;
+    const { faults, none, lazily, wrap = (one) => one, ...more } = failover;
     const node = { reach: "up", delayMs: () => 0 } as { reach: Reach; delayMs: () => number };
     const background = {
       run: (work: Promise<unknown>) => void work.catch((error) => this.reported.push(error)),
@@ -117,7 +125,8 @@ export class FailoverBed {
       ? undefined
       : new Failover({
           fallbacks: {
-            memory: () => memoryFallback({ streams: this.streams, timers: clock, ...(faults && { faults }) }),
+            memory: () =>
+              wrap(memoryFallback({ streams: this.streams, timers: clock, ...(faults && { faults }) })),
           },
           space: "test",
           node: `node-${seed}`,
@@ -224,14 +233,15 @@ export class FailoverBed {
     });
   }
 
-  #note(
-    mutations: readonly { readonly opId: string; readonly key?: string }[],
-    verdicts: readonly Verdict[],
-    by: Carried["by"],
-  ): void {
-    for (const [at, { opId, key = "" }] of mutations.entries()) {
+  #note(mutations: readonly Mutation[], verdicts: readonly Verdict[], by: Carried["by"]): void {
+    for (const [at, mutation] of mutations.entries()) {
       const verdict = verdicts[at];
-      if (verdict !== undefined) this.carried.push({ opId, key, verdict, by });
+      if (verdict === undefined || !("key" in mutation)) continue;
+      const { opId, key } = mutation;
+      this.carried.push({ opId, key, verdict, by });
+      const number = mutation.kind === "set" ? Number(fromUtf8(mutation.payload.bytes)) : Number.NaN;
+      const value = Number.isNaN(number) ? undefined : number;
+      this.onMutation({ key, value }, verdict.outcome === "ok" && verdict.replayed !== true);
     }
   }
 }
