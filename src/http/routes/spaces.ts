@@ -1,66 +1,7 @@
-import { requireKey } from "../../auth/grant.ts";
-import { WarpError } from "../../errors.ts";
-import type { SpaceOptionsData } from "../../protocol/shard-api.ts";
-import type { SpaceSettings } from "../../protocol/space.ts";
-import type { Call } from "../call.ts";
-import { json, type Route } from "../route.ts";
+import { later, type Route } from "../route.ts";
 import { spaceBody } from "../schemas/spaces.ts";
 
-function plain(space: SpaceSettings, registrations: number): object {
-  const { name, shards, strict, createdAtMs, storage, fallback } = space;
-  return { name, shards, strict, storage, fallback, createdAtMs, registrationVersion: registrations };
-}
-
-function missing(): WarpError {
-  return new WarpError("space_not_found", "the space does not exist");
-}
-
-async function getSpace(call: Call): Promise<Response> {
-  // Figures of the whole space are for those who may read all of it.
-  requireKey(call.grant, "", "space");
-  const { spaces } = call.deployment;
-  const found = await spaces.get(call.space, call.callOptions);
-  if (found === undefined) throw missing();
-  const { keys, valueBytes, logEntries, databaseBytes, outbox, shards } = await spaces.usage(
-    call.space,
-    call.callOptions,
-  );
-  const usage = { keys, valueBytes, logEntries, databaseBytes, outbox };
-  return json({
-    ...plain(found.space, found.registrations),
-    usage: {
-      ...usage,
-      shards: shards.map((shard) => ({
-        keys: shard.keys,
-        valueBytes: shard.valueBytes,
-        logEntries: shard.logEntries,
-        databaseBytes: shard.databaseBytes,
-        outbox: shard.outbox,
-        revision: `${shard.epoch}.${shard.asOf}`,
-      })),
-    },
-  });
-}
-
-async function putSpace(call: Call): Promise<Response> {
-  requireKey(call.grant, "", "space");
-  const body = await call.body(spaceBody, { whenEmpty: {} });
-  // What is left out is no member of it, so that it says nothing against a space that is there.
-  const { space, registrations, created } = await call.deployment.spaces.create(
-    call.space,
-    body as Partial<SpaceOptionsData>,
-    call.callOptions,
-  );
-  return json({ ...plain(space, registrations), created }, created ? 201 : 200);
-}
-
-async function deleteSpace(call: Call): Promise<Response> {
-  requireKey(call.grant, "", "space");
-  if (!(await call.deployment.spaces.delete(call.space, call.callOptions))) throw missing();
-  // Other nodes learn of it within their staleness bound; this one must not answer from what it has just deleted.
-  await call.warp.invalidateLocal({ prefix: "" });
-  return json({ name: call.space, deleted: true });
-}
+const load = () => import("../answers/index.ts");
 
 /** Spaces themselves. */
 export const spaceRoutes: readonly Route[] = [
@@ -68,19 +9,19 @@ export const spaceRoutes: readonly Route[] = [
     method: "GET",
     path: "/v1/{space}",
     access: "read",
-    run: getSpace,
+    run: later(load, (answers) => answers.getSpace),
   },
   {
     method: "PUT",
     path: "/v1/{space}",
     access: "admin",
     body: spaceBody,
-    run: putSpace,
+    run: later(load, (answers) => answers.putSpace),
   },
   {
     method: "DELETE",
     path: "/v1/{space}",
     access: "admin",
-    run: deleteSpace,
+    run: later(load, (answers) => answers.deleteSpace),
   },
 ];
