@@ -67,6 +67,7 @@ function createEdge(env: Env): ReturnType<typeof createApp> {
     env,
     (options) => new WarpNode(new Core(options), options),
     (warp) => metrics.listen(warp),
+    Object.keys(fallbacks).length === 0 ? undefined : fallbacks,
   );
   return createApp({
     warp: (space) => spaces.warp(space),

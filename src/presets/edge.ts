@@ -116,7 +116,7 @@ function failoverOf(
   const node = `isolate-${randomHex(workersRandom, 12)}`;
   return new Failover({
     ...{ fallbacks, space, statics, node, background },
-    ...{ clock: workersClock, timers: workersTimers },
+    ...{ clock: workersClock, timers: workersTimers, random: workersRandom },
   });
 }
 

@@ -130,6 +130,7 @@ export class FailoverBed {
           },
           space: "test",
           node: `node-${seed}`,
+          random: seeded(seed),
           clock,
           timers: clock,
           background,

@@ -2,6 +2,7 @@ import type { Fallbacks } from "../../fallback/fallbacks.ts";
 import type { StoredRegistration } from "../../protocol/registration.ts";
 import type { Background } from "../../runtime/background.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
+import type { Random } from "../../runtime/random.ts";
 
 /** What a node needs to go around shards that can't be reached. */
 export interface FailoverOptions {
@@ -16,6 +17,7 @@ export interface FailoverOptions {
   /** Measures elapsed time. Default `clock`. */
   readonly elapsed?: Clock;
   readonly timers: Timers;
+  readonly random: Random;
   readonly background: Background;
   /** Failures of a shard's calls, one after the other, after which it counts as not to be reached: default 3. */
   readonly threshold?: number;

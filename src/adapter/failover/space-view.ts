@@ -109,7 +109,7 @@ export class SpaceView {
   async #fallback(name: string): Promise<Fallback | undefined> {
     const known = this.#fallbacks.get(name);
     if (known !== undefined) return known;
-    const made = await this.#options.fallbacks[name]?.(this.#options.space);
+    const made = await this.#options.fallbacks[name]?.(this.#options.space, this.#options);
     // Another request may have made it meanwhile.
     const first = this.#fallbacks.get(name) ?? made;
     if (first !== undefined) this.#fallbacks.set(name, first);
