@@ -10,6 +10,7 @@ export {
   type UpstashBackingOptions,
   upstashBacking,
 } from "./backing/upstash/upstash-backing.ts";
+export { type UpstashLocksOptions, upstashLocks } from "./lock/upstash/upstash-locks.ts";
 export type { UpstashBusOptions } from "./syncbus/upstash/options.ts";
 export { type UpstashBus, upstashBus } from "./syncbus/upstash/upstash-bus.ts";
 export type { UpstashPollingOptions } from "./upstash/polling-options.ts";

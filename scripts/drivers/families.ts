@@ -18,6 +18,7 @@ import { memoryLeases } from "../../src/lease/memory/memory-leases.ts";
 import { shardLeases } from "../../src/lease/shard/shard-leases.ts";
 import { memoryLocks } from "../../src/lock/memory/memory-locks.ts";
 import { shardLocks } from "../../src/lock/shard/shard-locks.ts";
+import { upstashLocks } from "../../src/lock/upstash/upstash-locks.ts";
 import { nodeHost } from "../../src/platform/node.ts";
 import { broadcastChannelBus } from "../../src/syncbus/broadcast-channel/broadcast-channel-bus.ts";
 import { memoryBus } from "../../src/syncbus/memory/memory-bus.ts";
@@ -162,6 +163,7 @@ export const families: readonly Family[] = [
       driver("memory", memoryLocks(host)),
       driver("shard, over sockets", shardLocks({ client, sessions: () => ({}) as never }), "shard"),
       driver("shard", shardLocks({ client })),
+      driver("upstash", upstashLocks(upstash)),
     ],
   },
   {

@@ -22,3 +22,11 @@ export const maxBusEntryMessages = 64;
 export const maxBusEntryBytes = 8_192;
 /** Entries that one look at a stream reads at a time. */
 export const upstashEntriesAtOnce = 200;
+/** Locks: ended grants of a name of which Redis keeps why they ended. */
+export const keptEndedGrants = 64;
+/** Revisions that a call takes in advance; what it does not need is left out. */
+export const lockRevisionBlock = 1_024;
+/** Bounds of the waits between two looks at a place in a queue, ms; the greater one is for each place that stands before it once more, up to the last. */
+export const lockLookBaseMs = 25;
+export const lockLookMs = 500;
+export const lockLookCapMs = 2_000;
