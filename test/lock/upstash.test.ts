@@ -24,7 +24,7 @@ describe.skipIf(withoutRedis !== undefined)("over a real redis-server", () => {
     run: (work) =>
       RedisBed.with(async ({ url, token }) => {
         const clock = virtualClock();
-        const time = redisTime(clock);
+        const time = redisTime(clock, 20);
         const random = seeded(1);
         const redis = new UpstashRedis({ url, token, timers: realTimers, random });
         time.watch(redis);
