@@ -62,6 +62,11 @@ export function coreBed(changes: Partial<HttpConfig> = {}, locks?: HeldLocks | n
   return { ...made, warps };
 }
 
+/** An app over one node, whatever its space is called. */
+export function nodeBed(warp: SpaceWarp) {
+  return bed({}, new FakeSpaces(), () => warp);
+}
+
 function bed(changes: Partial<HttpConfig>, spaces: SpaceAdministration, warp: (space: string) => SpaceWarp) {
   const clock = { nowMs: 1_800_000_000_000, now: () => clock.nowMs };
   const logged: { message: string; facts: Readonly<Record<string, unknown>> }[] = [];

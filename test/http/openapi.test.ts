@@ -177,7 +177,8 @@ describe("the examples of /openapi.json", () => {
       if (type !== "*/*") expect(response.headers.get("Content-Type")).toContain(type);
       for (const name of Object.keys(operation.responses[response.status]?.headers ?? {})) {
         // These stand only where there is something to tell.
-        if (/^(Warp-Expires-In-Ms|Age|Warp-Replayed|Warp-Storage|Warp-Provisional|Warp-Op-Id)$/.test(name)) continue;
+        if (/^(Warp-Expires-In-Ms|Age|Warp-Replayed|Warp-Storage|Warp-Provisional|Warp-Op-Id)$/.test(name))
+          continue;
         expect(response.headers.has(name), name).toBe(true);
       }
       const text = await textOf(response);
