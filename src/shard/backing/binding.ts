@@ -1,4 +1,4 @@
-import type { BackingPosition } from "../../backing/backing.ts";
+import type { BackingPosition, LogPlace } from "../../backing/backing.ts";
 import { isAfter } from "../../backing/batch.ts";
 import { WarpError } from "../../errors.ts";
 import { backingTimeoutMs } from "../../runtime/backing-limits.ts";
@@ -16,6 +16,8 @@ export interface BindingCounts {
 }
 
 const limits = { timeoutMs: backingTimeoutMs };
+/** Where a life of a log begins. */
+const start: LogPlace = { revision: 0, seq: 0 };
 
 /** Whose the storage is: takes it over for this life of the log, and judges a position that is not the one that was confirmed. */
 export class Binding {
@@ -32,27 +34,39 @@ export class Binding {
     const { epoch } = ledger;
     const found = await backing.position(shard, limits);
     if (found?.epoch === epoch) {
-      // Bound already, by an instance that ended before it could note it.
-      if (found.revision > ledger.log.head) return await this.#renew(epoch);
+      // Bound already, by an instance that ended before it could note it. Nothing is sent before that is noted.
+      if (isAfter(found, start)) return await this.renew(epoch);
       return await this.#note(epoch, { shard, position: found, ...this.#again(mark) });
     }
-    if (mark !== undefined && found !== null && found.epoch !== mark.position.epoch) throw taken();
+    const isOther = mark !== undefined && found !== null && found.epoch !== mark.position.epoch;
+    if (isOther && !(await this.#isOwn())) throw taken();
     await this.#begin(epoch, shard, found, mark);
   }
 
-  /** The storage is not where it was confirmed to be. Throws as {@link bind}. */
-  async elsewhere(ledger: Ledger, mark: Mark, found: BackingPosition | null): Promise<void> {
+  /** The storage is not where it was confirmed to be; `isTried`: this instance has sent something that ends where it is. Throws as {@link bind}. */
+  async elsewhere(
+    ledger: Ledger,
+    mark: Mark,
+    found: BackingPosition | null,
+    isTried: boolean,
+  ): Promise<void> {
     const { epoch } = ledger;
     const { shard, position, refill } = mark;
     if (found === null) {
       this.counts.lost++;
       return await this.#begin(epoch, shard, null, mark);
     }
-    if (found.epoch !== epoch) throw taken();
+    if (found.epoch !== epoch) {
+      if (!(await this.#isOwn())) throw taken();
+      // By a life of this log that it has lost.
+      return await this.renew(epoch);
+    }
     if (isAfter(found, position)) {
-      // An earlier batch has arrived whose answer was lost. A place where none could end is one of a future that this log has lost.
-      const isOurs = refill !== undefined || this.#parts.table.has(found);
-      if (found.revision > ledger.log.head || !isOurs) return await this.#renew(epoch);
+      // An earlier batch has arrived whose answer was lost, unless that was in a future that this log has lost.
+      const isOurs =
+        isTried ||
+        (found.revision <= ledger.log.head && (refill !== undefined || (await this.proves(found))));
+      if (!isOurs) return await this.renew(epoch);
       return await this.#note(epoch, { ...mark, position: found });
     }
     this.counts.lost++;
@@ -63,6 +77,28 @@ export class Binding {
     return await this.#note(epoch, { shard, position: found, ...again });
   }
 
+  /**
+   * Whether what waits up to this place is what the storage has carried out there. A log that was set back gives revisions twice: then the storage has others under
+   * them.
+   */
+  async proves(place: LogPlace): Promise<boolean> {
+    const { table, backing } = this.#parts;
+    if (!table.has(place)) return false;
+    const last = table.lastValue(place);
+    if (last === undefined) return true;
+    const [entry] = await backing.read([last.key], limits);
+    return entry?.stamp?.version === last.version && entry.modifiedAtMs === last.atMs;
+  }
+
+  /** Begins a new life of the log, unless that has been done. */
+  async renew(epoch: string): Promise<void> {
+    const { commit, residence } = this.#parts;
+    this.counts.renewed++;
+    await commit.submit(() => {
+      if (ledgerOf(this.#parts)?.epoch === epoch) residence.renew();
+    });
+  }
+
   /** Takes the storage over from what was found there. */
   async #begin(
     epoch: string,
@@ -70,12 +106,26 @@ export class Binding {
     found: BackingPosition | null,
     mark: Mark | undefined,
   ): Promise<void> {
-    const position = { epoch, revision: 0, seq: 0 };
+    const position = { epoch, ...start };
+    await this.#own();
     const isBound = await this.#parts.backing.bind(shard, found, position, limits);
-    if (!isBound) {
-      throw new WarpError("storage_unavailable", "the storage was taken over by another at the same moment");
-    }
+    if (!isBound) throw contended();
     await this.#note(epoch, { shard, position, ...this.#again(mark) });
+  }
+
+  /** Whether the storage was bound last by this space: by a life that its log has lost, then. */
+  async #isOwn(): Promise<boolean> {
+    const { backing, space } = this.#parts;
+    return (await backing.position(space.shards, limits))?.epoch === space.id;
+  }
+
+  /** Says whose the storage is, in the place of the shard after the last one. */
+  async #own(): Promise<void> {
+    const { backing, space } = this.#parts;
+    const found = await backing.position(space.shards, limits);
+    if (found?.epoch === space.id) return;
+    const isNoted = await backing.bind(space.shards, found, { epoch: space.id, ...start }, limits);
+    if (!isNoted && !(await this.#isOwn())) throw contended();
   }
 
   /** All keys once more, unless nothing was ever confirmed: then everything waits in the outbox. */
@@ -95,14 +145,10 @@ export class Binding {
       this.#parts.mark.write(mark);
     });
   }
+}
 
-  async #renew(epoch: string): Promise<void> {
-    const { commit, residence } = this.#parts;
-    this.counts.renewed++;
-    await commit.submit(() => {
-      if (ledgerOf(this.#parts)?.epoch === epoch) residence.renew();
-    });
-  }
+function contended(): WarpError {
+  return new WarpError("storage_unavailable", "the storage was taken over by another at the same moment");
 }
 
 function taken(): WarpError {

@@ -62,6 +62,22 @@ export class OutboxTable {
     return removed;
   }
 
+  /** What the storage must have where it has carried out all up to this place: the last value that waits there, does not end and was not replaced before it. */
+  lastValue({
+    revision,
+    seq,
+  }: LogPlace): { readonly key: string; readonly version: number; readonly atMs: number } | undefined {
+    const [row] = this.#sql.all(
+      "SELECT key, version, at FROM outbox AS one WHERE (revision, seq) <= (?, ?) AND version > 0 AND expires_at IS NULL AND NOT EXISTS (SELECT 1 FROM outbox WHERE key = one.key AND (revision, seq) > (one.revision, one.seq) AND (revision, seq) <= (?, ?)) ORDER BY revision DESC, seq DESC LIMIT 1",
+      revision,
+      seq,
+      revision,
+      seq,
+    );
+    if (row === undefined) return undefined;
+    return { key: fromUtf8(blob(row.key)), version: row.version as number, atMs: row.at as number };
+  }
+
   /** The oldest entries up to a revision. One revision is cut in two only where it has no room by itself. */
   page(upTo: number, limits: CutLimits): OutboxPage {
     const cut = new Cut(limits);

@@ -35,6 +35,8 @@ export class Sender {
   readonly #count: OutboxCount;
   readonly #waits: StorageWaits;
   readonly #told: () => void;
+  /** Where batches end that this instance has sent, and not heard of. */
+  readonly #tried = new Set<string>();
   #maxChanges = maxBackingChanges;
   #step: Promise<boolean> | undefined;
   #isWoken = false;
@@ -151,6 +153,9 @@ export class Sender {
       return true;
     }
     const { shard, position: after } = mark;
+    const position = { epoch: after.epoch, revision: last.revision, seq: last.seq };
+    const isTried = this.#isTried(position);
+    this.#tried.add(nameOf(position));
     let verdict: BackingVerdict;
     try {
       verdict = await backing.apply({ shard, after, changes }, { timeoutMs: backingTimeoutMs });
@@ -162,17 +167,29 @@ export class Sender {
     }
     if (this.#isEnded) return false;
     if (verdict.state === "elsewhere") {
-      await this.binding.elsewhere(ledger, mark, verdict.found);
+      const { found } = verdict;
+      await this.binding.elsewhere(ledger, mark, found, found !== null && this.#isTried(found));
       this.#moved();
       return true;
     }
+    if (verdict.state === "repeated") {
+      this.counts.repeated++;
+      if (!isTried && mark.refill === undefined && !(await this.binding.proves(position))) {
+        await this.binding.renew(after.epoch);
+        return true;
+      }
+    }
     this.#maxChanges = maxBackingChanges;
     this.counts.sent++;
-    if (verdict.state === "repeated") this.counts.repeated++;
     this.#waits.confirmed(batch.wholeTo);
-    await this.#confirm(batch, { epoch: after.epoch, revision: last.revision, seq: last.seq });
+    await this.#confirm(batch, position);
+    this.#tried.clear();
     this.#isRefilling = batch.refill !== undefined;
     return this.#isRefilling || table.first() !== undefined;
+  }
+
+  #isTried(position: BackingPosition): boolean {
+    return this.#tried.has(nameOf(position));
   }
 
   #next(mark: Mark, durable: number): Batch | undefined {
@@ -233,4 +250,8 @@ export class Sender {
       this.#error = WarpError.from(cause, "storage_unavailable", "the shard's own storage can't be read");
     }
   }
+}
+
+function nameOf({ epoch, revision, seq }: BackingPosition): string {
+  return `${epoch}.${revision}.${seq}`;
 }
