@@ -54,7 +54,9 @@ export class StorageWorld {
   #alarmMs: number | undefined;
   #weather: Weather = "fair";
   #spaceId: string | undefined;
-  #backup: Dump | undefined;
+  #backup: { readonly dump: Dump; readonly losses: number } | undefined;
+  /** The life of the log in which it was set back last. */
+  #setBackIn: string | undefined;
   /** For each key the newest revision that was acknowledged. */
   #acknowledged = new Map<string, number>();
   #figures = { instances: 0, acknowledged: 0, pending: 0, restores: 0 };
@@ -103,10 +105,10 @@ export class StorageWorld {
     else if (die < 63) this.#end();
     else if (die < 66 && this.#isRough) this.#loseTail();
     else if (die < 67 && this.#isRough) this.#empty();
-    else if (die < 69 && this.#isRough) this.#takeBackup();
-    else if (die < 71 && this.#isRough) await this.#setBack();
-    else if (die < 73) await this.#checkUsage();
-    else if (die < 75)
+    else if (die < 71 && this.#isRough) this.#takeBackup();
+    else if (die < 74 && this.#isRough) await this.#setBack();
+    else if (die < 76) await this.#checkUsage();
+    else if (die < 78)
       void this.#shard.read({ ...this.#scope(), keys: [this.#random.pick(keys)] }).catch(() => {});
     await this.#pass(this.#random.pick([0, 0, 1, 3, 10, 40, 200, 1_000]));
   }
@@ -273,6 +275,8 @@ export class StorageWorld {
 
   /** Another replica takes over before it has heard of the newest batches. */
   #loseTail(): void {
+    // Not while the storage has what the log has lost: where both go back, their positions say nothing.
+    if (this.#setBackIn === this.#epoch) return;
     if (this.#storage.forgetTail(1 + this.#random.below(4)) > 0) this.#storage.lost();
   }
 
@@ -282,16 +286,17 @@ export class StorageWorld {
   }
 
   #takeBackup(): void {
-    if (!this.#sql.isDirty) this.#backup = dump(this.#raw);
+    if (!this.#sql.isDirty) this.#backup = { dump: dump(this.#raw), losses: this.#storage.losses };
   }
 
   /** The shard's database is what it was at its last backup: what was acknowledged since is lost, and everybody knows. */
   async #setBack(): Promise<void> {
-    if (this.#backup === undefined) return;
+    if (this.#backup === undefined || this.#backup.losses !== this.#storage.losses) return;
     this.#sql.die(true);
     // It takes longer than any call is late.
     await this.#clock.advance(30_000);
-    restore(this.#raw, this.#backup);
+    restore(this.#raw, this.#backup.dump);
+    this.#setBackIn = this.#epoch;
     this.#figures.restores++;
     this.#acknowledged.clear();
     this.#storage.lost();
@@ -368,7 +373,7 @@ export class StorageWorld {
       "SELECT key, version, value, tags FROM keys WHERE expires_at IS NULL OR expires_at > ? ORDER BY key",
       nowMs,
     );
-    const epoch = String(this.#raw.all("SELECT value FROM meta WHERE name = 'epoch'")[0]?.value);
+    const epoch = this.#epoch;
     const held = rows.map(
       ({ key, version, value, tags }) =>
         `${fromUtf8(key as Uint8Array)}@${version}=${fromUtf8(value as Uint8Array)} ${tags ?? "[]"}`,
@@ -408,6 +413,10 @@ export class StorageWorld {
     const { places } = this.#storage;
     if (written.join() !== places.join())
       this.#fail(`the log has ${written.join(" ")}; the storage was told ${places.join(" ")}`);
+  }
+
+  get #epoch(): string {
+    return String(this.#raw.all("SELECT value FROM meta WHERE name = 'epoch'")[0]?.value);
   }
 
   #fail(what: string): never {
