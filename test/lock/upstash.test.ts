@@ -1,9 +1,8 @@
 import { describe } from "vitest";
 import { upstashLocks } from "../../src/lock/upstash/upstash-locks.ts";
-import { UpstashRedis } from "../../src/upstash/upstash-redis.ts";
 import { locksContract } from "../contract/lock.ts";
+import { QuietRedis } from "../support/quiet-redis.ts";
 import { RedisBed, withoutRedis } from "../support/redis-bridge/bed.ts";
-import { realTimers } from "../support/redis-bridge/real-timers.ts";
 import { redisTime } from "../support/redis-time.ts";
 import { seeded } from "../support/seeded.ts";
 import { virtualClock } from "../support/virtual-clock.ts";
@@ -24,10 +23,9 @@ describe.skipIf(withoutRedis !== undefined)("over a real redis-server", () => {
     run: (work) =>
       RedisBed.with(async ({ url, token }) => {
         const clock = virtualClock();
-        const time = redisTime(clock, 20);
         const random = seeded(1);
-        const redis = new UpstashRedis({ url, token, timers: realTimers, random });
-        time.watch(redis);
+        const redis = new QuietRedis({ url, token });
+        const time = redisTime(clock, redis, 20);
         await work({
           random,
           now: () => clock.now(),
