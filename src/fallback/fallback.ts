@@ -17,6 +17,8 @@ export interface Proposal {
   readonly mutation: Mutation;
   /** The life of the space (`SpaceSettings.id`) that it is meant for: one of that name that is made later is not to hear of it. */
   readonly spaceId: string;
+  /** The registration version that the node works under, as in a call: a shard that knows less fetches first. */
+  readonly registrations: number;
   /** The node that proposes it. */
   readonly node: string;
   /** By the node's clock, Unix ms. */

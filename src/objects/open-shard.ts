@@ -1,5 +1,5 @@
 import type { MergeRules } from "../merge/merge-rules.ts";
-import { workersClock, workersRandom, workersSql, workersTimers } from "../platform/workers.ts";
+import { workersClock, workersLog, workersRandom, workersSql, workersTimers } from "../platform/workers.ts";
 import { parseWatchers } from "../protocol/config.ts";
 import type { LeasePeerApi } from "../protocol/lease.ts";
 import type { RelayApi } from "../protocol/relay.ts";
@@ -8,7 +8,7 @@ import type { Home } from "../shard/admission.ts";
 import { Shard } from "../shard/shard.ts";
 import { type Drivers, hosted } from "./driver-host.ts";
 import { openDoor } from "./open-door.ts";
-import { backingRegistry } from "./registries.ts";
+import { backingRegistry, fallbackRegistry } from "./registries.ts";
 import { readShardConfig, type ShardEnv } from "./shard-config.ts";
 import type { ShardDoor } from "./shard-door.ts";
 
@@ -47,6 +47,8 @@ export function openShard(
     peer,
     relayRoom: watchers.relay,
     backings: backingRegistry(hosted(backings)),
+    fallbacks: fallbackRegistry(hosted(fallbacks)),
+    report: (message, facts) => workersLog.warn(message, facts),
     spaceDefaults: parseSpaceDefaults(env, {
       storages: Object.keys(backings),
       fallbacks: Object.keys(fallbacks),

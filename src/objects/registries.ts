@@ -1,6 +1,8 @@
 import type { Backings } from "../backing/backings.ts";
 import { WarpError } from "../errors.ts";
+import type { Fallbacks } from "../fallback/fallbacks.ts";
 import type { BackingRegistry } from "../shard/behind.ts";
+import type { FallbackRegistry } from "../shard/follow-slot.ts";
 
 /** The storages of a deployment, for its shards: what works with them is loaded by the first space that has one. */
 export function backingRegistry(backings: Backings): BackingRegistry {
@@ -8,6 +10,15 @@ export function backingRegistry(backings: Backings): BackingRegistry {
     names: Object.keys(backings),
     load: () => import("../shard/backing/behind.ts"),
     open: (name, space) => driverOf(backings, name)(space),
+  };
+}
+
+/** The ways around shards, for the shards that follow what is proposed there. */
+export function fallbackRegistry(fallbacks: Fallbacks): FallbackRegistry {
+  return {
+    names: Object.keys(fallbacks),
+    load: () => import("../shard/fallback/follower.ts"),
+    open: (name, space) => driverOf(fallbacks, name)(space),
   };
 }
 

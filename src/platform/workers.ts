@@ -139,6 +139,10 @@ export const workersLog = {
     // biome-ignore lint/suspicious/noConsole: the console is a Worker's log.
     console.error(JSON.stringify({ level: "error", message, ...facts }, plainError));
   },
+  warn(message: string, facts: Readonly<Record<string, unknown>>): void {
+    // biome-ignore lint/suspicious/noConsole: the console is a Worker's log.
+    console.warn(JSON.stringify({ level: "warn", message, ...facts }, plainError));
+  },
 };
 
 function plainError(_name: string, value: unknown): unknown {

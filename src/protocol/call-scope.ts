@@ -12,7 +12,7 @@ export interface CallScope {
   readonly registrations: number;
   /** The node that calls, where no session says so: it does not count for the quorum of its own writes. */
   readonly node?: string;
-  /** The shard has to apply the fallback's stream up to this place before it answers: the node knows, or has given to readers, what stands there. */
+  /** A place (`<ms>-<seq>`) in the fallback's stream up to which the shard has to apply it before it answers: the node knows, or has given to readers, what stands there. */
   readonly drain?: string;
 }
 

@@ -15,12 +15,14 @@ import type { SpaceSettings, StorageSettings } from "./space.ts";
 import type { KeptVersion, ListedKey, StoredEntry } from "./stored.ts";
 import type { TokenApi } from "./tokens.ts";
 import type { Transaction, TransactionVerdict } from "./transaction.ts";
+import type { FallbackUsage, OutboxUsage } from "./usage.ts";
 import type { WatchShardApi } from "./watch.ts";
 
 export type { CallScope, Refusal, ShardStamp } from "./call-scope.ts";
 export { type Mutation, type Precondition, scopeOpId, type Verdict } from "./operation.ts";
 export type { Resolution } from "./resolution.ts";
 export type { KeptVersion, ListedKey, StoredEntry } from "./stored.ts";
+export type { FallbackUsage, OutboxUsage } from "./usage.ts";
 
 export interface MutateRequest extends CallScope {
   readonly mutations: readonly Mutation[];
@@ -192,18 +194,8 @@ export interface UsageReply extends ShardStamp {
   readonly databaseBytes: number;
   /** What the storage behind the shard has yet to confirm; absent: there is none. */
   readonly outbox?: OutboxUsage;
-}
-
-/** What waits for the storage behind a shard. */
-export interface OutboxUsage {
-  readonly entries: number;
-  readonly bytes: number;
-  /** Age of the oldest entry, ms; 0: none waits. */
-  readonly lagMs: number;
-  /** Keys whose value the storage was found to have lost, since the shard's instance began; absent: none. */
-  readonly lost?: number;
-  /** Why the last attempt failed; absent: it did not. */
-  readonly error?: ErrorData;
+  /** What became of what was proposed while the shard could not be reached; absent: the space has no fallback. */
+  readonly fallback?: FallbackUsage;
 }
 
 export interface RegistrationsReply {

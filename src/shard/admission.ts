@@ -2,6 +2,8 @@ import { WarpError } from "../errors.ts";
 import { type CallScope, isRefusal, type Refusal, type ShardApi } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { BehindSlot } from "./behind.ts";
+import type { Beside } from "./beside.ts";
+import type { FollowSlot } from "./follow-slot.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Ledger } from "./ledger.ts";
 import { gone, refuse, stale } from "./refusal.ts";
@@ -25,6 +27,8 @@ export class Admission {
   readonly #strong: Pick<Strong, "ready" | "alone">;
   /** The storage behind the shard: loaded when a call is let in. */
   readonly behind: BehindSlot;
+  /** What follows the stream of proposals: loaded when a call is let in, waited for by whom has proposed. */
+  readonly follow: FollowSlot;
   /**
    * While this shard was never written to: the life of the space that the home shard vouched for, and the wipes counted then. Every
    * deletion of a space ends each of its shards, so the word stands until the next wipe.
@@ -36,13 +40,14 @@ export class Admission {
     commit: GroupCommit,
     home: (space: string) => Home,
     strong: Pick<Strong, "ready" | "alone">,
-    behind: BehindSlot,
+    beside: Pick<Beside, "behind" | "follow">,
   ) {
     this.#residence = residence;
     this.#commit = commit;
     this.#home = home;
     this.#strong = strong;
-    this.behind = behind;
+    this.behind = beside.behind;
+    this.follow = beside.follow;
   }
 
   /** The ledger; a refusal; or undefined for a read of a shard that was never written to. */
@@ -67,14 +72,21 @@ export class Admission {
     const ledger = this.#residence.admit(request);
     if (isRefusal(ledger)) return ledger;
     const loading = this.behind.ready(ledger.space);
-    return loading === undefined ? ledger : this.#loaded(loading, request);
+    const draining = this.follow.enter(ledger.space, request.drain);
+    return loading === undefined && draining === undefined
+      ? ledger
+      : this.#loaded(loading, draining, request);
   }
 
-  async #loaded(loading: Promise<void>, request: CallScope): Promise<Ledger | Refusal> {
+  async #loaded(
+    loading: Promise<void> | undefined,
+    draining: Promise<void> | undefined,
+    request: CallScope,
+  ): Promise<Ledger | Refusal> {
     try {
-      await loading;
+      await Promise.all([loading, draining]);
     } catch (error) {
-      return refuse(WarpError.from(error, "unavailable", "the storage behind the shard could not be opened"));
+      return refuse(WarpError.from(error, "unavailable", "what stands beside the shard could not be opened"));
     }
     return this.#residence.admit(request);
   }
@@ -108,17 +120,19 @@ export class Admission {
     } else if (this.#residence.wipes === wipes) {
       this.#vouched = { spaceId: space.id, wipes };
     }
-    // What a storage behind it has may be asked for by reads too, and a shard can only keep it once it is a part of the space.
-    if (intent === "write" || space.storage !== undefined)
-      await this.#found(space, before === undefined ? wipes : this.#residence.wipes);
+    // What a storage behind it has may be asked for by reads too, and so may what a stream around it holds; a shard can only keep it once it is a part of
+    // the space.
+    if (intent === "write" || space.storage !== undefined || space.fallback !== undefined) {
+      await this.#found(request, space, before === undefined ? wipes : this.#residence.wipes);
+    }
     return undefined;
   }
 
   /** Makes this shard a part of `space`, unless that may have ended meanwhile. */
-  async #found(space: SpaceSettings, wipes: number): Promise<void> {
+  async #found({ shard }: CallScope, space: SpaceSettings, wipes: number): Promise<void> {
     await this.#commit.submit(() => {
       if (this.#residence.open() === undefined && this.#residence.wipes === wipes)
-        this.#residence.found(space);
+        this.#residence.found(space, shard);
     });
   }
 

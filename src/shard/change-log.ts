@@ -183,10 +183,10 @@ export class ChangeLog {
 
   /**
    * Removes about `chunk` of the oldest entries at most (a revision goes as a whole), of those that are beyond the count or the age, never the
-   * newest.
+   * newest. `verdictsMs`: the time by which those are judged whose operations may be asked for again. Default: `nowMs`.
    */
-  trim(retention: Retention, nowMs: number, chunk: number): void {
-    if (nowMs - this.#oldestAtMs < retention.minAgeMs) return;
+  trim(retention: Retention, nowMs: number, chunk: number, verdictsMs = nowMs): void {
+    if (verdictsMs - this.#oldestAtMs < retention.minAgeMs) return;
     const beyondCount = this.#head - retention.maxEntries;
     const old = this.#sql.all<{ revision: number; at: number }>(
       "SELECT revision, at FROM log ORDER BY revision LIMIT ?",
@@ -195,7 +195,8 @@ export class ChangeLog {
     let upTo = this.#floor;
     for (const { revision, at } of old) {
       const age = nowMs - at;
-      const goes = age >= retention.minAgeMs && (revision <= beyondCount || age >= retention.maxAgeMs);
+      const goes =
+        verdictsMs - at >= retention.minAgeMs && (revision <= beyondCount || age >= retention.maxAgeMs);
       if (!goes || revision >= this.#newest) break;
       upTo = revision;
     }

@@ -6,6 +6,7 @@ import type { StoredRegistration } from "../protocol/registration.ts";
 import type { ShardStamp } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { maxHeldVerdictsMs } from "../runtime/fallback-limits.ts";
 import { defaultLogMaxBytes, housekeepingChunk, opIdSkewMs, opIdWindowMs } from "../runtime/limits.ts";
 import type { Sql } from "../runtime/sql.ts";
 import { type AlarmPort, Alarms, type DueSource } from "./alarms.ts";
@@ -13,6 +14,7 @@ import { ChangeLog, type Retention } from "./change-log.ts";
 import { EntryReader } from "./entry-reader.ts";
 import { FenceTable } from "./fence-table.ts";
 import { Fences } from "./fences.ts";
+import type { Followed } from "./follow-slot.ts";
 import { History } from "./history.ts";
 import { HistoryTable } from "./history-table.ts";
 import { KeyChanges } from "./key-changes.ts";
@@ -49,6 +51,8 @@ export interface LedgerOptions {
   readonly clock: Clock;
   /** What else may become due and needs the alarm. */
   readonly due?: readonly DueSource[];
+  /** In a space with a fallback: how far its stream is known. Default: nothing is, and no verdict is forgotten. */
+  readonly followed?: Followed;
   /** Default: the built-in ones. */
   readonly merges?: MergeRules;
   /** Time as it passes. Default: `clock`. */
@@ -90,6 +94,7 @@ export class Ledger {
   readonly #lockDue: DueSource;
   readonly #retention: Retention;
   readonly #clock: Clock;
+  readonly #followed: Followed | undefined;
   #registrationVersion: number;
   #deleting: boolean;
 
@@ -98,6 +103,7 @@ export class Ledger {
     this.meta = new Meta(sql);
     const { clock, elapsed = clock } = options;
     this.#clock = clock;
+    this.#followed = space.fallback === undefined ? undefined : (options.followed ?? { seenMs: undefined });
     this.epoch = this.meta.epoch;
     this.space = space;
     this.#registrationVersion = this.meta.registrations;
@@ -245,8 +251,20 @@ export class Ledger {
   trimLog(nowMs: number): void {
     this.log.trimValues(this.#retention, nowMs, housekeepingChunk);
     if (this.log.entries > this.#retention.maxEntries + housekeepingChunk) {
-      this.log.trim(this.#retention, nowMs, housekeepingChunk * 2);
+      this.log.trim(this.#retention, nowMs, housekeepingChunk * 2, this.#verdictsMs(nowMs));
     }
+  }
+
+  /** The time by which verdicts are old: what may yet come as a proposal must be known until then. */
+  #verdictsMs(nowMs: number): number {
+    if (this.#followed === undefined) return nowMs;
+    return Math.min(nowMs, Math.max(this.#followed.seenMs ?? 0, nowMs - maxHeldVerdictsMs));
+  }
+
+  /** A due time, `afterMs` after the oldest; undefined while that has to stay. Who follows the stream sets the alarm when it has not. */
+  #unheld(dueMs: number | undefined, afterMs: number): number | undefined {
+    if (dueMs === undefined || this.#followed === undefined) return dueMs;
+    return dueMs - afterMs + verdictLifeMs <= this.#verdictsMs(this.#clock.now()) ? dueMs : undefined;
   }
 
   #sources(): DueSource[] {
@@ -256,15 +274,19 @@ export class Ledger {
       this.#lockDue,
       ...this.leases.due,
       {
-        nextMs: () => this.log.trimDueMs(this.#retention),
-        run: (nowMs) => this.log.trim(this.#retention, nowMs, housekeepingChunk),
+        nextMs: () =>
+          this.#unheld(
+            this.log.trimDueMs(this.#retention),
+            Math.max(this.#retention.maxAgeMs, verdictLifeMs),
+          ),
+        run: (nowMs) => this.log.trim(this.#retention, nowMs, housekeepingChunk, this.#verdictsMs(nowMs)),
       },
       {
         nextMs: () => {
           const oldest = this.verdicts.oldestAtMs;
-          return oldest === undefined ? undefined : oldest + verdictLifeMs + 1;
+          return this.#unheld(oldest === undefined ? undefined : oldest + verdictLifeMs + 1, verdictLifeMs);
         },
-        run: (nowMs) => this.verdicts.trim(nowMs - verdictLifeMs),
+        run: (nowMs) => this.verdicts.trim(this.#verdictsMs(nowMs) - verdictLifeMs),
       },
     ];
   }

@@ -1,5 +1,6 @@
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { Sql } from "../runtime/sql.ts";
+import type { FollowMark } from "./follow-slot.ts";
 import type { Noted } from "./strong/notes.ts";
 
 /** The few facts that a shard keeps about itself, each a row of `meta`. */
@@ -113,6 +114,26 @@ export class Meta {
 
   set stepFloor(value: number) {
     this.#write("step_floor", value);
+  }
+
+  /** Which shard of its space this is; undefined: it was made before that was kept. */
+  get shard(): number | undefined {
+    const value = this.#read("shard");
+    return value === undefined ? undefined : Number(value);
+  }
+
+  set shard(value: number) {
+    this.#write("shard", value);
+  }
+
+  /** How far the stream of proposals is applied; undefined: nothing was ever found there. */
+  get followed(): FollowMark | undefined {
+    const text = this.#read("followed");
+    return text === undefined ? undefined : (JSON.parse(String(text)) as FollowMark);
+  }
+
+  set followed(value: FollowMark) {
+    this.#write("followed", JSON.stringify(value));
   }
 
   /** A row that is written to prove that this instance can still commit; nobody reads it. */

@@ -23,9 +23,10 @@ export class Mutator {
     this.#parts = parts;
   }
 
-  apply(mutation: Mutation, nowMs: number): Verdict {
+  /** `judgedMs`: by which time its op id is judged. Default: `nowMs`. */
+  apply(mutation: Mutation, nowMs: number, judgedMs = nowMs): Verdict {
     const { changes, verdicts } = this.#parts;
-    const known = this.#known(mutation, nowMs);
+    const known = this.#known(mutation, judgedMs);
     if ("verdict" in known) return known.verdict;
     const { print } = known;
     const planned = this.#plan(mutation, new StateView(this.#parts, nowMs, true));

@@ -206,6 +206,7 @@ export class ReadCalls
     this.#expireForRead(ledger);
     const { log, keys } = ledger;
     const behind = this.#admission.behind.present;
+    const followed = this.#admission.follow.usage;
     return {
       ...ledger.stamp(),
       ...keys.totals(),
@@ -213,6 +214,7 @@ export class ReadCalls
       logFloor: log.floor,
       databaseBytes: this.#options.databaseBytes(),
       ...(behind && { outbox: behind.usage() }),
+      ...(followed && { fallback: followed }),
     };
   }
 

@@ -44,11 +44,12 @@ export class Residence {
   }
 
   /** Makes this shard a part of `space`, inside a commit. */
-  found(space: SpaceSettings): Ledger {
+  found(space: SpaceSettings, shard = 0): Ledger {
     migrate(this.#options.sql);
     const meta = new Meta(this.#options.sql);
     meta.epoch = randomHex(this.#options.random, 8);
     meta.space = space;
+    meta.shard = shard;
     this.#ledger = new Ledger(this.#options.sql, space, this.#options);
     return this.#ledger;
   }

@@ -2,6 +2,7 @@ import type { RelayApi } from "../protocol/relay.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
 import type { Home } from "./admission.ts";
 import type { BackingRegistry } from "./behind.ts";
+import type { FallbackRegistry, Report } from "./follow-slot.ts";
 import type { LeasePeers } from "./lease/peers.ts";
 import type { ResidenceOptions } from "./residence.ts";
 import type { WatchSizes } from "./watched-log.ts";
@@ -30,6 +31,10 @@ export interface ShardOptions extends ResidenceOptions {
   readonly relayRoom?: number;
   /** The storages that spaces may have behind their shards. Absent: none. */
   readonly backings?: BackingRegistry;
+  /** The ways around shards that can't be reached. Absent: none. */
+  readonly fallbacks?: FallbackRegistry;
+  /** Takes what an operator should know. Default: nobody does. */
+  readonly report?: Report;
   /** See `GroupCommitOptions`. */
   readonly groupCommit?: boolean;
 }

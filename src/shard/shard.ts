@@ -1,12 +1,11 @@
 import { LoadClaims } from "../protocol/load-claims.ts";
 import type { ShardApi } from "../protocol/shard-api.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { maxGroupMutations } from "../runtime/limits.ts";
 import { steadyClock } from "../runtime/steady-clock.ts";
 import { Admission } from "./admission.ts";
 import { type DueSource, dueOf } from "./alarms.ts";
-import { BehindSlot } from "./behind.ts";
-import { GroupCommit } from "./group-commit.ts";
+import { Beside } from "./beside.ts";
+import type { GroupCommit } from "./group-commit.ts";
 import { LeaseCalls } from "./lease/lease-calls.ts";
 import { noPeers } from "./lease/peers.ts";
 import { LoadCalls } from "./load-calls.ts";
@@ -17,6 +16,7 @@ import type { LeaseGrants, Members } from "./members.ts";
 import { PublishedLog } from "./published-log.ts";
 import { ReadCalls } from "./read-calls.ts";
 import { Residence } from "./residence.ts";
+import { shardCommit } from "./shard-commit.ts";
 import type { ShardOptions } from "./shard-options.ts";
 import { SpaceCalls } from "./space-calls.ts";
 import { SpentTokens } from "./spent-tokens.ts";
@@ -43,7 +43,7 @@ export class Shard implements ShardApi {
   readonly #commit: GroupCommit;
   readonly #admission: Admission;
   readonly #space: SpaceCalls;
-  readonly #behind: BehindSlot;
+  readonly #beside: Beside;
   readonly #loads: LoadCalls;
   readonly #reads: ReadCalls;
   readonly #writes: WriteCalls;
@@ -71,8 +71,9 @@ export class Shard implements ShardApi {
       dueOf(() => this.#strong?.due),
       dueOf(() => this.leases?.ends),
       dueOf(() => this.watching?.relays),
-      dueOf(() => this.#behind?.present?.due),
+      ...Beside.due(() => this.#beside),
     ];
+    const followed = { seenMs: undefined };
     this.#lockInstance = new LockInstance(clock, elapsed);
     const lockInstance = this.#lockInstance;
     const witness: WitnessSlot = {};
@@ -81,36 +82,27 @@ export class Shard implements ShardApi {
       witness,
       elapsed,
       due,
+      followed,
       lockInstance,
       leaseEnding: (id, nowMs) => this.leases.ends.begin(id, nowMs),
       leaseTimes: new Map(),
       wiped: () => {
         this.leases.ends.wiped();
-        this.#behind.end();
+        this.#beside.end();
       },
     });
     this.#residence = residence;
     this.published = new PublishedLog(residence, options.durable);
     const authority = new Authority(elapsed);
-    this.#commit = new GroupCommit(
-      {
-        transaction: (work) =>
-          authority.during(
-            () => residence.transaction(work),
-            () => residence.open()?.log.head,
-          ),
-        durable: () => lockInstance.saying(() => authority.confirm(() => this.published.settle())),
-        undone: () => residence.forget(),
-      },
-      { grouping: options.groupCommit ?? true, maxWeight: maxGroupMutations },
-    );
+    const { published } = this;
+    const { groupCommit: grouping = true } = options;
+    this.#commit = shardCommit({ residence, authority, lockInstance, published, grouping });
     const commit = this.#commit;
     this.#strong = new Strong({ residence, commit, authority, clock, elapsed, timers });
-    const { published } = this;
-    const path = new WritePath(clock, commit, this.#strong, () => this.#behind.present?.begin());
+    const path = new WritePath(clock, commit, this.#strong, () => this.#beside.behind.present?.begin());
     const behindParts = { ...options, residence, commit, published, witness, path };
-    this.#behind = new BehindSlot(options.backings, behindParts);
-    this.#admission = new Admission(residence, commit, options.home, this.#strong, this.#behind);
+    this.#beside = new Beside(options, behindParts, followed, () => this.#writes);
+    this.#admission = new Admission(residence, commit, options.home, this.#strong, this.#beside);
     this.#space = new SpaceCalls(options, residence, commit, this.#admission, this.#strong);
     this.#loads = new LoadCalls(new LoadClaims(clock, timers), residence, this.#admission);
     // Where it fails nothing is told, and the host ends the instance, as it does for the read that wrote this.
@@ -136,6 +128,11 @@ export class Shard implements ShardApi {
    */
   serve(members: Members): LeaseGrants {
     return this.#strong.serve(members);
+  }
+
+  /** Applies what was proposed around this shard, up to a place. Rejects where that can't be done now. */
+  async drain(place: string): Promise<void> {
+    await this.#beside.follow.enter(this.#residence.open()?.space, place);
   }
 
   /** Has `source` run when it is due; the answer is to be called when its due time has changed. */
@@ -277,10 +274,9 @@ export class Shard implements ShardApi {
   async onAlarm(): Promise<void> {
     const ledger = this.#residence.open();
     if (ledger === undefined) return;
-    // Where it can't be loaded, calls are told why; all else that is due goes on.
-    await this.#behind.ready(ledger.space)?.catch(() => undefined);
+    await this.#beside.woken(ledger.space);
     await this.#commit.submit(() => this.#residence.open()?.alarms.ring(this.#options.clock.now()));
-    await this.#behind.present?.idle();
+    await this.#beside.idle();
   }
 
   /** How many shards the space has; 0 where nothing was ever written here. */

@@ -59,7 +59,7 @@ export class SpaceCalls
     space: string,
     options: Partial<SpaceOptionsData>,
   ): Promise<(SpaceReply & { created: boolean }) | Refusal> {
-    return await this.#commit.submit(() =>
+    const reply = await this.#commit.submit(() =>
       refusing(() => {
         checkSpace(space);
         const present = this.#residence.open();
@@ -71,11 +71,15 @@ export class SpaceCalls
         }
         const wanted = { ...this.#options.spaceDefaults, ...options };
         this.#admission.behind.check(wanted.storage);
+        this.#admission.follow.check(wanted.fallback);
         const settings = newSpace(space, wanted, this.#options.random, this.#options.clock.now());
         this.#residence.found(settings);
         return { space: settings, registrations: 0, created: true };
       }),
     );
+    // Nodes that can't reach it are to know of the space before anyone has asked for anything in it.
+    if (!isRefusal(reply)) void this.#admission.follow.enter(reply.space, undefined);
+    return reply;
   }
 
   async deleteSpace(
@@ -111,8 +115,9 @@ export class SpaceCalls
   async #clear(ledger: Ledger | undefined): Promise<Refusal | undefined> {
     // The others are not marked.
     if (ledger?.deleting !== true) return undefined;
-    const { behind } = this.#admission;
+    const { behind, follow } = this.#admission;
     try {
+      await follow.clear(ledger.space);
       await behind.ready(ledger.space);
       await behind.present?.clear();
       return undefined;
@@ -132,7 +137,7 @@ export class SpaceCalls
   async register(request: RegisterRequest): Promise<RegisterReply | Refusal> {
     const admitted = await this.#admission.admit(request, "write");
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
-    return await this.#commit.submit(() =>
+    const reply = await this.#commit.submit(() =>
       refusing(() => {
         const ledger = this.#residence.admit(request);
         if (isRefusal(ledger)) return ledger;
@@ -150,6 +155,8 @@ export class SpaceCalls
         return { registration, registrations: version, created: !existed };
       }),
     );
+    this.#admission.follow.present?.changed();
+    return reply;
   }
 
   async unregister(
@@ -157,7 +164,7 @@ export class SpaceCalls
   ): Promise<{ readonly removed: boolean; readonly registrations: number } | Refusal> {
     const admitted = await this.#admission.admit(request, "write");
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
-    return await this.#commit.submit(() =>
+    const reply = await this.#commit.submit(() =>
       refusing(() => {
         const ledger = this.#residence.admit(request);
         if (isRefusal(ledger)) return ledger;
@@ -169,6 +176,8 @@ export class SpaceCalls
         return { removed, registrations: ledger.registrationVersion };
       }),
     );
+    this.#admission.follow.present?.changed();
+    return reply;
   }
 
   #noteRegistration(ledger: Ledger, pattern: string, existed: boolean): number {

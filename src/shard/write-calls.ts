@@ -13,6 +13,7 @@ import {
   type ShardApi,
   type TransactReply,
   type TransactRequest,
+  type Verdict,
 } from "../protocol/shard-api.ts";
 import type { Transaction } from "../protocol/transaction.ts";
 import { checkTransactionShape, transactionNames, transactionShard } from "../protocol/transaction-rules.ts";
@@ -78,6 +79,38 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
     if (isRefusal(reply)) return reply;
     this.#endClaims(request, reply);
     return behind === undefined ? reply : await behind.mutated(reply);
+  }
+
+  /**
+   * Carries out operations of the shard's own as {@link mutate} would, and `note` in their commit, with what became of them. Gives a refusal where that has to wait; nothing was
+   * done then.
+   */
+  async carry(
+    scope: CallScope,
+    operations: readonly MutationOperation[],
+    admit: (ledger: Ledger) => Ledger | Refusal,
+    note: (ledger: Ledger, verdicts: readonly Verdict[]) => void,
+  ): Promise<Refusal | undefined> {
+    const admitted = await this.#admission.admit(scope, "write");
+    if (admitted !== undefined && isRefusal(admitted)) return admitted;
+    const full = this.#admission.behind.present?.full();
+    if (full !== undefined) return full;
+    const done = await this.#path.take({
+      operations,
+      admit: () => {
+        const ledger = this.#residence.admit(scope);
+        return isRefusal(ledger) ? ledger : admit(ledger);
+      },
+      reply: (ledger, verdicts: readonly Verdict[]) => {
+        note(ledger, verdicts);
+        return { verdicts };
+      },
+      writer: undefined,
+      weight: operations.length,
+    });
+    if (isRefusal(done)) return done;
+    this.#endClaims({ mutations: operations.map(({ mutation }) => mutation) }, done);
+    return undefined;
   }
 
   async transact(request: TransactRequest, session?: string): Promise<TransactReply | Refusal> {
@@ -151,7 +184,10 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
   }
 
   /** Only now, when it is durable: who waited for a load reads what it brought. */
-  #endClaims({ mutations }: MutateRequest, { verdicts }: MutateReply): void {
+  #endClaims(
+    { mutations }: Pick<MutateRequest, "mutations">,
+    { verdicts }: Pick<MutateReply, "verdicts">,
+  ): void {
     for (const [at, mutation] of mutations.entries()) {
       if (verdicts[at]?.outcome === "ok" && endsClaims(mutation)) this.#claims.end(mutation.key);
     }

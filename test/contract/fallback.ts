@@ -39,7 +39,7 @@ export function proposalOf(time: ManualTime, mutation: Partial<Mutation> = {}): 
   const set = { kind: "set", opId, key: "k", payload: { bytes: utf8("v"), contentType: "text/plain" } };
   const { kind = "set" } = mutation;
   const whole = (kind === "set" ? { ...set, ...mutation } : { opId, key: "k", ...mutation }) as Mutation;
-  return { mutation: whole, spaceId: "5ace", node: "node-1", atMs: time.now() };
+  return { mutation: whole, spaceId: "5ace", registrations: 7, node: "node-1", atMs: time.now() };
 }
 
 /** What every driver of the fallback's stream must do. */

@@ -52,12 +52,13 @@ export async function propose(
   const { space } = view;
   const answers = mutations.map((mutation) => refused(shard, mutation, error));
   if (space === undefined) return answers;
+  const registrations = view.registrations?.version ?? 0;
   const reading = { spaceId: space.id, isOperand: (change: Change) => view.isOperand(change) };
   for (const places of chunksOf(mutations, view)) {
     const proposals = places.flatMap((at): (Proposal & { mutation: Change })[] => {
       const mutation = mutations[at];
       return mutation !== undefined && isProposable(mutation, view)
-        ? [{ mutation, spaceId: space.id, node, atMs }]
+        ? [{ mutation, spaceId: space.id, registrations, node, atMs }]
         : [];
     });
     try {

@@ -5,7 +5,7 @@ import { toBase64 } from "../../runtime/bytes.ts";
 import { textOf } from "../../upstash/reply.ts";
 import type { Proposal, SpaceNotice } from "../fallback.ts";
 
-const proposal = record({ mutation, spaceId: text, node: text, atMs: number });
+const proposal = record({ mutation, spaceId: text, registrations: whole(), node: text, atMs: number });
 const noticeParts = record({
   space: record({ name: text, id: text, shards: whole(1), strict: truth, createdAtMs: number }),
   registrations: whole(),

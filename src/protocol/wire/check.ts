@@ -58,6 +58,12 @@ export const number: Reader<number> = (value, at) => {
   throw wrongAt(at, "a number");
 };
 
+/** A place in a fallback's stream: two whole numbers. */
+export const streamPlace: Reader<string> = (value, at) => {
+  if (typeof value === "string" && /^(0|[1-9][0-9]{0,14})-(0|[1-9][0-9]{0,14})$/.test(value)) return value;
+  throw wrongAt(at, "a place <ms>-<seq>");
+};
+
 export const truth: Reader<boolean> = (value, at) => {
   if (typeof value === "boolean") return value;
   throw wrongAt(at, "true or false");

@@ -43,6 +43,8 @@ export type ClientFrame =
       readonly cursor?: { readonly epoch: string; readonly revision: number };
       /** Whether it wants every log entry (`ev`); else only what it asks for. Default true. */
       readonly follow?: boolean;
+      /** The newest place in the shard's fallback stream at which the node has proposed something: the shard applies all up to there before it welcomes. */
+      readonly fallback?: string;
     }
   /** See `beatFrame`. */
   | { readonly t: "beat" }

@@ -26,6 +26,7 @@ import {
   optional,
   type Reader,
   record,
+  streamPlace,
   text,
   truth,
   variants,
@@ -47,6 +48,7 @@ const scope = {
     string | undefined
   >,
   registrations: whole(),
+  drain: optional(streamPlace),
 };
 
 const payload: Reader<Payload> = record({ bytes, contentType: text });
@@ -187,13 +189,13 @@ export const target: Reader<WatchTarget> = (value, at) =>
     ? record({ key: text })(value, at)
     : record({ prefix: text })(value, at);
 
-const place = { name: text, owner: text };
-const fenced = { opId, ...place, fence: number };
+const held = { name: text, owner: text };
+const fenced = { opId, ...held, fence: number };
 const command: Reader<LockCommand> = variants<LockCommand>("kind", {
   acquire: record({
     kind: word("acquire"),
     opId,
-    ...place,
+    ...held,
     as: word("mutex", "reentrant", "read", "write", "semaphore", "election"),
     ttlMs: number,
     permits: optional(number),
@@ -203,8 +205,8 @@ const command: Reader<LockCommand> = variants<LockCommand>("kind", {
     value: optional(payload),
     endsWithSession: optional(mark),
   }),
-  claim: record({ kind: word("claim"), opId, ...place, ticket: text }),
-  cancel: record({ kind: word("cancel"), opId, ...place, ticket: text }),
+  claim: record({ kind: word("claim"), opId, ...held, ticket: text }),
+  cancel: record({ kind: word("cancel"), opId, ...held, ticket: text }),
   renew: record({ kind: word("renew"), ...fenced, ttlMs: optional(number) }),
   release: record({ kind: word("release"), ...fenced }),
   confirm: record({ kind: word("confirm"), ...fenced }),
@@ -259,7 +261,7 @@ const readers: { readonly [M in WireMethod]: Reader<WireArguments<M>> } = {
   unregister: one(record({ ...scope, pattern: text })),
   // A little above what a call may have, which is the shard's to refuse with a code of its own.
   lock: one(record({ ...scope, commands: list(command, 4 * maxLockCommands) })),
-  waitLock: one(record({ ...scope, ...place, ticket: text, waitMs: number })),
+  waitLock: one(record({ ...scope, ...held, ticket: text, waitMs: number })),
   lockInfo: one(record({ ...scope, name: text })),
   listLocks: one(record({ ...scope, prefix: text, after: optional(text), limit: whole(1, maxListLimit) })),
   observe: one(

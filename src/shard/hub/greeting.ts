@@ -14,15 +14,17 @@ export interface Greeter {
   /** Of the space; 0 where it is not known, since nothing was ever written here. */
   readonly shards: number;
   renew(): Promise<void>;
+  /** Applies what was proposed around the shard, up to a place. Absent: nothing can be. */
+  drain?(place: string): Promise<void>;
 }
 
 /**
  * Answers `hello` with `welcome`, and puts the session where its pushes begin: after its cursor if the log still reaches back to it, else at
- * the head. Throws `protocol_mismatch`.
+ * the head. Throws `protocol_mismatch`, and what is in the way of applying what the node has proposed.
  */
 export async function greet(
   session: Session,
-  { v, node, zone, cursor, follow = true }: Extract<ClientFrame, { t: "hello" }>,
+  { v, node, zone, cursor, follow = true, fallback }: Extract<ClientFrame, { t: "hello" }>,
   shard: Greeter,
   clock: Clock,
   joined: () => void,
@@ -36,6 +38,7 @@ export async function greet(
   if (follow && isWatcher(caller)) {
     throw new WarpError("forbidden", "who is no node may not follow the log: say follow false");
   }
+  if (fallback !== undefined) await shard.drain?.(fallback);
   const said = { node, zone: zone ?? caller.zone, follow };
   // A session that follows gets what is committed from this very moment on.
   const { published } = shard;

@@ -38,6 +38,8 @@ export interface HubShard extends SessionCalls {
   wakeFor(source: DueSource): () => void;
   /** Draws a new epoch: a node has seen what this log has never reached. */
   renew(): Promise<void>;
+  /** Applies what was proposed around the shard, up to a place. Absent: nothing can be. */
+  drain?(place: string): Promise<void>;
 }
 
 /** What a {@link Hub} is made of. */

@@ -36,18 +36,18 @@ export const nothing: Touch = { keys: [], prefixes: [], tags: [] };
 
 /** One mutation. */
 export class MutationOperation implements Operation<Verdict> {
-  readonly #mutation: Mutation;
+  readonly mutation: Mutation;
 
   constructor(mutation: Mutation) {
-    this.#mutation = mutation;
+    this.mutation = mutation;
   }
 
   get opId(): string {
-    return this.#mutation.opId;
+    return this.mutation.opId;
   }
 
   get asked() {
-    return { mutation: this.#mutation };
+    return { mutation: this.mutation };
   }
 
   get claims(): readonly string[] {
@@ -55,15 +55,15 @@ export class MutationOperation implements Operation<Verdict> {
   }
 
   get reach(): Touch {
-    return reachOf(this.#mutation);
+    return reachOf(this.mutation);
   }
 
   print(): string {
-    return mutationPrint(this.#mutation);
+    return mutationPrint(this.mutation);
   }
 
   apply(ledger: Ledger, nowMs: number): Verdict {
-    return ledger.mutator.apply(this.#mutation, nowMs);
+    return ledger.mutator.apply(this.mutation, nowMs);
   }
 
   touched(verdict: Verdict): Touch {

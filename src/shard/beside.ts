@@ -1,0 +1,53 @@
+import type { SpaceSettings } from "../protocol/space.ts";
+import { type DueSource, dueOf } from "./alarms.ts";
+import { type BehindParts, BehindSlot } from "./behind.ts";
+import { type Followed, FollowSlot } from "./follow-slot.ts";
+import type { ShardOptions } from "./shard-options.ts";
+import type { WriteCalls } from "./write-calls.ts";
+
+/** What a shard works with that only some spaces have: the storage behind it, and the stream of what was proposed while it could not be reached. */
+export class Beside {
+  readonly behind: BehindSlot;
+  readonly follow: FollowSlot;
+  readonly #followed: Followed;
+
+  /** `followed` is what the shard's ledgers go by. */
+  constructor(
+    options: Pick<ShardOptions, "backings" | "fallbacks" | "report">,
+    parts: BehindParts,
+    followed: Followed,
+    writes: () => Pick<WriteCalls, "carry">,
+  ) {
+    const { backings, fallbacks, report } = options;
+    this.#followed = followed;
+    this.behind = new BehindSlot(backings, parts);
+    this.follow = new FollowSlot(fallbacks, () => ({
+      ...parts,
+      followed,
+      writes: writes(),
+      ...(report && { report }),
+    }));
+  }
+
+  /** `find`: what is there later. */
+  static due(find: () => Beside | undefined): readonly DueSource[] {
+    return [dueOf(() => find()?.behind.present?.due), dueOf(() => find()?.follow.present?.due)];
+  }
+
+  /** Loads what an alarm may be for. Where that fails, calls are told why; all else that is due goes on. */
+  async woken(space: SpaceSettings): Promise<void> {
+    await Promise.all([this.behind.ready(space)?.catch(() => undefined), this.follow.woken(space)]);
+  }
+
+  /** Settles when nothing is under way. */
+  async idle(): Promise<void> {
+    await Promise.all([this.behind.present?.idle(), this.follow.present?.idle()]);
+  }
+
+  /** The shard has left its space. */
+  end(): void {
+    this.behind.end();
+    this.follow.end();
+    this.#followed.seenMs = undefined;
+  }
+}
