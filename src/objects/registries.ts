@@ -1,6 +1,6 @@
 import type { Backings } from "../backing/backings.ts";
 import { WarpError } from "../errors.ts";
-import type { Fallbacks } from "../fallback/fallbacks.ts";
+import type { Fallback } from "../fallback/fallback.ts";
 import type { BackingRegistry } from "../shard/behind.ts";
 import type { FallbackRegistry } from "../shard/follow-slot.ts";
 
@@ -14,7 +14,9 @@ export function backingRegistry(backings: Backings): BackingRegistry {
 }
 
 /** The ways around shards, for the shards that follow what is proposed there. */
-export function fallbackRegistry(fallbacks: Fallbacks): FallbackRegistry {
+export function fallbackRegistry(
+  fallbacks: Readonly<Record<string, (space: string) => Fallback | Promise<Fallback>>>,
+): FallbackRegistry {
   return {
     names: Object.keys(fallbacks),
     load: () => import("../shard/fallback/follower.ts"),

@@ -1,9 +1,8 @@
 import type { SpaceSettings } from "../protocol/space.ts";
 import { type DueSource, dueOf } from "./alarms.ts";
-import { type BehindParts, BehindSlot } from "./behind.ts";
-import { type Followed, FollowSlot } from "./follow-slot.ts";
-import type { ShardOptions } from "./shard-options.ts";
-import type { WriteCalls } from "./write-calls.ts";
+import { type BackingRegistry, type BehindParts, BehindSlot } from "./behind.ts";
+import type { Followed } from "./follow-mark.ts";
+import { type Carrier, type FallbackRegistry, FollowSlot, type Report } from "./follow-slot.ts";
 
 /** What a shard works with that only some spaces have: the storage behind it, and the stream of what was proposed while it could not be reached. */
 export class Beside {
@@ -13,10 +12,14 @@ export class Beside {
 
   /** `followed` is what the shard's ledgers go by. */
   constructor(
-    options: Pick<ShardOptions, "backings" | "fallbacks" | "report">,
+    options: {
+      readonly backings?: BackingRegistry;
+      readonly fallbacks?: FallbackRegistry;
+      readonly report?: Report;
+    },
     parts: BehindParts,
     followed: Followed,
-    writes: () => Pick<WriteCalls, "carry">,
+    writes: () => Carrier,
   ) {
     const { backings, fallbacks, report } = options;
     this.#followed = followed;

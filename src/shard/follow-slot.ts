@@ -1,10 +1,12 @@
 import { WarpError } from "../errors.ts";
 import type { Fallback, StreamPlace } from "../fallback/fallback.ts";
-import type { FallbackUsage } from "../protocol/shard-api.ts";
+import type { CallScope, FallbackUsage, Refusal, Verdict } from "../protocol/shard-api.ts";
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { DueSource } from "./alarms.ts";
 import type { BehindParts } from "./behind.ts";
-import type { WriteCalls } from "./write-calls.ts";
+import type { Followed } from "./follow-mark.ts";
+import type { Ledger } from "./ledger.ts";
+import type { MutationOperation } from "./strong/operation.ts";
 
 /** What a shard asks of its part that follows the stream of proposals: `fallback/follower.ts`, which only shards of spaces with a fallback load. */
 export interface Follower {
@@ -24,35 +26,28 @@ export interface Follower {
 
 /** What it works on. */
 export interface FollowerParts extends BehindParts {
-  readonly writes: Pick<WriteCalls, "carry">;
+  readonly writes: Carrier;
   readonly followed: Followed;
   readonly maxPollMs?: number;
   /** Told what an operator should know. */
   readonly report?: Report;
 }
 
+/** What carries proposals out. */
+export interface Carrier {
+  /**
+   * Carries operations of the shard's own out as `mutate` would, and `note` in their commit, with what became of them. Gives a refusal where that has to wait; nothing was done then.
+   */
+  carry(
+    scope: CallScope,
+    operations: readonly MutationOperation[],
+    admit: (ledger: Ledger) => Ledger | Refusal,
+    note: (ledger: Ledger, verdicts: readonly Verdict[]) => void,
+  ): Promise<Refusal | undefined>;
+}
+
 /** Writes a line to the host's log; `facts` hold neither values nor tokens. */
 export type Report = (message: string, facts: Readonly<Record<string, unknown>>) => void;
-
-/**
- * How far the stream is known: whatever was proposed before `seenMs` has been applied. What became of an operation must not be forgotten while the same operation may yet come
- * as a proposal; where nothing is known yet, nothing is forgotten.
- */
-export interface Followed {
-  seenMs: number | undefined;
-}
-
-/** How far a shard has applied the stream, and what it has found there. Written in the commit that applies. */
-export interface FollowMark {
-  readonly place?: StreamPlace;
-  /** Up to here a stream that had lost its tail may give places anew: what is there is applied only if its op id tells that it was not. */
-  readonly recheck?: StreamPlace;
-  readonly applied: number;
-  readonly repeated: number;
-  readonly refused: number;
-  readonly foreign: number;
-  readonly losses: number;
-}
 
 export type OpenFollower = (parts: FollowerParts, space: SpaceSettings, fallback: Fallback) => Follower;
 

@@ -14,7 +14,7 @@ import { ChangeLog, type Retention } from "./change-log.ts";
 import { EntryReader } from "./entry-reader.ts";
 import { FenceTable } from "./fence-table.ts";
 import { Fences } from "./fences.ts";
-import type { Followed } from "./follow-slot.ts";
+import type { Followed } from "./follow-mark.ts";
 import { History } from "./history.ts";
 import { HistoryTable } from "./history-table.ts";
 import { KeyChanges } from "./key-changes.ts";

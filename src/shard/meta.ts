@@ -1,6 +1,6 @@
 import type { SpaceSettings } from "../protocol/space.ts";
 import type { Sql } from "../runtime/sql.ts";
-import type { FollowMark } from "./follow-slot.ts";
+import type { FollowMark } from "./follow-mark.ts";
 import type { Noted } from "./strong/notes.ts";
 
 /** The few facts that a shard keeps about itself, each a row of `meta`. */

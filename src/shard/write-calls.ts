@@ -19,6 +19,7 @@ import type { Transaction } from "../protocol/transaction.ts";
 import { checkTransactionShape, transactionNames, transactionShard } from "../protocol/transaction-rules.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Admission } from "./admission.ts";
+import type { Carrier } from "./follow-slot.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import { type Attaching, attachingIn, attachingOf, refuseUnasked } from "./lease/attaching.ts";
 import type { Joins } from "./lease/joins.ts";
@@ -32,7 +33,7 @@ import { unwritten } from "./unwritten.ts";
 import type { WritePath } from "./write-path.ts";
 
 /** The calls that change keys, and the one that asks what became of them. */
-export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resolve"> {
+export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resolve">, Carrier {
   readonly #clock: Clock;
   readonly #residence: Residence;
   readonly #commit: GroupCommit;
@@ -81,10 +82,6 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
     return behind === undefined ? reply : await behind.mutated(reply);
   }
 
-  /**
-   * Carries out operations of the shard's own as {@link mutate} would, and `note` in their commit, with what became of them. Gives a refusal where that has to wait; nothing was
-   * done then.
-   */
   async carry(
     scope: CallScope,
     operations: readonly MutationOperation[],

@@ -4,7 +4,8 @@ import type { PlacedProposal, ProposalPage, StreamPlace } from "../../fallback/f
 import { comparePlaces, laterPlace, startPlace } from "../../fallback/place.ts";
 import { isRefusal, type Verdict } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
-import type { FollowerParts, FollowMark } from "../follow-slot.ts";
+import type { FollowMark } from "../follow-mark.ts";
+import type { FollowerParts } from "../follow-slot.ts";
 import type { Ledger } from "../ledger.ts";
 import { refuse } from "../refusal.ts";
 import { ProposalOperation } from "./proposal-operation.ts";
