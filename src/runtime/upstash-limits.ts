@@ -24,6 +24,8 @@ export const maxBusEntryBytes = 8_192;
 export const upstashEntriesAtOnce = 200;
 /** Locks: ended grants of a name of which Redis keeps why they ended. */
 export const keptEndedGrants = 64;
+/** Characters of what is known of one lock from which on nobody else is let in or into its queue. */
+export const maxLockDocumentBytes = 4 * 1_048_576;
 /** Revisions that a call takes in advance; what it does not need is left out. */
 export const lockRevisionBlock = 1_024;
 /** Bounds of the waits between two looks at a place in a queue, ms; the greater one is for each place that stands before it once more, up to the last. */

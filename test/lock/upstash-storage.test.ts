@@ -6,7 +6,7 @@ import { type UpstashLocksOptions, upstashLocks } from "../../src/lock/upstash/u
 import type { Clock } from "../../src/runtime/clock.ts";
 import type { UpstashOptions } from "../../src/upstash/upstash-options.ts";
 import { UpstashRedis } from "../../src/upstash/upstash-redis.ts";
-import { ended, held, LockTester, refused, rejects, text } from "../contract/lock-bed.ts";
+import { ended, held, LockTester, refused, rejects, text, waiting } from "../contract/lock-bed.ts";
 import { RedisBed, withoutRedis } from "../support/redis-bridge/bed.ts";
 import { realTimers } from "../support/redis-bridge/real-timers.ts";
 import { seeded } from "../support/seeded.ts";
@@ -177,6 +177,29 @@ describe.skipIf(withoutRedis !== undefined)("Upstash locks", () => {
       }
       expect(Number(await bed.text("HSTRLEN", "warp:{test}:l:job", "d"))).toBeLessThan(16_384);
       refused(await t.renew("job", "a", first), "lock_lost", { reason: "ended" });
+    }));
+
+  it("LK13 a queue whose values are too much lets nobody else in, and is served all the same", () =>
+    world(async ({ node }) => {
+      const t = node();
+      const { fence } = held(await t.acquire("job", "a"));
+      const value = { bytes: new Uint8Array(16_384), contentType: "application/octet-stream" };
+      const queue = (from: number, count: number) =>
+        t.run(
+          Array.from({ length: count }, (_, i) =>
+            t.acquiring("job", `w${from + i}`, { value, waitMs: 600_000 }),
+          ),
+        );
+      const places = [...(await queue(0, 128)), ...(await queue(128, 40))].map(waiting);
+      const error = await rejects(queue(168, 40), "overloaded");
+      expect(error.details).toMatchObject({ name: "job" });
+      expect((await t.locks.info("job")).waiters).toBe(168);
+      ended(await t.release("job", "a", fence));
+      const leaving = places.slice(0, 40).map(({ ticket }, i) => {
+        return { kind: "cancel", opId: t.opId(), name: "job", owner: `w${i}`, ticket } as const;
+      });
+      for (const verdict of await t.run(leaving)) ended(verdict);
+      waiting((await queue(168, 1))[0]);
     }));
 
   it("LK7 CO10 handles of two nodes keep each other out, and renew themselves", () =>

@@ -7,7 +7,7 @@ import type { Random } from "../../runtime/random.ts";
 import { spacePrefix } from "../../upstash/keys.ts";
 import { listOf, stringOf, textOf } from "../../upstash/reply.ts";
 import type { Effect, UpstashRedis } from "../../upstash/upstash-redis.ts";
-import { decodeRows, encodeRows, isUsed, type LockRows, noRows, rowsEndMs } from "./lock-rows.ts";
+import { decodeRows, isUsed, type LockRows, noRows, rowsEndMs } from "./lock-rows.ts";
 import { namesScript, readScript, writeScript } from "./scripts.ts";
 
 /** What is known of a name, and of which version that is. */
@@ -17,6 +17,12 @@ export interface LockDocument {
   /** As it is stored. */
   readonly text: string;
   readonly rows: LockRows;
+}
+
+/** What has become of a document, and how it is stored. */
+export interface ChangedRows {
+  readonly rows: LockRows;
+  readonly text: string;
 }
 
 /** What one look at the space has found. */
@@ -99,19 +105,19 @@ export class LockDocuments {
   /** Writes what has become of documents, and verdicts, if all is as it was read: gives whether it was. */
   async write(
     read: LocksRead,
-    rows: ReadonlyMap<string, LockRows>,
+    changed: ReadonlyMap<string, ChangedRows>,
     verdicts: ReadonlyMap<string, KnownOutcome>,
     effect: Effect,
     limits: CallLimits | undefined,
   ): Promise<boolean> {
     const words = [...read.documents].flatMap(([name, { version }]) => {
-      const next = rows.get(name);
-      const endMs = next === undefined ? undefined : rowsEndMs(next);
+      const next = changed.get(name);
+      const endMs = next === undefined ? undefined : rowsEndMs(next.rows);
       if (next === undefined) return [name, version, "=", "", "", ""];
       if (endMs === undefined) return [name, version, "", "", "", "0"];
       const lifeMs = Math.max(1, Math.ceil(endMs - read.nowMs));
-      const used = isUsed(next) ? "1" : "0";
-      return [name, version, versionOf(read), encodeRows(next), `${lifeMs}`, used];
+      const used = isUsed(next.rows) ? "1" : "0";
+      return [name, version, versionOf(read), next.text, `${lifeMs}`, used];
     });
     const kept = [...verdicts].flatMap(([opId, known]) =>
       minuteOf(opId).flatMap((minute) => [minute, opId, JSON.stringify(known)]),

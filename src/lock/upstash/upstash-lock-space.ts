@@ -1,3 +1,4 @@
+import { WarpError } from "../../errors.ts";
 import { LockTable } from "../../locking/lock-table.ts";
 import { asOfNow } from "../../locking/replays.ts";
 import type { LockCommand, LockVerdict } from "../../protocol/lock.ts";
@@ -6,12 +7,12 @@ import { type KnownOutcome, replayOf } from "../../protocol/outcomes.ts";
 import type { CallLimits } from "../../runtime/call-limits.ts";
 import type { Timers } from "../../runtime/clock.ts";
 import { fraction, type Random } from "../../runtime/random.ts";
-import { lockRevisionBlock } from "../../runtime/upstash-limits.ts";
+import { lockRevisionBlock, maxLockDocumentBytes } from "../../runtime/upstash-limits.ts";
 import type { CallBudget } from "../../upstash/call-budget.ts";
 import type { Effect } from "../../upstash/upstash-redis.ts";
 import { LoadedLockStore } from "./loaded-lock-store.ts";
-import type { LockDocument, LockDocuments, LocksRead } from "./lock-documents.ts";
-import { encodeRows, type LockRows } from "./lock-rows.ts";
+import type { ChangedRows, LockDocument, LockDocuments, LocksRead } from "./lock-documents.ts";
+import { encodeRows } from "./lock-rows.ts";
 
 /** The longest wait before the second attempt to write what others have changed meanwhile, ms; it doubles with each, up to the last. */
 const conflictBaseMs = 10;
@@ -35,6 +36,8 @@ export interface Stretch {
   readonly opIds?: readonly string[];
   /** Whether it takes revisions at once. A look does where it finds that something has to be written. */
   readonly writes: boolean;
+  /** Whether it may make a document larger than it should be. Default true: what ends something must always be possible. */
+  readonly isBounded?: boolean;
   /** A document of its only name that is known from before. */
   readonly known?: LockDocument | undefined;
 }
@@ -65,7 +68,7 @@ export class UpstashLockSpace {
     const names = [...new Set(commands.map(({ name }) => name))];
     const opIds = [...new Set(commands.filter(({ kind }) => kind !== "confirm").map(({ opId }) => opId))];
     const { result } = await this.stretch(
-      { names, opIds, writes: !isQuestion },
+      { names, opIds, writes: !isQuestion, isBounded: commands.some(({ kind }) => kind === "acquire") },
       (now) => {
         const fresh = new Map<string, KnownOutcome>();
         return commands.map((command) => runOne(command, now, fresh));
@@ -81,7 +84,7 @@ export class UpstashLockSpace {
    * harm, so that a lost answer is no loss.
    */
   async stretch<T>(
-    { names, opIds, writes, known }: Stretch,
+    { names, opIds, writes, known, isBounded = false }: Stretch,
     work: (now: LocksNow) => T,
     effect: Effect,
     limits: () => CallLimits,
@@ -96,9 +99,10 @@ export class UpstashLockSpace {
         revisions = Math.max(lockRevisionBlock, revisions * 32);
         continue;
       }
-      const { result, rows, kept } = done;
-      if (rows.size === 0 && kept.size === 0) return { result, read };
-      if (await this.#documents.write(read, rows, kept, effect, limits())) return { result, read };
+      const { result, changed, kept } = done;
+      if (changed.size === 0 && kept.size === 0) return { result, read };
+      if (isBounded) checkGrowth(read, changed);
+      if (await this.#documents.write(read, changed, kept, effect, limits())) return { result, read };
       await this.#pause(tried++);
     }
   }
@@ -118,13 +122,32 @@ export class UpstashLockSpace {
 /** Stands for a stretch that needs more revisions than were taken for it. */
 const exhausted = Symbol("exhausted");
 
+/** Throws `overloaded` where a queue, with the values of those who stand in it, would get too long for a request. */
+function checkGrowth({ documents }: LocksRead, changed: ReadonlyMap<string, ChangedRows>): void {
+  for (const [name, { text }] of changed) {
+    if (text.length <= maxLockDocumentBytes || text.length <= (documents.get(name)?.text.length ?? 0))
+      continue;
+    throw new WarpError(
+      "overloaded",
+      "what is known of the lock, values included, is as much as there may be",
+      {
+        details: { name, max: maxLockDocumentBytes },
+      },
+    );
+  }
+}
+
 /** What a stretch comes to: the rows that have changed, and verdicts. Undefined: it takes more revisions. */
 function attempt<T>(
   read: LocksRead,
   revisions: number,
   work: (now: LocksNow) => T,
 ):
-  | { readonly result: T; readonly rows: Map<string, LockRows>; readonly kept: Map<string, KnownOutcome> }
+  | {
+      readonly result: T;
+      readonly changed: Map<string, ChangedRows>;
+      readonly kept: Map<string, KnownOutcome>;
+    }
   | undefined {
   const { epoch, nowMs, revision, verdicts, documents } = read;
   // The first one is the version of what is written.
@@ -142,13 +165,14 @@ function attempt<T>(
     const keep = (opId: string, known: KnownOutcome): void => void kept.set(opId, known);
     const result = work({ table, nowMs, epoch, revision, verdicts, keep });
     if (revisions > 0) while (table.collect(nowMs));
-    const rows = new Map<string, LockRows>();
-    for (const [name, { text }] of documents) {
-      const next = store.rows(name);
-      if (encodeRows(next) !== text) rows.set(name, next);
+    const changed = new Map<string, ChangedRows>();
+    for (const [name, { text: before }] of documents) {
+      const rows = store.rows(name);
+      const text = encodeRows(rows);
+      if (text !== before) changed.set(name, { rows, text });
     }
     // What is written has a version of its own.
-    return rows.size > 0 && revisions === 0 ? undefined : { result, rows, kept };
+    return changed.size > 0 && revisions === 0 ? undefined : { result, changed, kept };
   } catch (error) {
     if (error === exhausted) return undefined;
     throw error;
