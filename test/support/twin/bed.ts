@@ -161,6 +161,17 @@ export class Bed {
     await this.#fault("abort", shard);
   }
 
+  /** The same of another space. */
+  async abortIn(space: string, shard: number): Promise<void> {
+    await (await fetch(`${this.url()}/fault/abort/${space}/${shard}`)).text();
+  }
+
+  /** The isolates as they serve another space, made with these settings. */
+  async second(space: string, settings: object): Promise<readonly IsolateNode[]> {
+    await new SpaceHttp(this.url(), space).create(settings);
+    return this.isolates.map(({ name }, at) => new IsolateNode(name, () => this.url(at), space));
+  }
+
   /** Which instance of a shard's object lives now. */
   async instance(shard = 0): Promise<string> {
     return await this.#fault("instance", shard);
