@@ -54,3 +54,31 @@ function readEnvelope(text: string): StoredValue {
   if (mark !== "warp1") throw new Error(`not of Warp: ${text}`);
   return { epoch, version: Number(version), value: Number(Buffer.from(value, "base64").toString()) };
 }
+
+/** What Redis noted of the values that a space's batches set: one list for each batch, in Redis's order. */
+export function valuesSet(
+  monitored: readonly string[],
+  space: string,
+): readonly (readonly { readonly key: string; readonly version: number }[])[] {
+  const prefix = `warp:{${space}}:`;
+  const batches: { key: string; version: number }[][] = [];
+  let batch: { key: string; version: number }[] = [];
+  for (const line of monitored) {
+    // Redis quotes as C does; neither names nor forms have anything in them that it would have to escape.
+    const [command = "", ...words] = [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word = ""]) => word);
+    // Scripts' own commands, not the call with its arguments.
+    if (!line.includes(" lua]")) continue;
+    const name = command.toUpperCase();
+    if (name === "MSET" || name === "SET") {
+      for (let at = 0; at + 1 < words.length; at += 2) {
+        const [key = "", form = ""] = [words[at], words[at + 1]];
+        if (!key.startsWith(`${prefix}v:`) || !form.startsWith("warp1;")) continue;
+        batch.push({ key: key.slice(prefix.length + 2), version: Number(form.split(";")[2]) });
+      }
+    } else if (name === "HSET" && words[0] === `${prefix}pos`) {
+      if (batch.length > 0) batches.push(batch);
+      batch = [];
+    }
+  }
+  return batches;
+}

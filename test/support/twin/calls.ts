@@ -65,6 +65,8 @@ export interface Seen {
   readonly version: number;
   readonly cache: string;
   readonly stale: boolean;
+  /** It waits for its shard in the space's fallback. */
+  readonly provisional?: boolean;
 }
 
 /** How one change ended. */
@@ -76,6 +78,8 @@ export type Ended =
       readonly replayed: boolean;
       /** The log position of the answer, where it says one. */
       readonly revision?: number;
+      /** It waits for its shard in the space's fallback. */
+      readonly provisional?: boolean;
     }
   | Failure;
 

@@ -39,6 +39,7 @@ interface VerdictBody {
   readonly replayed: boolean;
   readonly created?: boolean;
   readonly existed?: boolean;
+  readonly provisional?: boolean;
 }
 
 const json = { "Content-Type": "application/json" };
@@ -150,6 +151,7 @@ export class IsolateNode implements TwinNode {
           version: Number(result.version),
           cache: String(result.cache),
           stale: result.cache === "stale",
+          ...(result.provisional === true ? { provisional: true } : {}),
         }),
       );
       // An isolate tells what came from its L1; the rest was loaded for this question.
@@ -308,7 +310,10 @@ function read(key: string, answer: HttpAnswer): AnswerOf<{ do: "get"; key: strin
   const value: Value = status === 200 ? Number(text) : null;
   return {
     ok: true,
-    seen: { key, value, version: Number(headers["warp-version"]), cache, stale: cache === "stale" },
+    seen: {
+      ...{ key, value, version: Number(headers["warp-version"]), cache, stale: cache === "stale" },
+      ...(headers["warp-provisional"] === "true" ? { provisional: true } : {}),
+    },
   };
 }
 
@@ -317,9 +322,17 @@ function ended(answer: HttpAnswer | Failure): Ended {
   return "ok" in body ? body : verdictOf(body);
 }
 
-function verdictOf({ version, replayed, created, existed, revision }: VerdictBody): Ended {
+function verdictOf({ version, replayed, created, existed, revision, provisional }: VerdictBody): Ended {
   const at = revision === undefined ? {} : { revision: revisionOf(revision) };
-  return { ok: true, version, replayed, existed: existed ?? created === false, ...at };
+  const waits = provisional === true ? { provisional } : {};
+  return {
+    ok: true,
+    version,
+    replayed: replayed === true,
+    existed: existed ?? created === false,
+    ...at,
+    ...waits,
+  };
 }
 
 function fenceHeader(guard: FenceGuard | undefined): Readonly<Record<string, string>> {
