@@ -71,12 +71,11 @@ export function missedWrites({ writes, reads }: Notes, boundMs: number): string[
   const wrong: string[] = [];
   for (const read of reads) {
     const own = byKey.get(read.key) ?? [];
-    const at = own.findIndex(({ value }) => value === read.value);
-    for (const [index, write] of own.entries()) {
-      if (index <= at || write.sentMs >= read.ackMs) continue;
+    for (const write of own) {
+      // A key's values only grow.
+      if (read.value !== null && write.value !== null && read.value >= write.value) continue;
       const isOwn = write.node === read.node && write.ackMs < read.sentMs;
       const isDue = !write.provisional && !read.marked && write.ackMs + boundMs < read.sentMs;
-      // A later one that was seen by this read makes good for it.
       if (!isOwn && !isDue) continue;
       wrong.push(
         `${isOwn ? "CO4" : "SB3"}: ${JSON.stringify({ read, write, age: read.sentMs - write.ackMs })}`,
