@@ -51,6 +51,7 @@ export class Bed {
   readonly #count: number;
   #workerd: RunningWorkerd;
   #ofNodes: Readonly<Record<string, object>> = {};
+  #upstash: ChildOptions["upstash"];
 
   private constructor(options: BedOptions, folder: string, workerd: RunningWorkerd) {
     this.space = options.space;
@@ -93,6 +94,8 @@ export class Bed {
     const bed = new Bed(options, folder, await startOn(folder, count));
     await bed.http().create({ shards: options.shards ?? 1, ...options.settings });
     bed.#ofNodes = options.ofNodes ?? {};
+    const { UPSTASH_REDIS_REST_URL: upstash, UPSTASH_REDIS_REST_TOKEN: token } = options.variables ?? {};
+    if (upstash !== undefined && token !== undefined) bed.#upstash = { url: upstash, token };
     for (const [name, zone] of Object.entries(options.nodes)) await bed.join(name, zone);
     return bed;
   }
@@ -108,6 +111,7 @@ export class Bed {
       node: name,
       zone,
       registrations: Object.entries(this.#ofNodes).map(([pattern, options]) => ({ pattern, options })),
+      ...(this.#upstash === undefined ? {} : { upstash: this.#upstash }),
     };
     const remote = { node: await ProcessNode.start(child), net, zone };
     (this.remotes as RemoteNode[]).push(remote);

@@ -2,7 +2,11 @@
 
 import type { MutationResult } from "../../../src/core/types.ts";
 import { isWarpError } from "../../../src/errors.ts";
+import type { Fallback } from "../../../src/fallback/fallback.ts";
+import { upstashFallback } from "../../../src/fallback/upstash/upstash-fallback.ts";
+import { nodeHost } from "../../../src/platform/node.ts";
 import { connectWarp } from "../../../src/presets/node.ts";
+import { UpstashRedis } from "../../../src/upstash/upstash-redis.ts";
 import {
   type Ended,
   type Failure,
@@ -22,29 +26,37 @@ export interface ChildOptions {
   readonly node: string;
   readonly zone: string;
   readonly registrations?: readonly { readonly pattern: string; readonly options: object }[];
+  /** An Upstash database, as the way around shards. */
+  readonly upstash?: { readonly url: string; readonly token: string };
 }
 
-const { url, space, node, zone, registrations } = JSON.parse(process.argv[2] ?? "") as ChildOptions;
+const { url, space, node, zone, registrations, upstash } = JSON.parse(process.argv[2] ?? "") as ChildOptions;
 const warp = connectWarp(url, {
   space,
   node,
   zone,
   backoff: { baseMs: 20, capMs: 500 },
   ...(registrations === undefined ? {} : { registrations }),
+  ...(upstash === undefined ? {} : { fallbacks: { upstash: aroundBy(upstash) } }),
   // Connections break all the time here.
   onError: () => {},
 });
 
 const locks = new ChildLocks(warp);
 
+function aroundBy(address: { readonly url: string; readonly token: string }): (space: string) => Fallback {
+  const redis = new UpstashRedis({ ...address, ...nodeHost() });
+  return (of) => upstashFallback({ redis, space: of });
+}
+
 function seenOf(key: string, found: Awaited<ReturnType<typeof warp.lookup<number>>>): Seen {
-  const { value, version, cache } = found;
-  return { key, value: value ?? null, version, cache, stale: cache === "stale" };
+  const { value, version, cache, provisional = false } = found;
+  return { key, value: value ?? null, version, cache, stale: cache === "stale", provisional };
 }
 
 function ended(result: MutationResult): Ended {
-  const { version, existed, replayed, cursor } = result;
-  return { ok: true, version, existed, replayed, revision: revisionOf(cursor) };
+  const { version, existed, replayed, cursor, provisional = false } = result;
+  return { ok: true, version, existed, replayed, revision: revisionOf(cursor), provisional };
 }
 
 function failureOf(error: unknown): Failure {
