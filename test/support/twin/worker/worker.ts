@@ -1,8 +1,7 @@
 /** The production Worker, whose shards' objects can be aborted, and tell one instance from the next, and whose isolates can be cut off from them. */
 
-import { WarpShard as ProductionShard } from "../../../../src/objects/warp-shard.ts";
 import { shardName } from "../../../../src/protocol/space.ts";
-import production from "../../../../src/worker.ts";
+import production, { WarpShard as ProductionShard } from "../../../../src/worker.ts";
 import { cuttable, type Way } from "./way.ts";
 
 export { WarpMeter } from "../../../../src/worker.ts";
