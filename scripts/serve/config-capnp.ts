@@ -14,6 +14,8 @@ export interface WorkerdConfig {
   readonly isolates: number;
   /** Plain variables. */
   readonly variables: Readonly<Record<string, string>>;
+  /** Whether the Worker may fetch from addresses of this machine and of private networks. Default: from public ones only. */
+  readonly reachesPrivate?: boolean;
   /** Variables taken from the environment of workerd: secrets never stand in a file or on a command line. */
   readonly fromEnvironment: readonly string[];
 }
@@ -39,6 +41,11 @@ export function workerdConfig(config: WorkerdConfig): string {
     ...(config.deployment.assets === undefined
       ? []
       : [`    (name = "${assetsName}", disk = (writable = false, allowDotfiles = false)),`]),
+    ...(config.reachesPrivate === true
+      ? [
+          '    (name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true))),',
+        ]
+      : []),
     '    (name = "objects", worker = .objects),',
     '    (name = "kv", worker = .kv),',
     ...fronts.map((index) => `    (name = "front-${index}", worker = .front),`),

@@ -95,6 +95,8 @@ async function prepare(
       kvService: "kv-service.js",
       isolates: options.isolates,
       variables: options.open ? { WARP_OPEN: "loopback" } : {},
+      // The database that is named may be one of this machine.
+      reachesPrivate: (env.UPSTASH_REDIS_REST_URL ?? "") !== "",
       fromEnvironment: passedOn.filter((name) => (env[name] ?? "") !== ""),
     }),
   );

@@ -27,7 +27,7 @@ test.skipIf(redisOrSkip())(
     const bed = await Bed.start({ space, settings, isolates: 2, nodes: {}, variables });
     try {
       const outbox = async (): Promise<Outbox> =>
-        ((await new SpaceHttp(bed.url(), space).json("")) as { outbox: Outbox }).outbox;
+        ((await new SpaceHttp(bed.url(), space).json("")) as { usage: { outbox: Outbox } }).usage.outbox;
       await new SpaceHttp(bed.url(), space).put("first", "1");
       expect(await eventually(async () => (await outbox()).entries === 0)).toBe(true);
 

@@ -52,8 +52,8 @@ interface Outbox {
 }
 
 async function outboxOf(space: string): Promise<Outbox> {
-  const { outbox } = (await new SpaceHttp(bed.url(), space).json("")) as { outbox: Outbox };
-  return outbox;
+  const { usage } = (await new SpaceHttp(bed.url(), space).json("")) as { usage: { outbox: Outbox } };
+  return usage.outbox;
 }
 
 describe.skipIf(missing)("storage behind the shards", () => {

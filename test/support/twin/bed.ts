@@ -88,6 +88,7 @@ export class Bed {
           ...options.variables,
           ...(statics === undefined ? {} : { WARP_REGISTRATIONS: JSON.stringify(statics) }),
         },
+        reachesPrivate: true,
         fromEnvironment: [],
       }),
     );
