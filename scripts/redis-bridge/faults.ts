@@ -1,7 +1,7 @@
 /** What a bridge does wrong, once or more often, with requests that fit. */
 export interface Fault {
   /**
-   * `delay`: the answer comes `ms` later. `late`: the command is carried out `ms` later, whether or not its sender still waits. `dropBefore`: the connection breaks before the command is carried out. `dropAfter`: it breaks when the
+   * `delay`: the answer comes `ms` later. `late`: the connection breaks, and the command is carried out `ms` later all the same. `dropBefore`: the connection breaks before the command is carried out. `dropAfter`: it breaks when the
    * command has been carried out. `status`: answers `status` without carrying it out. `slow`: the answer's body, or a stream's events, come in
    * pieces, `ms` apart. `garbage`: the answer is no JSON. `refuse`: it is answered with `message` as Redis's error.
    */

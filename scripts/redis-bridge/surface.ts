@@ -40,7 +40,11 @@ export async function serve(
   if (fault?.kind === "status") return sendJson(response, fault.status ?? 500, { error: "ERR planned" });
   if (fault?.kind === "refuse") return sendJson(response, 400, { error: fault.message ?? "ERR planned" });
   if (call.kind === "subscribe") return subscribe(bed, call, response, fault);
-  if (fault?.kind === "late") await sleep(fault.ms ?? 0);
+  if (fault?.kind === "late") {
+    isAnswered = true;
+    request.socket.destroy();
+    await sleep(fault.ms ?? 0);
+  }
   const record = recordingOf(bed, call.commands);
   let answer: { status: number; text: string };
   try {
@@ -51,8 +55,9 @@ export async function serve(
     isAnswered = true;
     return void request.socket.destroy();
   }
-  record(fault?.kind === "dropAfter" ? "untold" : "told", answer.text);
-  if (fault?.kind === "dropAfter") {
+  const isLost = fault?.kind === "dropAfter" || fault?.kind === "late";
+  record(isLost ? "untold" : "told", answer.text);
+  if (isLost) {
     isAnswered = true;
     return void request.socket.destroy();
   }

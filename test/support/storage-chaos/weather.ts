@@ -31,19 +31,24 @@ export class Weather {
 
   /** Answers are delayed and lost, requests are lost, refused and carried out late; objects are aborted. */
   async run(isOver: () => boolean): Promise<void> {
-    const random = this.#random;
+    await Promise.all([this.#rain(isOver), this.#aborts(isOver)]);
+  }
+
+  async #rain(isOver: () => boolean): Promise<void> {
     while (!isOver()) {
-      await sleep(100 + random.below(400));
-      const dice = random.below(12);
-      if (dice === 0) {
-        const { space, shard } = random.pick(this.#objects);
-        this.#count("object aborted");
-        await this.#bed.abortIn(space, shard).catch(() => undefined);
-      } else {
-        const fault = this.#fault(dice);
-        this.#count(fault.kind);
-        await this.#redis.fault({ ...fault, share: 0.5, times: 1 + random.below(4) });
-      }
+      await sleep(200 + this.#random.below(600));
+      const fault = this.#fault(this.#random.below(12));
+      this.#count(fault.kind);
+      await this.#redis.fault({ ...fault, share: 0.5, times: 1 + this.#random.below(4) });
+    }
+  }
+
+  async #aborts(isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
+      await sleep(500 + this.#random.below(2_500));
+      const { space, shard } = this.#random.pick(this.#objects);
+      this.#count("object aborted");
+      await this.#bed.abortIn(space, shard).catch(() => undefined);
     }
   }
 
@@ -59,12 +64,13 @@ export class Weather {
 
   #fault(dice: number): Fault {
     const ms = 20 + this.#random.below(400);
-    if (dice < 4) return { kind: "delay", ms };
-    if (dice < 6) return { kind: "dropAfter" };
-    if (dice < 8) return { kind: "dropBefore" };
-    if (dice < 9) return { kind: "status", status: 503 };
-    if (dice < 10) return { kind: "slow", ms };
-    return { kind: "late", ms: 5 * ms };
+    if (dice < 3) return { kind: "delay", ms };
+    if (dice < 5) return { kind: "dropAfter" };
+    if (dice < 6) return { kind: "dropBefore" };
+    if (dice < 7) return { kind: "status", status: 503 };
+    if (dice < 8) return { kind: "slow", ms };
+    // By then what was sent in its place has come, and more.
+    return { kind: "late", ms: 300 + 5 * ms };
   }
 
   #count(what: string): void {

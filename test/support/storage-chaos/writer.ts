@@ -95,7 +95,8 @@ export class ChaosWriter {
     const dice = random.below(100);
     if (dice < 15)
       return { do: "merge", key: random.pick(this.#counters), amount: 1 + random.below(9), opId };
-    const key = random.pick(this.#keys);
+    // Some are written again and again.
+    const key = random.below(4) === 0 ? random.pick(this.#keys) : (this.#keys[random.below(3)] ?? "");
     const value = ++this.#values;
     if (dice < 25) return { do: "delete", key, opId };
     if (dice < 40) return { do: "cas", key, expected: this.states.get(key)?.value ?? null, value, opId };
