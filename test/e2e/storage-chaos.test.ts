@@ -124,7 +124,9 @@ describe.skipIf(missing)("storage behind the shards", () => {
     const settledFrom = performance.now();
     for (const { space } of beds) {
       const isEmpty = async () => (await outboxOf(space)).entries === 0;
-      expect(await eventually(isEmpty, 60_000), `the outbox of ${space} gets empty`).toBe(true);
+      const isSettled = await eventually(isEmpty, 60_000);
+      const left = isSettled ? "" : JSON.stringify(await outboxOf(space));
+      expect(isSettled, `seed ${seed}: the outbox of ${space} gets empty: ${left}`).toBe(true);
     }
     const settledMs = performance.now() - settledFrom;
     await sleep(eventualMs + 500);
