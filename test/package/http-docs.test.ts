@@ -4,6 +4,7 @@ import { problems } from "../../src/http/problem.ts";
 import { routes } from "../../src/http/routes/index.ts";
 import * as backingLimits from "../../src/runtime/backing-limits.ts";
 import * as coordinationLimits from "../../src/runtime/coordination-limits.ts";
+import * as failoverLimits from "../../src/runtime/failover-limits.ts";
 import * as fallbackLimits from "../../src/runtime/fallback-limits.ts";
 import * as limits from "../../src/runtime/limits.ts";
 import * as relayLimits from "../../src/runtime/relay-limits.ts";
@@ -32,6 +33,7 @@ describe("the pages about HTTP", () => {
       ...limits,
       ...backingLimits,
       ...coordinationLimits,
+      ...failoverLimits,
       ...fallbackLimits,
       ...relayLimits,
       ...upstashLimits,
