@@ -89,6 +89,8 @@ export class SecondTier {
     const ageMs = parts.clock.now() - asOfMs;
     // A time ahead of this node's clock proves nothing.
     if (!(ageMs >= 0 && ageMs <= settings.maxStalenessMs) || asOfMs <= l1.barrierAtMs) return false;
+    const { detour } = parts.adapter;
+    if (detour !== undefined && asOfMs <= detour.barrierAtMs(key)) return false;
     if (l1.refutes(key, shard, held)) return false;
     // Not back behind what this node gave already.
     const own = l1.inspect(key);

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { memoryCache } from "../../src/cache/memory/memory-cache.ts";
 import { scopeOpId } from "../../src/protocol/shard-api.ts";
 import { utf8 } from "../../src/runtime/bytes.ts";
 import { payloadCodec } from "../../src/runtime/codec.ts";
@@ -428,5 +429,29 @@ describe("SB8 ids and what is read back", () => {
       const entry = await ended(bed, node.warp.getEntry("b", { codec: payloadCodec }));
       expect(entry).toMatchObject({ contentType: "image/png", tags: ["t"] });
       expect([...(entry?.value.bytes ?? [])]).toEqual([...payload.bytes]);
+    }));
+});
+
+describe("SB8 beside a second tier", () => {
+  it("SB8 no copy that another node keeps there is given in place of what waits, or from before it was applied", () =>
+    withFailover(async (bed) => {
+      const tier = memoryCache({});
+      const [cut, whole] = [await bed.node({ secondTier: tier }), await bed.node({ secondTier: tier })];
+      await ended(bed, cut.warp.register("k:*", { kvTtlMs: 60_000 }));
+      await ended(bed, whole.warp.set("k:1", 1));
+      await ended(bed, cut.warp.get("k:1"));
+      await cutOff(bed, cut);
+      await ended(bed, cut.warp.set("k:1", 2));
+      // The other one reads at the shard, which has not looked yet, and leaves what it found there.
+      await bed.clock.advance(100);
+      await ended(bed, whole.warp.invalidateLocal({ keys: ["k:1"] }));
+      tier.clear();
+      expect(await ended(bed, whole.warp.get("k:1"))).toBe(1);
+      expect(tier.stats().entries).toBe(1);
+      expect(await ended(bed, cut.warp.getEntry("k:1"))).toMatchObject({ value: 2, provisional: true });
+      cut.reach = "up";
+      await bed.clock.advance(1_100);
+      await ended(bed, cut.warp.get("other"));
+      expect(await ended(bed, cut.warp.getEntry("k:1"))).toMatchObject({ value: 2, stale: false });
     }));
 });

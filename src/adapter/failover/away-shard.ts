@@ -41,6 +41,7 @@ export class AwayShard {
   #seen: StreamPlace | undefined;
   #drain: StreamPlace | undefined;
   #drained: StreamPlace | undefined;
+  #drainedAtMs = Number.NEGATIVE_INFINITY;
   #look: Look | undefined;
   #nextLookMs = Number.NEGATIVE_INFINITY;
   #intervalMs = minStreamPollMs;
@@ -61,6 +62,11 @@ export class AwayShard {
   /** Whether what the shard says, if it says anything, may lack what waits in its stream. */
   get isTaken(): boolean {
     return this.state !== "closed" || this.#drain !== undefined;
+  }
+
+  /** See `Detour.barrierAtMs`: as long as something waits, no time is late enough. */
+  get barrierAtMs(): number {
+    return this.#drain === undefined ? this.#drainedAtMs : Number.POSITIVE_INFINITY;
   }
 
   /** Up to where the shard must have applied its stream before what it says counts. */
@@ -99,6 +105,7 @@ export class AwayShard {
   /** The shard has applied all up to `place`, and said something after that. */
   drained(place: StreamPlace): void {
     this.#drained = laterPlace(this.#drained, place);
+    this.#drainedAtMs = this.#options.clock.now();
     this.overlay.drained(place);
     for (const [opId, at] of this.#opIds) if (comparePlaces(at, place) <= 0) this.#opIds.delete(opId);
     if (this.#drain !== undefined && comparePlaces(this.#drain, place) <= 0) this.#drain = undefined;

@@ -93,6 +93,10 @@ export class Way implements AroundCalls, Detour {
     return this.view.fallbackName !== undefined && this.#shards.get(this.shardOf(key))?.isTaken === true;
   }
 
+  barrierAtMs(key: string): number {
+    return this.#shards.get(this.shardOf(key))?.barrierAtMs ?? Number.NEGATIVE_INFINITY;
+  }
+
   recall(key: string, held: Parameters<Detour["recall"]>[1]): void {
     const { payload, version, modifiedAtMs, tags } = held;
     const value = { payload, version, modifiedAtMs, endsAtMs: Number.POSITIVE_INFINITY };
