@@ -40,6 +40,8 @@ export class ShardLink {
   #state: State = { name: "unused" };
   #session: CallingSession | undefined;
   #usedAtMs: number;
+  /** What the present session's `hello` has asked for. */
+  #drain: string | undefined;
   /** One that was told to go and still waits for answers. */
   #retiring: CallingSession | undefined;
   #cancelTimer: () => void = () => {};
@@ -152,7 +154,8 @@ export class ShardLink {
 
   #open(session: CallingSession, token: string | undefined): void {
     if (this.#session !== session) return;
-    const { urlOf, node, zone, follow, codec } = this.#options;
+    const { urlOf, node, zone, follow, codec, around } = this.#options;
+    this.#drain = around?.drain(this.#shard);
     const cursor = this.#cursor.position;
     session.open(
       urlOf(this.#shard),
@@ -164,6 +167,7 @@ export class ShardLink {
         follow,
         ...(zone === undefined ? {} : { zone }),
         ...(cursor === undefined || !follow ? {} : { cursor }),
+        ...(this.#drain === undefined ? {} : { fallback: this.#drain }),
       },
     );
   }
@@ -177,6 +181,7 @@ export class ShardLink {
         welcomed: (frame) => {
           deliverWelcome(this.#listeners, this.#shard, this.#cursor, frame);
           this.#state = { name: "open" };
+          if (this.#drain !== undefined) this.#options.around?.drained(this.#shard, this.#drain);
           this.#settle(undefined);
           this.watches.welcomed();
         },
