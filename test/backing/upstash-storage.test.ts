@@ -304,7 +304,7 @@ describe.skipIf(withoutRedis !== undefined)("Upstash behind a shard", () => {
         "put and delete 250": 5,
         "read 1": 2,
         "read 500": 26,
-        position: 1,
+        position: 2,
       });
       await bed.command("SET", name("k0"), "5");
       expect(await cost(() => backing.read(["k0"]))).toBe(3);

@@ -65,7 +65,7 @@ describe.skipIf(withoutRedis !== undefined)("Upstash locks", () => {
   it("LK6 grants end by Redis's own clock, and what nobody touches goes by itself", () =>
     world(async ({ bed, node, pause }) => {
       const [a, b] = [node(), node()];
-      const { fence } = held(await a.acquire("job", "a", { ttlMs: 300 }));
+      const { fence } = held(await a.acquire("job", "a", { ttlMs: 1_000 }));
       refused(await b.acquire("job", "b"), "lock_held");
       const place = await b.queue("job", "b");
       const next = await b.wait("job", "b", place);
@@ -221,11 +221,11 @@ describe.skipIf(withoutRedis !== undefined)("Upstash locks", () => {
         });
       };
       const [a, b] = [node(), node()];
-      const mine = await a.lock("job", { ttlMs: 400 });
-      const waiting = b.lock("job", { ttlMs: 400, waitMs: 10_000 });
+      const mine = await a.lock("job", { ttlMs: 1_500 });
+      const waiting = b.lock("job", { ttlMs: 1_500, waitMs: 20_000 });
       let has = false;
       void waiting.then(() => (has = true));
-      await pause(900);
+      await pause(2_500);
       expect(has).toBe(false);
       expect(mine.signal.aborted).toBe(false);
       await mine.release();

@@ -11,6 +11,9 @@ local function many(list, run)
 end
 `;
 
+/** `ARGV`: 1 shard. Answers its position (empty: none). A script, since that is never carried out by a replica, which may be behind. */
+export const positionScript = new Script("return redis.call('HGET', KEYS[1], ARGV[1]) or ''");
+
 /** `ARGV`: 1 shard, 2 the position that is expected (empty: none), 3 the next one. Answers whether it is the present one now. */
 export const bindScript = new Script(`
 local found = redis.call('HGET', KEYS[1], ARGV[1]) or ''

@@ -20,7 +20,7 @@ import type {
 } from "../backing.ts";
 import { checkBatch, checkReadKeys, checkScanLimit, netChanges } from "../batch.ts";
 import { entryOf, formOf, positionText, readPosition } from "./forms.ts";
-import { applyScript, bindScript, clearScript, readScript, scanScript } from "./scripts.ts";
+import { applyScript, bindScript, clearScript, positionScript, readScript, scanScript } from "./scripts.ts";
 
 /** What an Upstash backing is made of. */
 export type UpstashBackingOptions = (
@@ -72,8 +72,7 @@ export class UpstashBacking implements Backing {
 
   async position(shard: number, limits?: CallLimits): Promise<BackingPosition | null> {
     this.#begin(limits);
-    const found = await this.#redis.command(["HGET", this.#positions, `${shard}`], "read", limits);
-    return found === null ? null : readPosition(stringOf(found));
+    return readPosition(stringOf(await this.#run(positionScript, [`${shard}`], "read", limits)));
   }
 
   async bind(
