@@ -1,10 +1,13 @@
 /**
  * `npm run demo`: 138,398 real records through Warp. Starts a server with two isolates on a fresh folder, imports all places of the
  * world with 1,000 inhabitants or more, reads every one back from the shard and again from L1, then reads by Zipf's law with a
- * few updates, and checks every single value. Flags: `--seconds N` of load (default 20), `--keep` leaves the server running.
+ * few updates, and checks every single value. Flags: `--seconds N` of load (default 20), `--keep` leaves the server running,
+ * `--store upstash` puts a Redis of this machine behind the shards, over a REST surface as Upstash has it, and checks what is in there, too.
  */
 
 import { parseArgs } from "node:util";
+import { LocalRedis } from "../../scripts/redis-bridge/local-redis.ts";
+import { missingRedis } from "../../scripts/redis-bridge/redis-server.ts";
 import { allCities } from "./cities.ts";
 import { Isolate } from "./http.ts";
 import { importCities } from "./import.ts";
@@ -12,17 +15,32 @@ import { type Load, runLoad } from "./load.ts";
 import { number } from "./progress.ts";
 import { readBack } from "./read-back.ts";
 import { type Server, startServer } from "./server.ts";
+import { confirmed, storedWrong } from "./stored.ts";
 
 const space = "cities";
 const connections = 16;
 
 const { values: flags } = parseArgs({
-  options: { keep: { type: "boolean", default: false }, seconds: { type: "string", default: "20" } },
+  options: {
+    keep: { type: "boolean", default: false },
+    seconds: { type: "string", default: "20" },
+    store: { type: "string" },
+  },
 });
 const seconds = Number(flags.seconds);
 if (!(seconds > 0 && seconds <= 3_600)) throw new Error("--seconds takes a number from 1 to 3,600");
+if (flags.store !== undefined && flags.store !== "upstash") throw new Error("--store takes upstash");
+const missing = flags.store === undefined ? undefined : missingRedis();
+if (missing !== undefined) {
+  console.error(`--store upstash needs a Redis on this machine: ${missing}`);
+  process.exit(1);
+}
 
-const server = await startServer(2);
+const redis = flags.store === undefined ? undefined : await LocalRedis.start();
+const server = await startServer(2, redis?.variables).catch(async (error: unknown) => {
+  await redis?.end();
+  throw error;
+});
 let interrupted = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
@@ -44,6 +62,7 @@ try {
 } finally {
   for (const isolate of isolates) isolate.close();
   await server.stop();
+  await redis?.end();
 }
 process.exitCode = fine ? 0 : 1;
 
@@ -55,6 +74,11 @@ async function demonstrate(isolates: readonly Isolate[], server: Server): Promis
     `${number(records.length)} records, server with ${isolates.length} isolates at ${server.urls.join(" ")}`,
   );
 
+  if (redis !== undefined) {
+    await first.call("PUT", `/v1/${space}`, JSON.stringify({ storage: { name: "upstash" } }));
+    console.log(`behind the shard: redis-server, over a REST surface at ${redis.url}`);
+  }
+
   const startedAt = performance.now();
   const imported = await importCities(first, space, records);
   const importSeconds = (performance.now() - startedAt) / 1_000;
@@ -63,6 +87,10 @@ async function demonstrate(isolates: readonly Isolate[], server: Server): Promis
     `imported ${number(imported.imported)} in ${number(importSeconds, 1)} s: ${number(rate)} records/s`,
   );
 
+  if (redis !== undefined) {
+    const behindSeconds = await confirmed(first, space);
+    console.log(`the storage had confirmed the last of them ${number(behindSeconds, 1)} s later`);
+  }
   const back = await readBack(isolates, space, records);
   console.log(
     `read back twice at ${number((2 * records.length) / back.seconds)} keys/s in batches: ` +
@@ -80,9 +108,18 @@ async function demonstrate(isolates: readonly Isolate[], server: Server): Promis
   if (memory !== undefined)
     console.log(`memory of the runtime, isolates and shard: ${number(memory / 1_048_576)} MiB`);
 
-  console.log(`${number(back.right)} of ${number(records.length)} right`);
+  const wrong = new Set(back.wrong);
+  if (redis !== undefined) {
+    await confirmed(first, space);
+    const stored = await storedWrong(redis, space, records, ({ key, text }) => {
+      return load.left.get(key)?.newest ?? { version: back.versions.get(key) ?? 0, text };
+    });
+    console.log(`Redis itself: ${number(records.length - stored.size)} of ${number(records.length)} right`);
+    for (const key of stored) wrong.add(key);
+  }
+  console.log(`${number(records.length - wrong.size)} of ${number(records.length)} right`);
   const complete = imported.imported === records.length && imported.failed === 0;
-  return complete && back.right === records.length && load.wrong === 0;
+  return complete && wrong.size === 0 && load.wrong === 0;
 }
 
 function printLoad({ reads, writes, wrong, cache, latencies, seconds }: Load): void {

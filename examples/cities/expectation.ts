@@ -27,6 +27,11 @@ export class Expectation {
     return this.#underWay !== undefined;
   }
 
+  /** The newest version that was acknowledged. */
+  get newest(): { readonly version: number; readonly text: string } | undefined {
+    return this.#versions.at(-1);
+  }
+
   begin(text: string): void {
     this.#underWay = text;
   }

@@ -13,6 +13,8 @@ export interface Load {
   /** Milliseconds of each read, ascending. */
   readonly latencies: Float64Array;
   readonly seconds: number;
+  /** What keys must be at after it, as far as it has looked at them. */
+  readonly left: ReadonlyMap<string, Pick<Expectation, "newest">>;
 }
 
 /** How a load is run. */
@@ -96,5 +98,6 @@ export async function runLoad(
     cache,
     latencies: Float64Array.from(latencies).sort(),
     seconds,
+    left: expected,
   };
 }

@@ -4,8 +4,8 @@ import { Progress } from "./progress.ts";
 
 /** What reading all keys back found. */
 export interface ReadBack {
-  /** Keys whose value was the source's, both times. */
-  readonly right: number;
+  /** Keys whose value was not the source's, both times. */
+  readonly wrong: ReadonlySet<string>;
   /** Second readings that came from an isolate's L1. */
   readonly hits: number;
   readonly seconds: number;
@@ -37,7 +37,7 @@ export async function readBack(
   const share = Math.ceil(records.length / isolates.length);
   const startedAt = performance.now();
   const versions = new Map<string, number>();
-  let right = 0;
+  const wrong = new Set<string>();
   let hits = 0;
   let done = 0;
 
@@ -48,8 +48,9 @@ export async function readBack(
       const again = second[index];
       if (again?.cache === "hit") hits++;
       versions.set(record.key, again?.version ?? 0);
-      if (isSource(first[index], record) && isSource(again, record)) right++;
-      else console.error(`\nwrong: ${record.key}: ${JSON.stringify([first[index], again])}`);
+      if (isSource(first[index], record) && isSource(again, record)) continue;
+      wrong.add(record.key);
+      console.error(`\nwrong: ${record.key}: ${JSON.stringify([first[index], again])}`);
     }
     done += part.length;
     progress.show(done);
@@ -68,7 +69,7 @@ export async function readBack(
   });
   await Promise.all(work);
   progress.end();
-  return { right, hits, seconds: (performance.now() - startedAt) / 1_000, versions };
+  return { wrong, hits, seconds: (performance.now() - startedAt) / 1_000, versions };
 }
 
 async function getBatch(

@@ -18,14 +18,17 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Starts the server on free ports and waits until it is ready. */
-export async function startServer(isolates: number): Promise<Server> {
+/** Starts the server on free ports, with further variables, and waits until it is ready. */
+export async function startServer(
+  isolates: number,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<Server> {
   await mkdir(join(root, ".warp"), { recursive: true });
   const data = await mkdtemp(join(root, ".warp", "demo-"));
   const flags = ["--port", "0", "--data", data, "--isolates", String(isolates)];
   const { WARP_SECRET: _, ...env } = process.env; // the demo's server is open, on loopback
   const child = spawn(process.execPath, [join(root, "scripts/serve.ts"), ...flags], {
-    env,
+    env: { ...env, ...variables },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = new Promise<void>((done) => child.on("close", () => done()));
