@@ -79,6 +79,7 @@ function createEdge(env: Env): ReturnType<typeof createApp> {
     clock: workersClock,
     random: workersRandom,
     log: workersLog,
+    timers: workersTimers,
     metrics,
     // An object that goes away while the socket is opened is unavailable: nodes try again.
     connect: (caller) =>

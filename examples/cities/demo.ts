@@ -6,7 +6,6 @@
  */
 
 import { parseArgs } from "node:util";
-import { LocalRedis } from "../../scripts/redis-bridge/local-redis.ts";
 import { missingRedis } from "../../scripts/redis-bridge/redis-server.ts";
 import { allCities } from "./cities.ts";
 import { Isolate } from "./http.ts";
@@ -14,6 +13,7 @@ import { importCities } from "./import.ts";
 import { type Load, runLoad } from "./load.ts";
 import { number } from "./progress.ts";
 import { readBack } from "./read-back.ts";
+import { startRedis } from "./redis.ts";
 import { type Server, startServer } from "./server.ts";
 import { confirmed, storedWrong } from "./stored.ts";
 
@@ -36,9 +36,9 @@ if (missing !== undefined) {
   process.exit(1);
 }
 
-const redis = flags.store === undefined ? undefined : await LocalRedis.start();
+const redis = flags.store === undefined ? undefined : await startRedis();
 const server = await startServer(2, redis?.variables).catch(async (error: unknown) => {
-  await redis?.end();
+  await redis?.stop();
   throw error;
 });
 let interrupted = false;
@@ -62,7 +62,7 @@ try {
 } finally {
   for (const isolate of isolates) isolate.close();
   await server.stop();
-  await redis?.end();
+  await redis?.stop();
 }
 process.exitCode = fine ? 0 : 1;
 

@@ -1,7 +1,7 @@
-import type { LocalRedis } from "../../scripts/redis-bridge/local-redis.ts";
 import type { CityRecord } from "./cities.ts";
 import type { Isolate } from "./http.ts";
 import { Progress } from "./progress.ts";
+import type { Redis } from "./redis.ts";
 
 /** What a key must be at. */
 export interface Expected {
@@ -34,7 +34,7 @@ export async function confirmed(isolate: Isolate, space: string): Promise<number
 
 /** Reads every key from Redis itself, as any other program could. Gives the keys whose value or version is not what it must be. */
 export async function storedWrong(
-  redis: LocalRedis,
+  redis: Redis,
   space: string,
   records: readonly CityRecord[],
   expected: (record: CityRecord) => Expected,
@@ -43,7 +43,7 @@ export async function storedWrong(
   const wrong = new Set<string>();
   for (let start = 0; start < records.length; start += keysPerRead) {
     const part = records.slice(start, start + keysPerRead);
-    const forms = await command(redis, ["MGET", ...part.map(({ key }) => `warp:${space}:v:${key}`)]);
+    const forms = await command(redis, ["MGET", ...part.map(({ key }) => `warp:{${space}}:v:${key}`)]);
     for (const [index, record] of part.entries()) {
       const found = read(forms[index] ?? null);
       const { version, text } = expected(record);
@@ -60,7 +60,7 @@ export async function storedWrong(
 }
 
 /** One command over the REST surface, without any client. */
-async function command(redis: LocalRedis, words: readonly string[]): Promise<readonly (string | null)[]> {
+async function command(redis: Redis, words: readonly string[]): Promise<readonly (string | null)[]> {
   const answer = await fetch(redis.url, {
     method: "POST",
     headers: { Authorization: `Bearer ${redis.token}` },

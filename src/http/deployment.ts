@@ -123,6 +123,8 @@ export interface Deployment {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: HttpLog;
+  /** Absent: imports don't wait where a shard has too much to do. */
+  readonly timers?: Timers;
   /** Opens a socket at a shard, for a caller who may; the answer (101) carries it. Absent: `GET /v1/{space}/connect` is `unsupported`. */
   readonly connect?: (caller: Caller) => Promise<Response>;
   /** Spends a token for one use; gives whether it was fresh. Absent: such tokens are `unsupported`. */

@@ -30,7 +30,7 @@ function opIds(call: Call): (line: number) => string {
 export function runImport(call: Call): Response {
   checkNdjson(call.request);
   refuseFence(call.request.headers);
-  const { clock, config, log } = call.deployment;
+  const { clock, config, log, timers } = call.deployment;
   const options = { ...call.callOptions, opIdOf: opIds(call) };
   const body = call.request.body as ReadableStream<Uint8Array> | null;
   const onUnexpected = (error: unknown): void =>
@@ -47,6 +47,7 @@ export function runImport(call: Call): Response {
         ...options,
         warp: call.warp,
         clock,
+        timers,
         grant: call.grant,
         maxValueBytes: config.maxValueBytes,
         report,

@@ -3,7 +3,7 @@ import { requireKey } from "../auth/grant.ts";
 import type { BatchOperation, BatchResult } from "../core/types.ts";
 import { type ErrorData, isWarpError, WarpError } from "../errors.ts";
 import { checkKey } from "../protocol/key.ts";
-import type { Clock } from "../runtime/clock.ts";
+import type { Clock, Timers } from "../runtime/clock.ts";
 import {
   importBatchBytes,
   importBatchRecords,
@@ -15,6 +15,7 @@ import {
 import { readChunk } from "./body.ts";
 import type { SpaceWarp } from "./deployment.ts";
 import { LineSplitter } from "./lines.ts";
+import { sendPatiently } from "./patient-batch.ts";
 import { errorData } from "./problem.ts";
 import { chargeOf, isObject, readExpiry, readKey, readValue, refuseOthers } from "./record.ts";
 import { readTags } from "./tags.ts";
@@ -23,6 +24,8 @@ import { readTags } from "./tags.ts";
 export interface ImportOptions {
   readonly warp: SpaceWarp;
   readonly clock: Clock;
+  /** For waits where a shard has too much to do; undefined: there are none. */
+  readonly timers: Timers | undefined;
   readonly grant: Grant;
   readonly maxValueBytes: number;
   readonly timeoutMs?: number;
@@ -209,7 +212,11 @@ export class Import {
   async #carry(chunk: Chunk): Promise<void> {
     let results: readonly BatchResult[];
     try {
-      results = await this.#batch(chunk);
+      results = await sendPatiently(chunk.operations, {
+        send: (operations) => this.#batch(operations),
+        timers: this.#options.timers,
+        isOver: () => this.#over,
+      });
     } catch (error) {
       const data = this.#dataOf(error);
       for (const line of chunk.lines) this.#fail(line, data);
@@ -227,14 +234,14 @@ export class Import {
   }
 
   /** One call, and a second one if its fate is unknown: its op ids make that safe. */
-  async #batch(chunk: Chunk): Promise<readonly BatchResult[]> {
+  async #batch(operations: readonly BatchOperation[]): Promise<readonly BatchResult[]> {
     const { warp, grant, timeoutMs } = this.#options;
     const options = { subject: grant.subject, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
     try {
-      return await warp.batch(chunk.operations, options);
+      return await warp.batch(operations, options);
     } catch (error) {
       if (!isWarpError(error, "unavailable", "deadline_exceeded")) throw error;
-      return await warp.batch(chunk.operations, options);
+      return await warp.batch(operations, options);
     }
   }
 }

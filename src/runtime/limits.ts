@@ -100,6 +100,8 @@ export const maxEntityTags = 100;
 /** Chunks of one import that are on their way at once, and the least time between two progress lines. */
 export const importChunksInFlight = 3;
 export const importProgressMs = 500;
+/** How long an import waits for a shard that has too much to do, as long as none of its lines gets through. */
+export const importPatienceMs = 60_000;
 /** Most spaces whose nodes one process keeps; the least recently used one is forgotten first. */
 export const maxSpacesPerNode = 64;
 /** Most tags of one value, and the longest tag in bytes of UTF-8. */
