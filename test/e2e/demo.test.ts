@@ -1,8 +1,10 @@
+import { dirname } from "node:path";
 import { describe, expect, test } from "vitest";
 import { allCities } from "../../examples/cities/cities.ts";
 import { Expectation } from "../../examples/cities/expectation.ts";
 import { zipf } from "../../examples/cities/zipf.ts";
 import { checkKey, shardTag } from "../../src/protocol/key.ts";
+import { redisOrSkip } from "../support/redis-bridge/needed.ts";
 import { mark, marked, startScript } from "../support/serve.ts";
 
 test("npm run demo: 138,398 of 138,398 right, nothing left running", async () => {
@@ -16,6 +18,33 @@ test("npm run demo: 138,398 of 138,398 right, nothing left running", async () =>
   console.log(demo.output().replace(/^(import|read back): .*\n/gm, ""));
   expect(marked(env)).toEqual([]);
 }, 180_000);
+
+test.skipIf(redisOrSkip())(
+  "AD2 npm run demo -- --store upstash: 138,398 of 138,398 right in the shard and in Redis, nothing left running",
+  async () => {
+    const env = mark();
+    const demo = startScript("examples/cities/demo.ts", ["--seconds", "2", "--store", "upstash"], env);
+    expect(await demo.exit, demo.output()).toBe(0);
+    expect(demo.output()).toMatch(/^Redis itself: 138,398 of 138,398 right$/m);
+    expect(demo.output()).toMatch(/^138,398 of 138,398 right$/m);
+    console.log(demo.output().replace(/^(import|read back|read Redis): .*\n/gm, ""));
+    expect(marked(env)).toEqual([]);
+  },
+  300_000,
+);
+
+test("npm run demo -- --store upstash says what to install where there is no redis-server", async () => {
+  const PATH = dirname(process.execPath);
+  const demo = startScript("examples/cities/demo.ts", ["--store", "upstash"], { PATH });
+  expect(await demo.exit).toBe(1);
+  expect(demo.output()).toMatch(/redis-server is not installed \(Debian: apt-get install redis-server\)/);
+});
+
+test("npm run demo -- --store elsewhere is refused", async () => {
+  const demo = startScript("examples/cities/demo.ts", ["--store", "elsewhere"]);
+  expect(await demo.exit).toBe(1);
+  expect(demo.output()).toContain("--store takes upstash");
+});
 
 describe("the demo's parts", () => {
   test("each record has a key of its own, within bounds and without a shard tag", () => {
