@@ -6,26 +6,17 @@ import { SpaceClient } from "../../src/connection/space-client.ts";
 import type { WarpOptions } from "../../src/core/types.ts";
 import { Warp } from "../../src/core/warp.ts";
 import type { ErrorData } from "../../src/errors.ts";
-import type { Fallback, StreamPlace } from "../../src/fallback/fallback.ts";
+import type { Fallback } from "../../src/fallback/fallback.ts";
 import { memoryFallback } from "../../src/fallback/memory/memory-fallback.ts";
 import { MemoryStreams } from "../../src/fallback/memory/memory-streams.ts";
 import type { StreamFaults } from "../../src/fallback/memory/stream-faults.ts";
-import { comparePlaces } from "../../src/fallback/place.ts";
 import { shardLocks } from "../../src/lock/shard/shard-locks.ts";
-import type {
-  CallScope,
-  MutateRequest,
-  Mutation,
-  ShardApi,
-  SpaceReply,
-  Verdict,
-} from "../../src/protocol/shard-api.ts";
-import { isRefusal } from "../../src/protocol/shard-api.ts";
-import { fromUtf8 } from "../../src/runtime/bytes.ts";
+import type { CallScope, FallbackUsage, ShardApi } from "../../src/protocol/shard-api.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
+import { openFollower } from "../../src/shard/fallback/follower.ts";
 import { directConnection } from "./direct-connection.ts";
 import { seeded } from "./seeded.ts";
-import { ShardBed } from "./shard-bed.ts";
+import { expectReply, ShardBed } from "./shard-bed.ts";
 import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
 
 /** What the way from a node to the shard does with a call: carries it, breaks before or after the shard has it, or loses it without a word. */
@@ -42,32 +33,19 @@ export interface FailoverNode {
   delayMs: () => number;
 }
 
-/** One mutation that the shard has carried out, whoever brought it. */
-export interface Carried {
-  readonly opId: string;
-  readonly key: string;
-  readonly verdict: Verdict;
-  readonly by: "node" | "stream";
-}
-
-/** A real shard whose space has opted in, its stream, and nodes that may be cut off from either. The shard's side of the stream is played here. */
+/** A real shard whose space has opted in, its stream, and nodes that may be cut off from either. The shard follows its stream as it does everywhere. */
 export class FailoverBed {
   readonly clock: VirtualClock;
   readonly bed: ShardBed;
   readonly streams: MemoryStreams;
-  readonly carried: Carried[] = [];
   readonly reported: unknown[] = [];
-  applied: StreamPlace | undefined;
-  /** How far the shard reads its stream when it is asked to: planted bugs change that. */
+  /** Whether the shard hears that it has to read its stream first: a planted bug. */
   drains = true;
+  /** What goes wrong between the shard and its stream. */
+  shardFaults: StreamFaults = () => undefined;
   /** What it answers those who ask for that, where it can't. */
   drainRefusal: ErrorData | undefined;
-  /** Told of each mutation that the shard has answered, in its order; `isNew`: it was carried out just now. */
-  onMutation: (
-    mutation: { readonly key: string; readonly value: number | undefined },
-    isNew: boolean,
-  ) => void = () => {};
-  #applying: Promise<void> = Promise.resolve();
+  #cancelAlarm: () => void = () => {};
   #nodes = 0;
   readonly #hasOptedIn: boolean;
 
@@ -85,23 +63,40 @@ export class FailoverBed {
   ) {
     this.clock = clock;
     this.#hasOptedIn = hasOptedIn;
-    this.bed = new ShardBed(sql, { clock, timers: clock });
+    const open = () =>
+      memoryFallback({
+        streams: this.streams,
+        timers: clock,
+        faults: (call, shard) => this.shardFaults(call, shard),
+      });
+    this.bed = new ShardBed(sql, {
+      clock,
+      timers: clock,
+      fallbacks: { names: ["memory"], load: async () => ({ openFollower }), open },
+      alarm: {
+        set: (atMs) => {
+          this.#cancelAlarm();
+          if (atMs === undefined) return;
+          const wake = (): void => void this.bed.shard.onAlarm();
+          this.#cancelAlarm = clock.after(Math.max(0, atMs - clock.now()), wake);
+        },
+      },
+    });
     Object.defineProperty(this.bed, "nowMs", { get: () => clock.now() });
     this.streams = new MemoryStreams(clock, bounds);
   }
 
-  /** The space is there, and the nodes' fallback knows it. */
   async create(): Promise<this> {
-    await this.bed.create();
-    await this.announce();
+    await this.bed.create(this.#hasOptedIn ? { fallback: "memory" } : {});
+    await this.clock.settle();
     return this;
   }
 
-  async announce(): Promise<void> {
-    const space = await this.api().getSpace("test");
-    const known = await this.bed.shard.getRegistrations(this.bed.scope());
-    if (isRefusal(space) || isRefusal(known)) throw new Error("the space is not there");
-    this.streams.announce({ space: space.space, registrations: known.registrations, list: known.list });
+  /** What the shard has made of its stream. */
+  async usage(): Promise<FallbackUsage> {
+    const { fallback } = expectReply(await this.bed.shard.usage(this.bed.scope()));
+    if (fallback === undefined) throw new Error("the shard follows no stream");
+    return fallback;
   }
 
   /** A node that calls the shard as an isolate does, with its way around loaded. */
@@ -156,54 +151,19 @@ export class FailoverBed {
     return Object.assign(node, { warp, failover: way, errors });
   }
 
-  /** The shard takes what waits in its stream, up to `until` at least. */
-  apply(until?: StreamPlace): Promise<void> {
-    this.#applying = this.#applying.then(() => this.#apply(until));
-    return this.#applying;
-  }
-
-  async #apply(until: StreamPlace | undefined): Promise<void> {
-    for (;;) {
-      if (until !== undefined && this.applied !== undefined && comparePlaces(until, this.applied) <= 0)
-        return;
-      const { proposals } = this.streams.read(0, this.applied, 500);
-      const last = proposals.at(-1)?.place;
-      if (last === undefined) return;
-      const reply = await this.bed.mutate(...proposals.map(({ mutation }) => mutation));
-      this.#note(
-        proposals.map(({ mutation }) => mutation),
-        reply.verdicts,
-        "stream",
-      );
-      this.applied = last;
-      this.streams.trim(0, last);
-    }
-  }
-
   /** The shard as nodes call it when nothing is in their way. */
   api(): ShardApi {
     const { shard } = this.bed;
-    const settings = this.#hasOptedIn ? { fallback: "memory" } : {};
     return new Proxy<ShardApi>(shard, {
       get: (target, name) => {
         const member: unknown = Reflect.get(target, name, target);
         if (typeof member !== "function") return member;
         return async (...args: readonly unknown[]) => {
-          const drain = (args[0] as Partial<CallScope> | undefined)?.drain;
-          if (drain !== undefined && this.drainRefusal !== undefined) return { refused: this.drainRefusal };
-          if (drain !== undefined && this.drains) await this.apply(drain);
-          const reply = (await member.apply(target, args)) as object;
-          if (name === "mutate" && !isRefusal(reply))
-            this.#note(
-              (args[0] as MutateRequest).mutations,
-              (reply as { verdicts: Verdict[] }).verdicts,
-              "node",
-            );
-          if ((name === "getSpace" || name === "createSpace") && !isRefusal(reply)) {
-            const { space } = reply as SpaceReply;
-            return { ...reply, space: { ...space, ...settings } };
-          }
-          return reply;
+          const [first, ...rest] = args;
+          const { drain, ...scope } = (typeof first === "object" ? first : {}) as Partial<CallScope>;
+          if (drain === undefined) return (await member.apply(target, args)) as object;
+          if (this.drainRefusal !== undefined) return { refused: this.drainRefusal };
+          return (await member.apply(target, [this.drains ? first : scope, ...rest])) as object;
         };
       },
     });
@@ -232,17 +192,5 @@ export class FailoverBed {
         };
       },
     });
-  }
-
-  #note(mutations: readonly Mutation[], verdicts: readonly Verdict[], by: Carried["by"]): void {
-    for (const [at, mutation] of mutations.entries()) {
-      const verdict = verdicts[at];
-      if (verdict === undefined || !("key" in mutation)) continue;
-      const { opId, key } = mutation;
-      this.carried.push({ opId, key, verdict, by });
-      const number = mutation.kind === "set" ? Number(fromUtf8(mutation.payload.bytes)) : Number.NaN;
-      const value = Number.isNaN(number) ? undefined : number;
-      this.onMutation({ key, value }, verdict.outcome === "ok" && verdict.replayed !== true);
-    }
   }
 }

@@ -1,10 +1,11 @@
 import type { Failover } from "../../src/adapter/failover/failover.ts";
 import { isWarpError } from "../../src/errors.ts";
 import type { Fallback } from "../../src/fallback/fallback.ts";
-import { utf8 } from "../../src/runtime/bytes.ts";
+import { fromUtf8, utf8 } from "../../src/runtime/bytes.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
 import { FailoverBed, type FailoverNode, type Reach } from "./failover-bed.ts";
 import { type Seeded, seeded } from "./seeded.ts";
+import { expectReply } from "./shard-bed.ts";
 
 /** What a world plants: a bug on the nodes' side, or on the way between. */
 export interface Plant {
@@ -31,6 +32,16 @@ interface Write {
   readonly node: number;
   readonly value: number;
   readonly fate: "ok" | "provisional" | "unknown" | "fail";
+}
+
+interface Read {
+  readonly node: number;
+  readonly key: string;
+  readonly value: number;
+  readonly isMarked: boolean;
+  readonly begunMs: number;
+  /** The highest value that this node had seen of the key when it began. */
+  readonly least: number;
 }
 
 const nodes = 3;
@@ -73,6 +84,7 @@ class World {
   readonly #seen = new Map<string, number>();
   /** By key: the value that the shard had, and since when. */
   readonly #committed = new Map<string, { readonly atMs: number; readonly value: number }[]>();
+  readonly #reads: Read[] = [];
   #value = 0;
   #isOver = false;
 
@@ -81,7 +93,7 @@ class World {
     this.#random = random;
     this.#plant = plant;
     bed.drains = plant.deaf !== true;
-    bed.onMutation = (mutation, verdict) => this.#noteCommit(mutation, verdict);
+    bed.shardFaults = () => this.#streamFault(nodes);
   }
 
   async run() {
@@ -103,25 +115,24 @@ class World {
     const [first] = this.#nodes;
     const setUp = Promise.all([
       first?.warp.register("l:*", { merge: "append", mergeMaxElements: 10_000 }),
-      first?.warp.register("s:*", { mode: "strong" }),
+      first?.warp.register("s:*", { mode: "strong", history: { versions: 10_000 } }),
+      first?.warp.register("o:*", { history: { versions: 10_000 } }),
     ]).then(() => Promise.all(this.#nodes.map(({ warp }, at) => warp.set(`meet:${at}`, 1))));
     await this.#until(setUp);
-    await bed.announce();
     const actors = this.#nodes.flatMap((_, at) => [this.#writer(at), this.#reader(at)]);
     for (let turn = 0; turn < 60; turn++) {
       this.#shake();
       await bed.clock.advance(this.#random.below(800));
-      // The shard looks into its stream by itself now and then.
-      if (this.#random.below(4) === 0) await this.#until(bed.apply());
     }
     this.#isOver = true;
     for (const [at, node] of this.#nodes.entries()) {
       node.reach = "up";
+      node.delayMs = () => 1;
       this.#streamTrouble[at] = false;
     }
     await this.#until(Promise.all(actors));
-    await this.#until(bed.apply());
-    await bed.clock.advance(boundMs * 3);
+    // Also who is asked by nobody looks into its stream once a minute.
+    await bed.clock.advance(120_000);
     await this.#judgeEnd();
     for (const error of bed.reported) this.wrong.push(`failed behind: ${String(error)}`);
     return { wrong: this.wrong, figures: this.figures };
@@ -227,11 +238,7 @@ class World {
         else this.figures.fresh++;
         const strong = key.startsWith("s:");
         if (strong && isMarked) this.wrong.push(`a strong read was marked: ${key}`);
-        if (!strong && value < least && !this.#cameLate(key, value, least))
-          this.wrong.push(`node ${at} read ${value} of ${key} after ${least}, ${isMarked}`);
-        const due = this.#committedAt(key, strong ? begunMs - 1 : begunMs - boundMs);
-        if (!isMarked && this.#isBefore(key, value, due))
-          this.wrong.push(`node ${at} was given ${value} of ${key} unmarked, ${due} was due`);
+        this.#reads.push({ node: at, key, value, isMarked, begunMs, least });
         this.#see(at, key, value);
       } catch (error) {
         if (!isWarpError(error)) throw error;
@@ -241,6 +248,8 @@ class World {
   }
 
   async #judgeEnd(): Promise<void> {
+    await this.#learnCommits();
+    this.#judgeReads();
     for (const [at, { warp }] of this.#nodes.entries()) {
       for (const key of this.#writes.keys()) {
         const shard = await this.#bed.bed.text(key);
@@ -279,17 +288,35 @@ class World {
       this.wrong.push(`${key} ends as ${stored}, not as ${last}`);
   }
 
-  #noteCommit(
-    { key, value }: { readonly key: string; readonly value: number | undefined },
-    isNew: boolean,
-  ): void {
-    if (!isNew || value === undefined) return;
-    this.#committed.set(key, [...(this.#committed.get(key) ?? []), { atMs: this.#bed.clock.now(), value }]);
+  /** The reads, by what the shard had when: strong ones are the newest, those without a mark within their bound, and nobody reads back. */
+  #judgeReads(): void {
+    for (const { node, key, value, isMarked, begunMs, least } of this.#reads) {
+      const strong = key.startsWith("s:");
+      // An older write may be the newer one at the shard: one of unknown fate, that came late.
+      if (!strong && value < least && !this.#isBefore(key, least, value))
+        this.wrong.push(`node ${node} read ${value} of ${key} after ${least}, ${isMarked}`);
+      const due = this.#committedAt(key, strong ? begunMs - 1 : begunMs - boundMs);
+      if (!isMarked && this.#isBefore(key, value, due))
+        this.wrong.push(`node ${node} was given ${value} of ${key} unmarked, ${due} was due`);
+    }
   }
 
-  /** Whether an older write is the newer one at the shard: one of unknown fate, that came late. */
-  #cameLate(key: string, value: number, least: number): boolean {
-    return this.#isBefore(key, least, value);
+  /** What the shard had when, as it has kept it itself. */
+  async #learnCommits(): Promise<void> {
+    const { bed } = this.#bed;
+    for (const key of this.#writes.keys()) {
+      if (key.startsWith("l:")) continue;
+      const { versions } = expectReply(await bed.shard.history({ ...bed.scope(), key, limit: 1_000 }));
+      const commits: { readonly atMs: number; readonly value: number }[] = [];
+      for (const { version, atMs } of [...versions].reverse()) {
+        const { found } = expectReply(
+          await bed.shard.readVersion({ ...bed.scope(), key, which: { version } }),
+        );
+        const value = found?.payload === undefined ? 0 : Number(fromUtf8(found.payload.bytes));
+        commits.push({ atMs, value });
+      }
+      this.#committed.set(key, commits);
+    }
   }
 
   /** Whether the shard had `value` before `due`, and not after it: a write of unknown fate may come late. */
