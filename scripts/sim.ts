@@ -1,7 +1,7 @@
 /**
  * `npm run sim -- --seeds N [--seed S] [--nodes n] [--shards n] [--jobs n] [--verbose]`: the simulation over N seeds, from S on; says what it covered and
  * every broken promise with its seed and a shrunk history; with `--shape name` plans of one kind. `npm run sim -- --planted [--only name]`: whether it
- * finds each planted bug. `npm run sim -- --world hub --seeds N`, or `node`: watches in worlds of their own.
+ * finds each planted bug. `npm run sim -- --world hub --seeds N`, or another: watches and storage in worlds of their own.
  */
 
 import { fork } from "node:child_process";

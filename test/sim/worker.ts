@@ -56,9 +56,9 @@ if (task.world !== undefined) {
     tell({
       type: "violation",
       seed,
-      rule: "WA2",
+      rule: task.world === "storage" ? "AD4" : "WA2",
       what,
-      text: `seed ${seed} of the ${task.world}'s watches: ${what}`,
+      text: `seed ${seed} of the world of ${task.world}: ${what}`,
     });
     if (task.stopAtFirst) break;
   }

@@ -8,6 +8,7 @@ import { nodeMutants } from "./nodes.ts";
 import { pushMutants } from "./pushes.ts";
 import { sessionMutants } from "./sessions.ts";
 import { shardMutants } from "./shards.ts";
+import { storageMutants } from "./storage.ts";
 import { strongMutants } from "./strong.ts";
 import { watchMutants } from "./watches.ts";
 import { writeMutants } from "./writes.ts";
@@ -28,4 +29,5 @@ export const mutants: readonly Mutant[] = [
   ...lockShardMutants,
   ...leaseMutants,
   ...watchMutants,
+  ...storageMutants,
 ];

@@ -9,8 +9,11 @@ export interface Edit {
   readonly replace: string;
 }
 
-/** Where bugs of watches are looked for: at the hub of a shard, with applications that speak its protocol, over a node's own watches, or over a client's. */
-export const watchWorlds = ["hub", "node", "client"] as const;
+/**
+ * Where bugs are looked for that plans do not come to. Those of watches: at the hub of a shard, with applications that speak its protocol, over a node's own watches, or over a
+ * client's. Those of storage: at a shard that has one behind it.
+ */
+export const watchWorlds = ["hub", "node", "client", "storage"] as const;
 export type WatchWorld = (typeof watchWorlds)[number];
 
 /** A bug to plant. */
@@ -22,6 +25,6 @@ export interface Mutant extends Edit {
   readonly also?: readonly Edit[];
   /** Plans in which it can be seen, where those of chance seldom come to it. */
   readonly shape?: ShapeName;
-  /** It is about watches, and looked for in their worlds. */
+  /** It is looked for in a world of its own. */
   readonly world?: WatchWorld;
 }
