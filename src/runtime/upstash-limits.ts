@@ -32,3 +32,9 @@ export const lockRevisionBlock = 1_024;
 export const lockLookBaseMs = 25;
 export const lockLookMs = 500;
 export const lockLookCapMs = 2_000;
+/** Entries that the stream of a watch bus keeps unless configured. */
+export const defaultUpstashWatchEntries = 10_000;
+/** Bytes of values that one `tell` of a watch bus carries; those beyond are left out. */
+export const maxToldBytes = 1_048_576;
+/** Bytes of entries after which one answer to a watch ends. */
+export const maxWatchPageBytes = 2 * 1_048_576;

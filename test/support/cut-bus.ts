@@ -1,7 +1,7 @@
 import { WarpError } from "../../src/errors.ts";
 import { uuidv7 } from "../../src/runtime/ids.ts";
+import { within } from "../../src/runtime/patience.ts";
 import type { BusHost } from "../../src/syncbus/bus-end.ts";
-import { within } from "../../src/syncbus/patience.ts";
 import type {
   BusEvent,
   BusInterest,

@@ -1,10 +1,10 @@
 import { WarpError } from "../../errors.ts";
 import { checkLeaseId } from "../../protocol/key.ts";
 import { uuidv7 } from "../../runtime/ids.ts";
+import { within } from "../../runtime/patience.ts";
 import { BusEnd, type BusHost } from "../bus-end.ts";
 import { checkId, checkMessage, outgoing } from "../checks.ts";
 import { Outbox } from "../outbox.ts";
-import { within } from "../patience.ts";
 import type {
   Acknowledged,
   BusInterest,

@@ -2,9 +2,9 @@ import { WarpError } from "../../errors.ts";
 import { checkLeaseId } from "../../protocol/key.ts";
 import type { BreakerState } from "../../runtime/circuit-breaker.ts";
 import { uuidv7 } from "../../runtime/ids.ts";
+import { within } from "../../runtime/patience.ts";
 import { BusEnd } from "../bus-end.ts";
 import { checkId, checkInterest, checkMessage, checkQuorum } from "../checks.ts";
-import { within } from "../patience.ts";
 import { SeenIds } from "../seen-ids.ts";
 import type {
   Acknowledged,

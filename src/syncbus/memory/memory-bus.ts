@@ -1,9 +1,9 @@
 import { checkLeaseId } from "../../protocol/key.ts";
 import { defaultTimeoutMs } from "../../runtime/limits.ts";
+import { within } from "../../runtime/patience.ts";
 import { BusEnd } from "../bus-end.ts";
 import { checkId, checkMessage, checkQuorum, outgoing } from "../checks.ts";
 import { Outbox } from "../outbox.ts";
-import { within } from "../patience.ts";
 import type {
   Acknowledged,
   BusInterest,

@@ -3,10 +3,10 @@ import { isWarpError, WarpError } from "../../errors.ts";
 import { checkLeaseId } from "../../protocol/key.ts";
 import type { Pushes } from "../../protocol/pushes.ts";
 import type { Change, Mutation } from "../../protocol/shard-api.ts";
+import { within } from "../../runtime/patience.ts";
 import { BusEnd, type BusHost } from "../bus-end.ts";
 import { checkInterest, checkMessage } from "../checks.ts";
 import { Outbox } from "../outbox.ts";
-import { within } from "../patience.ts";
 import type {
   Acknowledged,
   BusInterest,

@@ -1,9 +1,10 @@
-import { isWarpError, WarpError } from "../../errors.ts";
+import { WarpError } from "../../errors.ts";
 import type { CallLimits } from "../../runtime/call-limits.ts";
 import { upstashEntriesAtOnce } from "../../runtime/upstash-limits.ts";
 import { spacePrefix } from "../../upstash/keys.ts";
 import { listOf, type Reply, stringOf } from "../../upstash/reply.ts";
 import { Script } from "../../upstash/script.ts";
+import { asUnreachable } from "../../upstash/unreachable.ts";
 import type { UpstashRedis } from "../../upstash/upstash-redis.ts";
 import { type BusEntry, entryField, readEntry } from "./bus-entry.ts";
 
@@ -53,7 +54,7 @@ export class BusStream {
   /** Appends entries. Throws `unavailable`, `deadline_exceeded`, `aborted`, with outcome `unknown` where they may stand there. */
   async append(texts: readonly string[], limits?: CallLimits): Promise<void> {
     const [only = ""] = texts;
-    await busErrors(() =>
+    await asUnreachable(() =>
       texts.length === 1
         ? this.#redis.command(
             ["XADD", this.#key, "MAXLEN", "~", this.#maxEntries, "*", entryField, only],
@@ -66,14 +67,14 @@ export class BusStream {
 
   /** The newest place; `mark` is what is written where there is none. To repeat it does no harm. */
   async head(mark: string): Promise<StreamCursor> {
-    const last = await busErrors(() => this.#redis.script(headScript, [this.#key], [mark], "read"));
+    const last = await asUnreachable(() => this.#redis.script(headScript, [this.#key], [mark], "read"));
     return cursorAt(placed(last));
   }
 
   /** The next entries behind a cursor, some at a time; undefined: what stood there is gone, trimmed or lost, and nobody can say what followed. */
   async after({ place, id }: StreamCursor): Promise<readonly PlacedEntry[] | undefined> {
     const range = ["XRANGE", this.#key, place, "+", "COUNT", `${upstashEntriesAtOnce + 1}`];
-    const reply = await busErrors(() => this.#redis.command(range, "read"));
+    const reply = await asUnreachable(() => this.#redis.command(range, "read"));
     const [first, ...entries] = listOf(reply).map(placed);
     if (first === undefined || first.place !== place || cursorAt(first).id !== id) return undefined;
     return entries;
@@ -81,7 +82,7 @@ export class BusStream {
 
   /** Whether it answers. Throws as {@link head}. */
   async check(): Promise<void> {
-    await busErrors(() => this.#redis.command(["XLEN", this.#key], "read"));
+    await asUnreachable(() => this.#redis.command(["XLEN", this.#key], "read"));
   }
 }
 
@@ -112,19 +113,4 @@ function placed(reply: Reply): PlacedEntry {
   } catch (error) {
     return { place: at, entry: undefined, error };
   }
-}
-
-/** The storage's errors as those of a bus. */
-async function busErrors<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (isWarpError(error, "storage_unavailable")) throw ofBus("unavailable", error);
-    if (isWarpError(error, "storage_timeout")) throw ofBus("deadline_exceeded", error);
-    throw error;
-  }
-}
-
-function ofBus(code: "unavailable" | "deadline_exceeded", error: WarpError): WarpError {
-  return new WarpError(code, error.message, { ...error.toData(), cause: error });
 }

@@ -1,11 +1,11 @@
 import { isWarpError, WarpError } from "../../errors.ts";
 import { checkLeaseId } from "../../protocol/key.ts";
 import { uuidv7 } from "../../runtime/ids.ts";
+import { within } from "../../runtime/patience.ts";
 import { Polling } from "../../upstash/polling.ts";
 import { BusEnd } from "../bus-end.ts";
 import { checkId, checkInterest, checkMessage, outgoing } from "../checks.ts";
 import { Outbox } from "../outbox.ts";
-import { within } from "../patience.ts";
 import type {
   Acknowledged,
   BusInterest,

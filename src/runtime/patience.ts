@@ -1,6 +1,6 @@
 import { WarpError } from "../errors.ts";
-import type { CallLimits } from "../runtime/call-limits.ts";
-import type { Timers } from "../runtime/clock.ts";
+import type { CallLimits } from "./call-limits.ts";
+import type { Timers } from "./clock.ts";
 
 /**
  * Waits for `work` until the caller gives up: `aborted` by its signal, `late` after `timeoutMs` (none: for ever). Both leave open whether the work was
