@@ -1,0 +1,277 @@
+import { describe, expect, it } from "vitest";
+import { utf8 } from "../../src/runtime/bytes.ts";
+import { upstashWatchBus } from "../../src/watchbus/upstash/upstash-watch-bus.ts";
+import type { Watch, WatchItem } from "../../src/watchbus/watchbus.ts";
+import { events, newOpId, publish, shortly, WatchTester } from "../contract/watchbus-bed.ts";
+import { QuietRedis } from "../support/quiet-redis.ts";
+import { withoutRedis } from "../support/redis-bridge/bed.ts";
+import {
+  watchStream as stream,
+  type UpstashWatchBed,
+  withUpstashWatches as withBed,
+} from "../support/upstash-watches.ts";
+
+const text = (value: string) => ({ bytes: utf8(value), contentType: "text/plain" });
+
+async function failure(work: Promise<unknown>): Promise<unknown> {
+  return await work.then(
+    (answer) => expect.fail(`it answered ${JSON.stringify(answer)}`),
+    (error: unknown) => error,
+  );
+}
+
+/** Lets time pass until `work` is settled. */
+async function patiently<T>(bed: UpstashWatchBed, work: Promise<T>): Promise<T> {
+  let isDone = false;
+  const end = (): void => {
+    isDone = true;
+  };
+  work.then(end, end);
+  for (let turn = 0; turn < 50 && !isDone; turn++) await bed.advance(100);
+  return await work;
+}
+
+describe.skipIf(withoutRedis !== undefined)("watching over Upstash", () => {
+  it("without a way to the state `snapshot` is unsupported, and after a gap a watch goes on with what follows", () =>
+    withBed(async (bed) => {
+      const bare = { state: undefined } as never;
+      const bus = bed.open(bare);
+      expect(bus.supports).toEqual({
+        resume: true,
+        snapshot: false,
+        publish: true,
+        remote: true,
+        presence: false,
+      });
+      const refused = await failure(bus.watch({ key: "k" }, { from: "snapshot" }));
+      expect(refused).toMatchObject({ code: "unsupported" });
+      const watch = await WatchTester.open(bed, { prefix: "" }, {}, bus);
+      await bed.set("a", "1");
+      expect(await watch.told()).toEqual(["set a=1"]);
+      await bed.server.command("DEL", stream);
+      await bed.set("a", "2");
+      await bed.advance(100);
+      expect(watch.items.splice(0).map(shortly)).toEqual(["gap epoch"]);
+      expect(watch.watch.cursor).toBeDefined();
+      await bed.set("a", "3");
+      expect(await watch.told()).toEqual(["set a=3"]);
+    }));
+
+  it("WA2 a stream that was lost, or whose end was, is a gap: no revision is given twice that a node has seen", () =>
+    withBed(async (bed) => {
+      const watch = await WatchTester.open(bed, { prefix: "" });
+      for (const value of ["1", "2", "3"]) await bed.set("a", value);
+      const before = events(await watch.news());
+      // A replica that lacks the last entry takes over.
+      const [[last]] = (await bed.server.text("XREVRANGE", stream, "+", "-", "COUNT", "1")) as [
+        [string, string[]],
+      ];
+      await bed.server.command("XDEL", stream, last);
+      const others = (await bed.server.text("XRANGE", stream, "-", "+")) as [string, string[]][];
+      await bed.server.command("DEL", stream);
+      for (const [place, fields] of others) await bed.server.command("XADD", stream, place, ...fields);
+      await bed.set("b", "1");
+      const [gap, ...state] = await watch.news();
+      expect([gap, ...state].map((item) => item && shortly(item))).toEqual(["gap epoch", "[a=3 b=1]!"]);
+      await bed.set("b", "2");
+      const [after] = events(await watch.news());
+      expect(after?.revision).toBeGreaterThan(before.at(-1)?.revision ?? 0);
+      const old = { from: { cursor: before[0]?.cursor ?? "" } };
+      expect((await (await WatchTester.open(bed, { key: "b" }, old)).told())[0]).toBe("gap epoch");
+    }));
+
+  it("WA2 a change whose answer was lost is told once; a passing publication of unknown fate is not sent again", () =>
+    withBed(async (bed) => {
+      const watch = await WatchTester.open(bed, { prefix: "" });
+      await bed.server.fault({ kind: "dropAfter", command: "EVALSHA" });
+      await bed.set("a", "1");
+      await bed.server.fault({ kind: "dropBefore", command: "EVALSHA" });
+      await bed.set("a", "2");
+      await bed.server.fault({ kind: "dropAfter", command: "EVALSHA" });
+      await publish(bed, bed.teller, { key: "a" }, "kept", { retained: true });
+      await bed.server.fault({ kind: "dropAfter", command: "EVALSHA" });
+      const payload = text("passing");
+      const lost = bed.teller.publish({ key: "a" }, payload, { opId: newOpId(bed) });
+      expect(await failure(bed.done(lost))).toMatchObject({ code: "unavailable", outcome: "unknown" });
+      expect(await watch.told()).toEqual(["set a=1", "set a=2", "publish a=kept", "publish a=passing"]);
+    }));
+
+  it("WA2 while the server is down looks are told of and writes fail; when it is back the watch goes on where it was", () =>
+    withBed(
+      async (bed) => {
+        const watch = await WatchTester.open(bed, { prefix: "" });
+        await bed.set("a", "1");
+        expect(await watch.told()).toEqual(["set a=1"]);
+        await bed.server.server("kill");
+        const lost = patiently(bed, bed.teller.tell([{ kind: "delete", key: "a" }]));
+        expect(await failure(lost)).toMatchObject({ code: "unavailable", outcome: "unknown" });
+        expect(watch.end).toBeUndefined();
+        expect(bed.errors.length).toBeGreaterThan(0);
+        expect(await failure(bed.teller.watch({ key: "k" }))).toMatchObject({ code: "unavailable" });
+        await bed.server.server("start");
+        await bed.set("a", "2");
+        expect(await watch.told()).toEqual(["set a=2"]);
+      },
+      { own: true },
+    ));
+
+  it("WA2 an entry that can't be read is a gap and then the state; what follows it is told", () =>
+    withBed(async (bed) => {
+      const watch = await WatchTester.open(bed, { prefix: "" });
+      await bed.set("a", "1");
+      expect(await watch.told()).toEqual(["set a=1"]);
+      const [[place, [, epoch]]] = (await bed.server.text("XREVRANGE", stream, "+", "-", "COUNT", "1")) as [
+        [string, [string, string]],
+      ];
+      const next = `${Number(place.split("-")[0]) + 1}-0`;
+      await bed.server.command("XADD", stream, next, "e", epoch, "i", "x", "d", '[["?","k"]]');
+      expect(await watch.told()).toEqual(["gap compacted", "[a=1]!"]);
+      await bed.set("a", "2");
+      expect(await watch.told()).toEqual(["set a=2"]);
+      // Another program's: a life of its own begins behind it.
+      await bed.server.command("XADD", stream, "*", "field", "value");
+      await bed.set("a", "3");
+      expect((await watch.told())[0]).toBe("gap epoch");
+      await bed.set("a", "4");
+      expect(await watch.told()).toEqual(["set a=4"]);
+    }));
+
+  it("WA8 while nobody watches nothing looks; idle looks are few, whatever the number of watches; a driven end looks when told to", () =>
+    withBed(async (bed) => {
+      const { clock, redis } = bed;
+      const looks = async (ms: number): Promise<number> => {
+        const before = redis.sent;
+        for (let passed = 0; passed < ms; passed += 10) {
+          await clock.advance(10);
+          await redis.quiet(() => clock.settle());
+        }
+        return redis.sent - before;
+      };
+      expect(await looks(10_000)).toBe(0);
+      const bus = bed.open();
+      const watches = await Promise.all(
+        Array.from({ length: 20 }, (_, i) => WatchTester.open(bed, { key: `k${i}` }, {}, bus)),
+      );
+      await looks(5_000);
+      expect(await looks(10_000)).toBeLessThanOrEqual(8);
+      for (const { watch } of watches) watch.end();
+      expect(clock.timers).toBe(0);
+      expect(await looks(10_000)).toBe(0);
+      const driven = bed.open({ polling: "driven" });
+      const watch = await WatchTester.open(bed, { prefix: "" }, {}, driven);
+      await bed.set("a", "1");
+      await looks(10_000);
+      expect([watch.items, clock.timers]).toEqual([[], 0]);
+      await driven.poll();
+      await redis.quiet(() => clock.settle());
+      expect(watch.items.map(shortly)).toEqual(["set a=1"]);
+    }));
+
+  it("versions of the storage are told as they are; deletes, large values and many changes at once, too", () =>
+    withBed(async (bed) => {
+      const watch = await WatchTester.open(bed, { prefix: "" });
+      await bed.teller.tell([
+        { kind: "set", key: "a", payload: text("1"), version: 77 },
+        {
+          kind: "set",
+          key: "large",
+          payload: { bytes: new Uint8Array(20_000), contentType: "x/y" },
+          version: 78,
+        },
+        { kind: "delete", key: "b" },
+      ]);
+      const told = events(await watch.news());
+      expect(told.map(({ kind, key, version, omitted }) => [kind, key, version, omitted])).toEqual([
+        ["set", "a", 77, undefined],
+        ["set", "large", 78, true],
+        ["delete", "b", 0, undefined],
+      ]);
+      const many = Array.from({ length: 1_000 }, (_, i) => ({
+        kind: "set" as const,
+        key: `k${i}`,
+        payload: { bytes: bed.random.bytes(4_000), contentType: "x/y" },
+      }));
+      await bed.teller.tell(many);
+      const all = events(await watch.news());
+      expect(all).toHaveLength(1_000);
+      // 1 MiB of values in all.
+      expect(all.filter(({ payload }) => payload !== undefined)).toHaveLength(262);
+      for (const changes of [[], [...many, ...many]]) {
+        expect(await failure(bed.teller.tell(changes))).toMatchObject({ code: "batch_too_large" });
+      }
+      expect(await failure(bed.teller.tell([{ kind: "delete", key: "" }]))).toMatchObject({
+        code: "invalid_key",
+      });
+    }));
+
+  it("WA7 a reader that is far behind is told in parts of a bounded size", () =>
+    withBed(async (bed) => {
+      const watch: Watch = await bed.done(bed.teller.watch({ prefix: "" }));
+      const bytes = bed.random.bytes(60_000);
+      for (let i = 0; i < 60; i++) {
+        const payload = { bytes, contentType: "x/y" };
+        await bed.teller.publish({ key: "k" }, payload, { opId: newOpId(bed), retained: true });
+      }
+      const parts: (readonly WatchItem[])[] = [];
+      for await (const items of watch) {
+        parts.push(items);
+        if (parts.flat().length === 60) break;
+      }
+      expect(Math.max(...parts.map((part) => part.length))).toBeLessThan(40);
+      expect(parts.length).toBeGreaterThan(1);
+    }));
+
+  it("AD3 AD4 spaces don't hear each other; a wrong token, and a key of another kind, end as what they are", () =>
+    withBed(async (bed) => {
+      const away = bed.open({ space: "away" });
+      const far = await WatchTester.open(bed, { prefix: "" }, {}, away);
+      await bed.set("a", "1");
+      await publish(bed, bed.teller, { key: "a" }, "kept", { retained: true });
+      expect(await far.told()).toEqual([]);
+      const names = (await bed.server.text("KEYS", "*")) as string[];
+      for (const name of names) expect(name).toMatch(/^warp:\{(test|away)\}:watch(:ops:[0-9]+)?$/);
+      expect(
+        Number(await bed.server.command("PTTL", names.find((name) => name.includes("ops")) ?? "")),
+      ).toBeGreaterThan(0);
+      const stranger = bed.open({ redis: new QuietRedis({ url: bed.server.url, token: "wrong" }) });
+      expect(await failure(stranger.watch({ key: "k" }))).toMatchObject({
+        code: "unavailable",
+        retryable: false,
+      });
+      const watch = await WatchTester.open(bed, { prefix: "" });
+      await bed.server.command("SET", stream, "text");
+      await bed.advance(3_000);
+      expect(await failure(patiently(bed, bed.teller.tell([{ kind: "delete", key: "a" }])))).toMatchObject({
+        code: "unavailable",
+      });
+      expect(watch.watch.cursor).toBeDefined();
+    }));
+
+  it("options out of their range are refused by name", () =>
+    withBed(async (bed) => {
+      for (const options of [
+        { maxEntries: 99 },
+        { maxEntries: 1.5 },
+        { pollMinMs: 1 },
+        { pollMaxMs: 70_000 },
+      ]) {
+        const [field] = Object.keys(options);
+        expect(() => bed.open(options)).toThrow(
+          expect.objectContaining({ code: "invalid_argument", details: expect.objectContaining({ field }) }),
+        );
+      }
+      expect(() => bed.open({ space: "No" })).toThrow(expect.objectContaining({ code: "invalid_space" }));
+      const { clock, random } = bed;
+      const own = upstashWatchBus({
+        url: "http://127.0.0.1:1",
+        token: "token",
+        space: "test",
+        clock,
+        timers: clock,
+        random,
+        background: { run: () => undefined },
+      });
+      await own.close();
+      expect(await failure(own.poll())).toMatchObject({ code: "warp_closed" });
+    }));
+});
