@@ -208,6 +208,23 @@ describe.skipIf(withoutRedis !== undefined)("the bus over Upstash", () => {
       expect(await looks(10_000)).toBe(0);
     }));
 
+  it("two who begin to listen at once begin at one place: what is told between their answers is heard", () =>
+    withBuses(async (bed) => {
+      const bus = bed.end(undefined, { polling: "driven" });
+      const first = Ear.on(bus);
+      const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+      bed.redis.before = gate;
+      const second = Ear.on(bus);
+      const ear = await first;
+      const redis = new QuietRedis(bed.server);
+      await bed.end(undefined, { redis }).publish({ key: "k" });
+      open();
+      await second;
+      await bus.poll();
+      await bed.quiet();
+      expect(ear.heard).toEqual(["k"]);
+    }));
+
   it("a driven end looks when it is told to and never by itself; looks that are asked for together are shared", () =>
     withBuses(async (bed) => {
       const [one, other] = [bed.end(), bed.end(undefined, { polling: "driven" })];
