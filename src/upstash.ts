@@ -16,3 +16,6 @@ export { type UpstashBus, upstashBus } from "./syncbus/upstash/upstash-bus.ts";
 export type { UpstashPollingOptions } from "./upstash/polling-options.ts";
 export type { UpstashOptions } from "./upstash/upstash-options.ts";
 export { UpstashRedis } from "./upstash/upstash-redis.ts";
+export type { ReadState, UpstashWatchBusOptions } from "./watchbus/upstash/options.ts";
+export { type UpstashWatchBus, upstashWatchBus } from "./watchbus/upstash/upstash-watch-bus.ts";
+export type { WatchChange } from "./watchbus/upstash/watch-entry.ts";

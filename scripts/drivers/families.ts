@@ -27,6 +27,7 @@ import { shardBus } from "../../src/syncbus/shard/shard-bus.ts";
 import { upstashBus } from "../../src/syncbus/upstash/upstash-bus.ts";
 import { memoryWatchBus } from "../../src/watchbus/memory/memory-watch-bus.ts";
 import { shardWatchBus } from "../../src/watchbus/shard/shard-watch-bus.ts";
+import { upstashWatchBus } from "../../src/watchbus/upstash/upstash-watch-bus.ts";
 
 /** Drivers of one contract. */
 export interface Family {
@@ -151,6 +152,10 @@ export const families: readonly Family[] = [
       driver("memory", memoryWatchBus({ log: new MemoryStorage(host).watching, ...host })),
       driver("shard", shardWatchBus({ client: overSockets, timers: host.timers })),
       driver("shard, without sockets", shardWatchBus({ client, timers: host.timers }), "shard"),
+      driver(
+        "upstash",
+        upstashWatchBus({ ...host, ...upstash, state: async () => ({ items: [], more: false }) }),
+      ),
     ],
   },
   {
