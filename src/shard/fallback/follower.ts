@@ -110,10 +110,21 @@ class StreamFollower implements Follower {
     if (this.#isEnded || this.#running !== undefined) return;
     this.#running = Promise.resolve()
       .then(() => this.#follow())
-      .finally(() => {
+      .then(() => {
         this.#running = undefined;
-        if (!this.#isEnded) this.#parts.residence.open()?.alarms.arm();
+        this.#rest();
       });
+  }
+
+  /** Until the next look, which may be at once. */
+  #rest(): void {
+    if (this.#drains.all.length > 0) return this.#look();
+    try {
+      if (!this.#isEnded) this.#parts.residence.open()?.alarms.arm();
+    } catch (error) {
+      // A host whose storage fails ends the instance; the next one looks when it wakes.
+      this.#error = WarpError.from(error, "storage_unavailable", "the alarm could not be set");
+    }
   }
 
   /** Never rejects. */
