@@ -10,6 +10,12 @@ export {
   type UpstashBackingOptions,
   upstashBacking,
 } from "./backing/upstash/upstash-backing.ts";
+export type { Fallback } from "./fallback/fallback.ts";
+export type { FallbackHost, Fallbacks } from "./fallback/fallbacks.ts";
+export {
+  type UpstashFallbackOptions,
+  upstashFallback,
+} from "./fallback/upstash/upstash-fallback.ts";
 export { type UpstashLocksOptions, upstashLocks } from "./lock/upstash/upstash-locks.ts";
 export type { UpstashBusOptions } from "./syncbus/upstash/options.ts";
 export { type UpstashBus, upstashBus } from "./syncbus/upstash/upstash-bus.ts";

@@ -1,3 +1,4 @@
+import type { Failover } from "../../src/adapter/failover/failover.ts";
 import { shardAdapter } from "../../src/adapter/shard/shard-adapter.ts";
 import { memoryCache } from "../../src/cache/memory/memory-cache.ts";
 import { socketConnection } from "../../src/connection/socket/socket-connection.ts";
@@ -82,9 +83,13 @@ export class NodeBed {
 
   /** A node over a socket; with a `delayMs` of 0 messages arrive in a turn of the same moment. */
   node(
-    options: Partial<WarpOptions> & { readonly delayMs?: number; readonly codec?: FrameCodec } = {},
+    options: Partial<WarpOptions> & {
+      readonly delayMs?: number;
+      readonly codec?: FrameCodec;
+      readonly failover?: Failover;
+    } = {},
   ): WiredNode {
-    const { delayMs = 1, codec, ...rest } = options;
+    const { delayMs = 1, codec, failover, ...rest } = options;
     const seed = ++this.#nodes;
     const wire = this.wire({}, delayMs);
     const connection = socketConnection({
@@ -95,10 +100,12 @@ export class NodeBed {
       timers: this.clock,
       clock: this.clock,
       random: seeded(seed),
+      around: failover?.around,
       ...(codec === undefined ? {} : { codec }),
     });
     const client = new SpaceClient({ connection, timers: this.clock });
-    return { wire, client, ...this.#warp(client, seed, rest) };
+    const over = failover && { adapter: failover.over(shardAdapter(client)) };
+    return { wire, client, ...this.#warp(client, seed, { ...over, ...rest }) };
   }
 
   /** Sockets to the shard, for a caller; with a `delayMs` of 0 messages arrive in a turn of the same moment. */
