@@ -31,8 +31,8 @@ export interface PlanView<P extends PresentKey> {
   present(key: string): P | undefined;
   /** The same with its value. */
   entry(key: string): StoredEntry | undefined;
-  /** Whether a key that is not present may all the same be in the storage behind, which nobody has asked. Absent: there is none. */
-  isUnseen?(key: string): boolean;
+  /** Whether the storage behind may have a key that is not present: what it said a while ago need not be true any more. Absent: there is none. */
+  mayBeStored?(key: string): boolean;
   /** The registration that speaks for a key. */
   settings(key: string): RegistrationSettings | undefined;
   /** A kept version's value. Throws `version_compacted`, `invalid_version`. */
@@ -62,7 +62,7 @@ export type Plan<P extends PresentKey> =
       /** The lease that the key is attached to in the same stretch. */
       readonly lease?: string;
     }
-  /** `before` is undefined where the key is unseen (see {@link PlanView.isUnseen}): the storage behind is to delete what it may have. */
+  /** `before` is undefined where only the storage behind may have it (see {@link PlanView.mayBeStored}): it is to delete it. */
   | {
       readonly act: "delete";
       readonly key: string;
@@ -111,7 +111,7 @@ function planChange<P extends PresentKey>(
 ): Extract<Plan<P>, { act: "put" | "delete" | "nothing" }> {
   const { key } = mutation;
   if (mutation.kind === "delete") {
-    const isAbsent = before === undefined && view.isUnseen?.(key) !== true;
+    const isAbsent = before === undefined && view.mayBeStored?.(key) !== true;
     return isAbsent ? { act: "nothing", key } : { act: "delete", key, before };
   }
   if (mutation.kind === "restore") return planRestore(mutation, before, view);

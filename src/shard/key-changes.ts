@@ -98,9 +98,13 @@ export class KeyChanges {
   ): number {
     const existed = before !== undefined;
     const revision = this.#log.append({ kind, key, version: 0, existed, ...note });
-    this.#supersede(key, before, revision, endedAtMs);
-    if (before !== undefined) this.#keys.remove(key, before);
-    this.#history.end(key, kind, revision, endedAtMs);
+    // What was not there ends no version.
+    if (before !== undefined || this.#witness.present?.isUnseen(key) === true)
+      this.#supersede(key, before, revision, endedAtMs);
+    if (before !== undefined) {
+      this.#keys.remove(key, before);
+      this.#history.end(key, kind, revision, endedAtMs);
+    }
     const atMs = this.#log.timeOf(note.atMs);
     this.#history.trim(key, atMs);
     this.#outbox?.add({ revision, seq: this.#log.seq, key, atMs });
@@ -108,6 +112,7 @@ export class KeyChanges {
     return revision;
   }
 
+  /** What was before becomes a kept version; where it is not here the chain of versions ends. */
   #supersede(key: string, before: KeyState | undefined, revision: number, atMs: number): void {
     const isElsewhere = before === undefined ? this.#witness.present?.isUnseen(key) : before.away;
     if (isElsewhere === true) this.#history.breakOff(key);

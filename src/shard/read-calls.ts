@@ -77,24 +77,27 @@ export class ReadCalls
 
   /** Only when what a successor must know is durable, and not long ago (rule ST5). */
   async #readStrongly(request: ReadRequest, session: string | undefined): Promise<ReadReply | Refusal> {
-    const supply = this.#admission.behind.present?.begin();
+    const call: { supply?: Supply | undefined } = {};
     try {
-      return await this.#answerStrongly(request, session, supply);
+      return await this.#answerStrongly(request, session, call);
     } finally {
-      supply?.end();
+      call.supply?.end();
     }
   }
 
   async #answerStrongly(
     request: ReadRequest,
     session: string | undefined,
-    supply: Supply | undefined,
+    call: { supply?: Supply | undefined },
   ): Promise<ReadReply | Refusal> {
     const strong = this.#strong;
     for (let tries = 0; tries < maxTries; tries++) {
       // As a write is admitted: an answer that nothing has changed is as binding for a shard that was never written to.
       const ledger = this.#present(request, await this.#admission.admit(request, "write"));
       if (ledger === undefined || isRefusal(ledger)) return ledger ?? gone();
+      // Only now: what works with the storage is loaded when the first call is let in.
+      call.supply ??= this.#admission.behind.present?.begin();
+      const { supply } = call;
       if (supply?.has(ledger, valuesOf(request.keys)) === false) {
         const refused = await supply.bring();
         if (refused !== undefined) return refused;

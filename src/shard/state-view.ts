@@ -63,8 +63,8 @@ export class StateView implements PlanView<KeyState> {
     return this.#parts.keys.get(key, this.nowMs);
   }
 
-  isUnseen(key: string): boolean {
-    return this.#parts.witness.present?.isUnseen(key) === true;
+  mayBeStored(key: string): boolean {
+    return this.#parts.witness.present?.mayBeStored(key) === true;
   }
 
   settings(key: string): RegistrationSettings | undefined {

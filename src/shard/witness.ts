@@ -8,8 +8,13 @@ export interface ChangeWitness {
     subject: string,
     revision: number,
   ): void;
-  /** Whether the storage may have a value for a key that has no row. */
+  /** Whether nobody knows what the storage has for a key that has no row. */
   isUnseen(key: string): boolean;
+  /**
+   * Whether the storage may have something for a key that has no row: whatever it said or was told a while ago, others may have written since. A deletion is told
+   * to it all the same.
+   */
+  mayBeStored(key: string): boolean;
 }
 
 /** The place of a {@link ChangeWitness}: empty until what works with the storage is loaded. */

@@ -12,6 +12,8 @@ import { isMalformed, needsOf } from "./needs.ts";
 export interface Shelf {
   /** Keys that calls under way need, and how many of them: their values are not let go of. */
   readonly pins: Map<string, number>;
+  /** Told when some are not needed any more. */
+  released(): void;
   /** Whether what calls can do without is not worth a try: the storage failed a moment ago. */
   readonly isPoor: boolean;
   /** Whether the shard can't say what a call needs to know of a key. */
@@ -89,6 +91,7 @@ export class CallSupply implements Supply {
       if (left > 0) pins.set(key, left);
       else pins.delete(key);
     }
+    if (this.#pinned.size > 0) this.#shelf.released();
     this.#pinned.clear();
   }
 

@@ -1,7 +1,11 @@
 import { isAfter } from "../../backing/batch.ts";
 import { backingReadTimeoutMs } from "../../runtime/backing-limits.ts";
 import type { Ledger } from "../ledger.ts";
+import type { KeyPlace } from "./key-places.ts";
 import type { StorageParts } from "./storage-parts.ts";
+
+/** A key's version, and what the storage had for it where the value came from there. */
+type Known = Pick<KeyPlace, "version" | "source">;
 
 /** What the storage is known to have of this life of the shard. */
 export class Confirmations {
@@ -11,18 +15,21 @@ export class Confirmations {
     this.#parts = parts;
   }
 
-  /** Whether the storage has confirmed what was written at this version. What was adopted counts only once all that is older has gone, too. */
-  has(ledger: Ledger, version: number): boolean {
-    return this.upTo(ledger)(version);
+  /** Whether the storage has what the shard says of a key: it has confirmed it, or it is where it came from. */
+  has(ledger: Ledger, place: Known): boolean {
+    return this.all(ledger)(place);
   }
 
-  /** {@link has}, for many versions in one stretch. */
-  upTo({ epoch }: Ledger): (version: number) => boolean {
+  /** {@link has}, for many keys in one stretch. */
+  all({ epoch }: Ledger): (place: Known) => boolean {
     const mark = this.#parts.mark.read();
     // Where something goes there once more, nobody knows which keys it lacks.
-    if (mark === undefined || mark.position.epoch !== epoch || mark.refill !== undefined) return () => false;
+    const isWhole = mark?.position.epoch === epoch && mark.refill === undefined;
     const oldest = this.#parts.table.first()?.revision;
-    return (version) => oldest === undefined || version < oldest;
+    return ({ version, source }) => {
+      if (source !== undefined) return mark === undefined || isWhole;
+      return isWhole && (oldest === undefined || version < oldest);
+    };
   }
 
   /** Whether the storage still is where it was confirmed to be: only then does what it lacks mean something. */

@@ -21,8 +21,8 @@ export interface DropperOptions {
   readonly ledger: () => Ledger | undefined;
   /** Whether calls under way need the value of a key. */
   readonly isPinned: (key: string) => boolean;
-  /** Tells which versions the storage is known to have. */
-  readonly confirmed: (ledger: Ledger) => (version: number) => boolean;
+  /** Tells which values the storage is known to have. */
+  readonly confirmed: (ledger: Ledger) => (candidate: DropCandidate) => boolean;
 }
 
 /**
@@ -38,6 +38,8 @@ export class Dropper {
   #seen = 0;
   #restsUntilMs = 0;
   #running = false;
+  /** Something has changed since the hand began. */
+  #isWoken = false;
   #isEnded = false;
 
   constructor(options: DropperOptions) {
@@ -53,9 +55,14 @@ export class Dropper {
   /** Something may be dropped now that could not be, or must be. */
   wake(): void {
     const { clock, ledger } = this.#options;
-    if (this.#running || this.#isEnded || clock.now() < this.#restsUntilMs) return;
+    if (this.#running) {
+      this.#isWoken = true;
+      return;
+    }
+    if (this.#isEnded || clock.now() < this.#restsUntilMs) return;
     if (this.#isBelow(ledger(), 1)) return;
     this.#running = true;
+    this.#isWoken = false;
     this.#rounds = 0;
     this.#dropped = 0;
     this.#seen = 0;
@@ -77,6 +84,7 @@ export class Dropper {
       // A database that refuses writes refuses those of callers, too: they are told. The next wake tries again.
     } finally {
       this.#running = false;
+      if (this.#isWoken) this.wake();
     }
   }
 
@@ -91,7 +99,7 @@ export class Dropper {
     for (const candidate of stretch) {
       if (this.#isBelow(present, enough)) return false;
       this.#hand = new Uint8Array(candidate.bytes);
-      if (this.#mayGo(present, candidate) && isConfirmed(candidate.version)) {
+      if (this.#mayGo(present, candidate) && isConfirmed(candidate)) {
         places.drop(candidate.bytes);
         present.keys.moved(-candidate.sizeBytes);
         this.#dropped++;

@@ -18,6 +18,7 @@ export interface DropCandidate {
   readonly key: string;
   readonly bytes: Uint8Array;
   readonly version: number;
+  readonly source: string | undefined;
   readonly sizeBytes: number;
 }
 
@@ -78,14 +79,15 @@ export class KeyPlaces {
     const decoder = new TextDecoder();
     return this.#sql
       .all(
-        "SELECT key, version, length(value) AS size FROM keys WHERE key > ? AND away IS NULL ORDER BY key LIMIT ?",
+        "SELECT key, version, source, length(value) AS size FROM keys WHERE key > ? AND away IS NULL ORDER BY key LIMIT ?",
         after,
         limit,
       )
       .map((row) => {
         const bytes = blob(row.key);
         const [version, sizeBytes] = [row.version as number, row.size as number];
-        return { key: decoder.decode(bytes), bytes, version, sizeBytes };
+        const source = (row.source as string | null) ?? undefined;
+        return { key: decoder.decode(bytes), bytes, version, source, sizeBytes };
       });
   }
 

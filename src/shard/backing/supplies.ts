@@ -25,7 +25,7 @@ export interface SuppliesOptions {
   readonly used: (key: string) => void;
   /** Told of keys whose values the storage has lost. */
   readonly lost: (keys: readonly string[]) => void;
-  /** Told when values have come into the shard. */
+  /** Told when values have come into the shard, or are not needed any more. */
   readonly grown: () => void;
 }
 
@@ -57,6 +57,10 @@ export class Supplies implements ChangeWitness, Shelf {
     return new CallSupply(this, this.#parts);
   }
 
+  released(): void {
+    this.#options.grown();
+  }
+
   /** Whether spare needs are worth a try. */
   get isPoor(): boolean {
     return this.#parts.clock.now() < this.#poorUntilMs;
@@ -71,11 +75,15 @@ export class Supplies implements ChangeWitness, Shelf {
     if (place.expiresAtMs !== undefined && place.expiresAtMs <= nowMs) return false;
     if (what === "value" && place.away) return true;
     const isDoubted = place.knownAt < this.#doubts.revision(key, place.tags);
-    return isDoubted && this.#options.confirmations.has(ledger, place.version);
+    return isDoubted && this.#options.confirmations.has(ledger, place);
   }
 
   isUnseen(key: string): boolean {
     return this.#places.find(key) === undefined && !this.#marks.has(key) && !this.#places.isEnding(key);
+  }
+
+  mayBeStored(key: string): boolean {
+    return this.#places.find(key) === undefined;
   }
 
   changed(key: string): void {
@@ -183,9 +191,7 @@ export class Supplies implements ChangeWitness, Shelf {
       head: ledger.log.head,
       place,
       isPending:
-        place === undefined
-          ? this.#places.isEnding(key)
-          : !this.#options.confirmations.has(ledger, place.version),
+        place === undefined ? this.#places.isEnding(key) : !this.#options.confirmations.has(ledger, place),
       isDoubted: place !== undefined && place.knownAt < this.#doubts.revision(key, place.tags),
       isIntact,
       found,

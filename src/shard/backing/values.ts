@@ -35,7 +35,7 @@ export class Values {
         places,
         ledger: () => ledgerOf(parts),
         isPinned: (key) => this.#supplies.pins.has(key),
-        confirmed: (ledger) => confirmations.upTo(ledger),
+        confirmed: (ledger) => confirmations.all(ledger),
       });
     }
     parts.witness.present = this.#supplies;

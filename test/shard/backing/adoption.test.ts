@@ -152,11 +152,15 @@ describe("keys that only the storage has", () => {
       expect(await bed.text("s")).toBe("mine");
     }));
 
-  it("a deletion tells whether there was something, where the storage can be asked", () =>
+  it("a deletion tells whether there was something, where the storage can be asked, and is told to it in any case", () =>
     withBed(async (at) => {
       at.foreign("d", "theirs");
       expect(await at.bed.delete("d")).toMatchObject({ outcome: "ok", existed: true });
-      expect(await at.bed.delete("none")).toMatchObject({ outcome: "ok", existed: false, revision: 0 });
+      expect(await at.bed.text("none")).toBeUndefined();
+      at.foreign("none", "since");
+      expect(await at.bed.delete("none")).toMatchObject({ outcome: "ok", existed: false, version: 0 });
+      await at.settle();
+      expect(at.stored("none")).toBeUndefined();
     }));
 
   it("what was read before a commit on the key is void: a set and a delete meanwhile win", () =>
