@@ -45,6 +45,40 @@ describe("space administration", () => {
     expect(usage.shards).toHaveLength(3);
   });
 
+  it("sums what waits for the storage: the oldest one's age, one of the errors, nothing where nothing stands there", async () => {
+    const { space, admin } = make();
+    space.found({ shards: 3 });
+    expect(await admin.usage("test")).not.toHaveProperty("outbox");
+    const error = {
+      code: "storage_timeout" as const,
+      message: "late",
+      outcome: "unknown" as const,
+      retryable: true,
+    };
+    const waiting = [
+      undefined,
+      { entries: 2, bytes: 30, lagMs: 400 },
+      { entries: 1, bytes: 5, lagMs: 900, error },
+    ];
+    const connection = space.connection();
+    const shard = (index: number) => {
+      const api = connection.shard(index);
+      const outbox = waiting[index];
+      const usage: typeof api.usage = async (scope) => ({
+        ...(await api.usage(scope)),
+        ...(outbox && { outbox }),
+      });
+      return new Proxy(api, { get: (_, name) => (name === "usage" ? usage : Reflect.get(api, name)) });
+    };
+    const one = spaceAdmin({
+      connect: () => ({ ...connection, shard, fault: connection.fault, close: connection.close }),
+      timers: space.time,
+    });
+    const { outbox, shards } = await one.usage("test");
+    expect(outbox).toEqual({ entries: 3, bytes: 35, lagMs: 900, error });
+    expect(shards.map((usage) => usage.outbox?.entries)).toEqual([undefined, 2, 1]);
+  });
+
   it("deletes the home shard last", async () => {
     const { space, admin } = make();
     expect(await admin.delete("test")).toBe(false);

@@ -52,6 +52,9 @@ describe("the flags of serve", () => {
     [{ WARP_CORS_ORIGINS: "example.org" }, /WARP_CORS_ORIGINS/],
     [{ WARP_MAX_VALUE_BYTES: "1 MB" }, /WARP_MAX_VALUE_BYTES/],
     [{ WARP_REGISTRATIONS: "{" }, /WARP_REGISTRATIONS/],
+    [{ UPSTASH_REDIS_REST_URL: "https://eu1.upstash.io" }, /UPSTASH_REDIS_REST_TOKEN/],
+    [{ UPSTASH_REDIS_REST_TOKEN: "token" }, /UPSTASH_REDIS_REST_URL/],
+    [{ WARP_DEFAULT_STORAGE: "upstash" }, /WARP_DEFAULT_STORAGE is of no use/],
   ])("the environment %j is refused before anything starts", (environment, message) => {
     expect(() => readServeOptions([], environment)).toThrow(UsageError);
     expect(() => readServeOptions([], environment)).toThrow(message);
