@@ -25,6 +25,8 @@ export interface BedOptions {
   /** Further settings of the space: its storage, its fallback. */
   readonly settings?: object;
   readonly isolates?: number;
+  /** By which isolate's door the first Node process comes; the others by those after it. Default 0. */
+  readonly firstDoor?: number;
   /** Variables of the deployment, and of each Node process. */
   readonly variables?: Readonly<Record<string, string>>;
   /** One Node process for each, with its zone. */
@@ -52,6 +54,7 @@ export class Bed {
   #workerd: RunningWorkerd;
   #ofNodes: Readonly<Record<string, object>> = {};
   #upstash: ChildOptions["upstash"];
+  #firstDoor = 0;
 
   private constructor(options: BedOptions, folder: string, workerd: RunningWorkerd) {
     this.space = options.space;
@@ -95,6 +98,7 @@ export class Bed {
     const bed = new Bed(options, folder, await startOn(folder, count));
     await bed.http().create({ shards: options.shards ?? 1, ...options.settings });
     bed.#ofNodes = options.ofNodes ?? {};
+    bed.#firstDoor = options.firstDoor ?? 0;
     const { UPSTASH_REDIS_REST_URL: upstash, UPSTASH_REDIS_REST_TOKEN: token } = options.variables ?? {};
     if (upstash !== undefined && token !== undefined) bed.#upstash = { url: upstash, token };
     for (const [name, zone] of Object.entries(options.nodes)) await bed.join(name, zone);
@@ -104,7 +108,7 @@ export class Bed {
   /** Starts one more Node process. */
   async join(name: string, zone: string): Promise<RemoteNode> {
     // Each by another isolate's door.
-    const at = this.remotes.length;
+    const at = this.remotes.length + this.#firstDoor;
     const net = await TcpProxy.start(() => this.#workerd.ports[at % this.#count] ?? 0);
     const child: ChildOptions = {
       url: `http://127.0.0.1:${net.port}`,
