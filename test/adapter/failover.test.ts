@@ -369,6 +369,20 @@ describe("SB8 a node that never met its space", () => {
       expect(await ended(bed, node.warp.set("s:1", 1))).not.toHaveProperty("provisional");
     }));
 
+  it("SB8 does not hang on a home shard that gives no word: the notice is asked in time", () =>
+    withFailover(async (bed) => {
+      const node = await bed.node();
+      node.reach = "silent";
+      const begunMs = bed.clock.now();
+      for (let turn = 0; turn < 3; turn++) {
+        const done = await ended(bed, node.warp.set("a", turn)).catch(() => undefined);
+        if (done?.provisional === true) break;
+      }
+      expect(bed.clock.now() - begunMs).toBeLessThan(12_000);
+      expect(await ended(bed, node.warp.getEntry("a"))).toMatchObject({ provisional: true });
+      node.reach = "up";
+    }));
+
   it("SB8 without a notice everything is unavailable", () =>
     withFailover(async (bed) => {
       bed.streams.announce(undefined);

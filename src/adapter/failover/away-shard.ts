@@ -129,11 +129,10 @@ export class AwayShard {
     await this.#wait(this.look(fallback, reading)).catch(() => undefined);
   }
 
-  /** Looks into the stream now. Throws what the stream throws. */
-  look(fallback: Fallback, reading: StreamReading): Promise<void> {
+  /** Looks into the stream now. Throws what the stream throws. `mayJoin`: a look that has just begun will do, though it may never land, since the request that began it may have ended. */
+  look(fallback: Fallback, reading: StreamReading, mayJoin = true): Promise<void> {
     const nowMs = this.#elapsed.now();
-    // The request that began it may have ended: then it never lands.
-    if (this.#look !== undefined && nowMs - this.#look.begunAtMs < streamPatienceMs)
+    if (mayJoin && this.#look !== undefined && nowMs - this.#look.begunAtMs < streamPatienceMs)
       return this.#look.promise;
     const promise = this.#read(fallback, reading);
     const look = { promise, begunAtMs: nowMs };

@@ -1,3 +1,4 @@
+import type { WarpError } from "../../errors.ts";
 import type { ClaimReply, Resolution } from "../../protocol/shard-api.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
 import type {
@@ -14,7 +15,6 @@ import type {
   TransactionAnswer,
   VersionAnswer,
 } from "../adapter.ts";
-import { isUnreached } from "./is-unreached.ts";
 import type { Begun, Way } from "./way.ts";
 
 type Registrations = Awaited<ReturnType<Adapter["registrations"]>>;
@@ -26,6 +26,8 @@ export interface WayAround {
   load(): Promise<Way>;
   /** The registrations as the shards gave them. */
   learn(list: Registrations): void;
+  /** Asks the home shard; where it gives no word in time, by the way. */
+  ask<T>(direct: () => Promise<T>, around: (way: Way, failed: WarpError) => Promise<T>): Promise<T>;
   /** Does something by the way where there is one, else at the shard, and by the way where that can't be reached. */
   go<T>(direct: () => Promise<T>, around: (way: Way, begun: Begun) => Promise<T>): Promise<T>;
 }
@@ -92,24 +94,20 @@ export class FailoverAdapter implements Adapter {
     );
   }
 
-  async space(options?: CallOptions): Promise<SpaceSettings | undefined> {
-    try {
-      return await this.#inner.space(options);
-    } catch (error) {
-      if (!isUnreached(error)) throw error;
-      return await (await this.#failover.load()).space(error);
-    }
+  space(options?: CallOptions): Promise<SpaceSettings | undefined> {
+    return this.#failover.ask(
+      () => this.#inner.space(options),
+      (way, failed) => way.space(failed),
+    );
   }
 
-  async registrations(options?: CallOptions): ReturnType<Adapter["registrations"]> {
-    try {
+  registrations(options?: CallOptions): ReturnType<Adapter["registrations"]> {
+    const ask = async (): Promise<Registrations> => {
       const list = await this.#inner.registrations(options);
       this.#failover.learn(list);
       return list;
-    } catch (error) {
-      if (!isUnreached(error)) throw error;
-      return await (await this.#failover.load()).registrations(error);
-    }
+    };
+    return this.#failover.ask(ask, (way, failed) => way.registrations(failed));
   }
 
   transact(...args: Args<"transact">): Promise<TransactionAnswer> {

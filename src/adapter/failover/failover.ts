@@ -1,11 +1,16 @@
 import { WarpError } from "../../errors.ts";
 import type { AroundCalls } from "../../protocol/around-calls.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
+import { awayPatienceMs } from "../../runtime/failover-limits.ts";
 import type { Adapter } from "../adapter.ts";
 import { FailoverAdapter, type WayAround } from "./failover-adapter.ts";
 import type { FailoverOptions } from "./failover-options.ts";
 import { isUnreached } from "./is-unreached.ts";
 import type { Begun, Way } from "./way.ts";
+
+const isLate = Symbol("late");
+/** The shard that knows the space and its registrations. */
+const homeShard = 0;
 
 /**
  * What a node has in place of the way around its shards until one of them can't be reached, or the space turns out to have opted in: then the way itself is loaded. `around` is for the
@@ -60,6 +65,33 @@ export class Failover implements WayAround {
       if (this.#list !== undefined) this.#way.view.learn(this.#list);
     }
     return this.#way;
+  }
+
+  async ask<T>(direct: () => Promise<T>, around: (way: Way, failed: WarpError) => Promise<T>): Promise<T> {
+    const { timers, background, patienceMs } = this.#options;
+    const asked = direct();
+    let cancel = (): void => {};
+    const late = new Promise<typeof isLate>((resolve) => {
+      cancel = timers.after(patienceMs ?? awayPatienceMs, () => resolve(isLate), { awaited: true });
+    });
+    try {
+      const first = await Promise.race([asked, late]);
+      if (first !== isLate) return first;
+    } catch (failed) {
+      if (!isUnreached(failed)) throw failed;
+      return await around(await this.load(), failed);
+    } finally {
+      cancel();
+    }
+    const way = await this.load();
+    way.late(homeShard);
+    // Whichever comes first; the shard's word where there is no other.
+    const known = around(way, new WarpError("unavailable", "the home shard gives no answer")).catch(
+      () => asked,
+    );
+    const first = Promise.race([known, asked.catch(() => known)]);
+    background.run(first.catch(() => undefined));
+    return await first;
   }
 
   /** Does something by the way where there is one, else at the shard, and by the way where that can't be reached. */

@@ -81,6 +81,11 @@ export class Way implements AroundCalls, Detour {
     }
   }
 
+  /** A call of the shard has no answer, and should have one. */
+  late(shard: number): void {
+    this.#at(shard).failed();
+  }
+
   drain(shard: number): string | undefined {
     return this.#shards.get(shard)?.drain;
   }
@@ -277,7 +282,7 @@ export class Way implements AroundCalls, Detour {
 
   async #look(shard: number, fallback: Fallback): Promise<void> {
     const { space } = this.view;
-    if (space !== undefined) await this.#at(shard).look(fallback, this.#reading(space.id));
+    if (space !== undefined) await this.#at(shard).look(fallback, this.#reading(space.id), false);
   }
 
   async #resolveAt(
