@@ -28,22 +28,34 @@ export function memoryRegistry(open: (space: string) => Backing, bounds?: Outbox
 /** A shard with a storage behind it, both on one virtual clock. */
 export class BackedShard {
   readonly clock: VirtualClock;
-  readonly storage = new MemoryBackingStorage();
+  readonly storage: MemoryBackingStorage;
   readonly bed: ShardBed;
   backing: MemoryBacking | undefined;
   /** What goes wrong with calls from now on. */
   faults: MemoryFaults = () => undefined;
   maxBatchBytes: number | undefined;
 
-  constructor(sql: Sql, options: Partial<ShardOptions> = {}, bounds?: OutboxBounds) {
-    this.clock = virtualClock(1_700_000_000_000);
+  /** `beside`: another shard or space, on whose clock and storage this one is. */
+  constructor(
+    sql: Sql,
+    options: Partial<ShardOptions> = {},
+    bounds?: OutboxBounds,
+    beside?: BackedShard,
+    seed = 1,
+  ) {
+    this.clock = beside?.clock ?? virtualClock(1_700_000_000_000);
+    this.storage = beside?.storage ?? new MemoryBackingStorage();
     const { clock } = this;
-    this.bed = new ShardBed(sql, {
-      clock,
-      timers: clock,
-      backings: memoryRegistry(() => this.#open(clock, clock), bounds),
-      ...options,
-    });
+    this.bed = new ShardBed(
+      sql,
+      {
+        clock,
+        timers: clock,
+        backings: memoryRegistry(() => this.#open(clock, clock), bounds),
+        ...options,
+      },
+      seed,
+    );
   }
 
   #open(clock: Clock, timers: Timers): MemoryBacking {
@@ -84,16 +96,20 @@ export class BackedShard {
   /** Moves time on, and rings the alarm when it is due. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.clock.now() + ms;
+    const { bed } = this;
     for (;;) {
       await this.clock.settle();
-      const { bed } = this;
-      const alarmMs = bed.alarmMs;
-      if (alarmMs === undefined || alarmMs > untilMs) break;
-      await this.clock.advance(Math.max(0, alarmMs - this.clock.now()));
-      bed.alarmMs = undefined;
-      await bed.shard.onAlarm();
+      const nowMs = this.clock.now();
+      if (bed.alarmMs !== undefined && bed.alarmMs <= nowMs) {
+        bed.alarmMs = undefined;
+        await bed.shard.onAlarm();
+      } else if (nowMs >= untilMs) break;
+      // In small steps: what timers do may set the alarm.
+      else
+        await this.clock.advance(
+          Math.min(20, untilMs - nowMs, Math.max(0.01, (bed.alarmMs ?? untilMs) - nowMs)),
+        );
     }
-    await this.clock.advance(Math.max(0, untilMs - this.clock.now()));
     // Op ids are as old as that says.
     this.bed.nowMs = this.clock.now();
   }
