@@ -50,12 +50,14 @@ export class Admission {
     this.follow = beside.follow;
   }
 
-  /** The ledger; a refusal; or undefined for a read of a shard that was never written to. */
-  async admit(request: CallScope, intent: Intent): Promise<Ledger | Refusal | undefined> {
+  /**
+   * The ledger; a refusal; or undefined for a read of a shard that was never written to. `isOwn`: what follows the stream asks, for which nobody can wait until the stream is followed.
+   */
+  async admit(request: CallScope, intent: Intent, isOwn = false): Promise<Ledger | Refusal | undefined> {
     const undone = this.#strong.ready();
     const unfinished = undone === undefined ? undefined : await this.#finish(undone);
     if (unfinished !== undefined) return unfinished;
-    if (request.shard === 0) return this.#enter(request);
+    if (request.shard === 0) return this.#enter(request, isOwn);
     const refused = await this.#meet(request, intent);
     if (refused !== undefined) return refused;
     const ledger = this.#residence.open();
@@ -64,15 +66,15 @@ export class Admission {
       const unfetched = await this.#fetchRegistrations(request);
       if (unfetched !== undefined) return unfetched;
     }
-    return this.#enter(request);
+    return this.#enter(request, isOwn);
   }
 
   /** Not a moment later than it must be: most spaces have nothing to wait for. */
-  #enter(request: CallScope): Ledger | Refusal | Promise<Ledger | Refusal> {
+  #enter(request: CallScope, isOwn: boolean): Ledger | Refusal | Promise<Ledger | Refusal> {
     const ledger = this.#residence.admit(request);
     if (isRefusal(ledger)) return ledger;
     const loading = this.behind.ready(ledger.space);
-    const draining = this.follow.enter(ledger.space, request.drain);
+    const draining = isOwn ? undefined : this.follow.enter(ledger.space, request.drain);
     return loading === undefined && draining === undefined
       ? ledger
       : this.#loaded(loading, draining, request);

@@ -88,7 +88,7 @@ export class WriteCalls implements Pick<ShardApi, "mutate" | "transact" | "resol
     admit: (ledger: Ledger) => Ledger | Refusal,
     note: (ledger: Ledger, verdicts: readonly Verdict[]) => void,
   ): Promise<Refusal | undefined> {
-    const admitted = await this.#admission.admit(scope, "write");
+    const admitted = await this.#admission.admit(scope, "write", true);
     if (admitted !== undefined && isRefusal(admitted)) return admitted;
     const full = this.#admission.behind.present?.full();
     if (full !== undefined) return full;

@@ -10,7 +10,7 @@ const guard = { lock: "jobs", fence: 7 };
 
 /** One good call of each method. */
 export const calls: readonly WireCall[] = [
-  { m: "read", a: [{ ...scope, keys: ["a", "\ud800", "é"], strong: true, hold: true }] },
+  { m: "read", a: [{ ...scope, drain: "1790-12", keys: ["a", "\ud800", "é"], strong: true, hold: true }] },
   {
     m: "mutate",
     a: [
@@ -165,6 +165,7 @@ export const calls: readonly WireCall[] = [
 export const clientFrames: readonly ClientFrame[] = [
   { t: "hello", v: 1, node: "node-0001", zone: "z", cursor: { epoch: "00000000000000aa", revision: 7 } },
   { t: "hello", v: 1, node: "node-0001", follow: false },
+  { t: "hello", v: 1, node: "node-0001", fallback: "1790000000000-12" },
   { t: "beat" },
   { t: "ping", id: 3, lease: true },
   { t: "ack", inv: 2 },

@@ -74,6 +74,9 @@ describe("warp.v1 frames", () => {
       "a cursor without revision",
       '{"t":"hello","v":1,"node":"node-0001","cursor":{"epoch":"00000000000000aa"}}',
     ],
+    ["a place without a number", '{"t":"hello","v":1,"node":"node-0001","fallback":"5"}'],
+    ["a place with a leading zero", '{"t":"hello","v":1,"node":"node-0001","fallback":"05-1"}'],
+    ["a place that is a number", '{"t":"hello","v":1,"node":"node-0001","fallback":5}'],
     ["depth", `{"t":"bye","x":${"[".repeat(40)}${"]".repeat(40)}}`],
   ])("%s is invalid_frame", (_what, data) => {
     expect(codeOf(() => decodeClientFrame(data))).toBe("invalid_frame");

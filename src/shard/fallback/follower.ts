@@ -118,7 +118,7 @@ class StreamFollower implements Follower {
 
   /** Until the next look, which may be at once. */
   #rest(): void {
-    if (this.#drains.all.length > 0) return this.#look();
+    if (this.#drains.all.length > 0) this.#look();
     try {
       if (!this.#isEnded) this.#parts.residence.open()?.alarms.arm();
     } catch (error) {

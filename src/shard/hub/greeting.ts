@@ -38,7 +38,8 @@ export async function greet(
   if (follow && isWatcher(caller)) {
     throw new WarpError("forbidden", "who is no node may not follow the log: say follow false");
   }
-  if (fallback !== undefined) await shard.drain?.(fallback);
+  // Who is no node proposes nothing, and is not to have the stream looked at.
+  if (fallback !== undefined && !isWatcher(caller)) await shard.drain?.(fallback);
   const said = { node, zone: zone ?? caller.zone, follow };
   // A session that follows gets what is committed from this very moment on.
   const { published } = shard;

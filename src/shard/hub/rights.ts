@@ -2,7 +2,7 @@ import { WarpError } from "../../errors.ts";
 import type { LockCommand } from "../../protocol/lock.ts";
 import type { CallScope } from "../../protocol/shard-api.ts";
 import { isWithin, type WatchTarget } from "../../protocol/watch.ts";
-import type { Caller } from "../../protocol/wire/caller.ts";
+import { type Caller, isWatcher } from "../../protocol/wire/caller.ts";
 import type { WireCall } from "../../protocol/wire/requests.ts";
 import { checkKeys } from "./key-rights.ts";
 
@@ -12,6 +12,7 @@ import { checkKeys } from "./key-rights.ts";
  */
 export function checkCall(call: WireCall, caller: Caller): void {
   checkScope(call, caller);
+  checkDrain(call, caller);
   if (call.m === "lock") checkForces(call.a[0].commands, caller);
   checkKeys(call, caller);
   if (caller.isAdmin) return;
@@ -69,6 +70,13 @@ export function checkWatch(target: WatchTarget, { reads, prefixes }: Caller): vo
   if (reads === false) throw forbidden("read");
   if (!isWithin(target, prefixes)) {
     throw new WarpError("forbidden", "the target lies outside the token's key prefixes");
+  }
+}
+
+/** Who is no node proposes nothing. */
+function checkDrain({ a: [request] }: WireCall, caller: Caller): void {
+  if (typeof request === "object" && "drain" in request && isWatcher(caller)) {
+    throw new WarpError("forbidden", "who is no node has proposed nothing");
   }
 }
 
