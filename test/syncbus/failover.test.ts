@@ -3,7 +3,7 @@ import { WarpError } from "../../src/errors.ts";
 import { failoverBus } from "../../src/syncbus/failover/failover-bus.ts";
 import { memoryBus } from "../../src/syncbus/memory/memory-bus.ts";
 import { MemoryBusHub } from "../../src/syncbus/memory/memory-bus-hub.ts";
-import type { LeaseEvent } from "../../src/syncbus/syncbus.ts";
+import type { LeaseEvent, SyncBus } from "../../src/syncbus/syncbus.ts";
 import { codeOf, Ear, syncBusContract } from "../contract/syncbus.ts";
 import { publishing } from "../support/bus-bed.ts";
 import { busHost } from "../support/bus-host.ts";
@@ -293,6 +293,29 @@ describe("a bus over two", () => {
     await Ear.on(one.bus);
     expect(host.clock.timers).toBe(1);
     await one.bus.close();
+    expect(host.clock.timers).toBe(0);
+  });
+
+  it("SB-05 who gives up while neither bus answers is told so, and nothing is left", async () => {
+    const { node, ended, host } = bed();
+    const { first, second } = node("one");
+    const silent = (bus: SyncBus): SyncBus =>
+      new Proxy(bus, {
+        get: (target, name) => {
+          if (name === "subscribe") return () => new Promise(() => {});
+          const member: unknown = Reflect.get(target, name, target);
+          return typeof member === "function" ? member.bind(target) : member;
+        },
+      });
+    const bus = failoverBus({ ...host, first: silent(first.bus), second: silent(second.bus) });
+    const controller = new AbortController();
+    const begun = ended(bus.subscribe({ prefix: "" }, () => {}, { signal: controller.signal }));
+    controller.abort("no more");
+    expect(await begun).toMatchObject({ code: "aborted" });
+    expect([bus.stats().subscriptions, host.clock.timers]).toEqual([0, 0]);
+    const left = ended(bus.subscribe({ prefix: "" }, () => {}));
+    await bus.close();
+    expect(await left).toMatchObject({ code: "warp_closed" });
     expect(host.clock.timers).toBe(0);
   });
 

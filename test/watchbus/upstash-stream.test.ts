@@ -5,6 +5,7 @@ import type { Watch, WatchItem } from "../../src/watchbus/watchbus.ts";
 import { events, newOpId, publish, shortly, WatchTester } from "../contract/watchbus-bed.ts";
 import { QuietRedis } from "../support/quiet-redis.ts";
 import { withoutRedis } from "../support/redis-bridge/bed.ts";
+import { seeded } from "../support/seeded.ts";
 import {
   watchStream as stream,
   type UpstashWatchBed,
@@ -282,4 +283,69 @@ describe.skipIf(withoutRedis !== undefined)("watching over Upstash", () => {
       await own.close();
       expect(await failure(own.poll())).toMatchObject({ code: "warp_closed" });
     }));
+});
+
+describe.skipIf(withoutRedis !== undefined)("watching over Upstash under faults", () => {
+  it.each([1, 2])(
+    "WA2 every change that was taken is told once and in its order, or a gap says that it can't be, seed %i",
+    (seed) =>
+      withBed(
+        async (bed) => {
+          const random = seeded(seed);
+          const writers = ["a", "b", "c"].map((name) => ({
+            name,
+            bus: bed.open({ state: undefined as never }),
+            taken: [] as number[],
+          }));
+          const watches = await Promise.all(
+            [1, 2].map(() =>
+              WatchTester.open(bed, { prefix: "" }, {}, bed.open({ state: undefined as never })),
+            ),
+          );
+          for (const kind of ["dropBefore", "dropAfter", "status"] as const) {
+            await bed.server.fault({ kind, share: 0.06, times: 10_000, status: 503 });
+          }
+          let gaps = 0;
+          const told: { readonly item: WatchItem; readonly step: number }[][] = watches.map(() => []);
+          for (let step = 0; step < 40; step++) {
+            const writer = random.pick(writers);
+            const work = writer.bus.tell([
+              { kind: "set", key: `${writer.name}${step}`, payload: text(`${step}`) },
+            ]);
+            const isTaken = await patiently(bed, work).then(
+              () => true,
+              () => false,
+            );
+            if (isTaken) writer.taken.push(step);
+            if (random.below(12) === 0) {
+              await bed.server.command("XTRIM", stream, "MAXLEN", "1");
+              gaps++;
+            }
+            for (const [i, watch] of watches.entries()) {
+              if (random.below(3) === 0) await bed.advance(100);
+              told[i]?.push(...watch.items.splice(0).map((item) => ({ item, step })));
+            }
+          }
+          await bed.server.clearFaults();
+          for (let round = 0; round < 5; round++) await bed.advance(3_000);
+          for (const [i, watch] of watches.entries()) {
+            const list = [...(told[i] ?? []), ...watch.items.map((item) => ({ item, step: 40 }))];
+            const keys = list.flatMap(({ item }) => (item.kind === "set" ? [item.key] : []));
+            expect(new Set(keys).size).toBe(keys.length);
+            expect(watch.end).toBeUndefined();
+            for (const { name, taken } of writers) {
+              const heard = keys.flatMap((key) => (key.startsWith(name) ? [Number(key.slice(1))] : []));
+              expect(heard).toEqual([...heard].sort((one, other) => one - other));
+              for (const step of taken.filter((one) => !heard.includes(one))) {
+                const isGap = list.some(({ item, step: then }) => item.kind === "gap" && then >= step);
+                expect(isGap, `watch ${i} misses ${name}${step}`).toBe(true);
+              }
+            }
+          }
+          expect(gaps).toBeGreaterThan(0);
+          expect(writers.flatMap(({ taken }) => taken).length).toBeGreaterThan(25);
+        },
+        { seed },
+      ),
+  );
 });

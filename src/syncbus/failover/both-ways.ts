@@ -1,3 +1,4 @@
+import { WarpError } from "../../errors.ts";
 import type { Timers } from "../../runtime/clock.ts";
 import { SeenIds } from "../seen-ids.ts";
 import type { BusSubscription } from "../syncbus.ts";
@@ -25,11 +26,17 @@ export class BothWays<E extends { readonly id: string }> implements BusSubscript
   readonly #legs: readonly Leg[];
   readonly #seen = new SeenIds();
   readonly #onAbort = (): void => void this.end();
+  /** Settles with the end, also while it has not begun. */
+  readonly #given: Promise<void>;
+  #giveUp: () => void = () => {};
   #turn: Promise<void> = Promise.resolve();
   #isOver = false;
 
   constructor(parts: BothWaysParts<E>) {
     this.#parts = parts;
+    this.#given = new Promise((resolve) => {
+      this.#giveUp = resolve;
+    });
     parts.signal?.addEventListener("abort", this.#onAbort, { once: true });
     this.#legs = parts.joins.map(
       (join) =>
@@ -43,16 +50,23 @@ export class BothWays<E extends { readonly id: string }> implements BusSubscript
 
   /** Settles once both buses are joined, or one is and the other takes too long. Throws where none can be joined. */
   async begun(): Promise<void> {
-    const { timers, patienceMs } = this.#parts;
+    const { timers, patienceMs, signal } = this.#parts;
     let cancel = (): void => {};
     const late = new Promise<void>((resolve) => {
       cancel = timers.after(patienceMs, resolve, { awaited: true });
     });
     const all = Promise.all(this.#legs.map((leg) => leg.first));
-    await Promise.race([all, late]);
+    await Promise.race([all, late, this.#given]);
     cancel();
     // With none yet there is nothing to go on with.
-    if (!this.#legs.some((leg) => leg.isJoined)) await Promise.race(this.#legs.map(joined));
+    if (!this.#legs.some((leg) => leg.isJoined)) {
+      await Promise.race([...this.#legs.map(joined), this.#given]);
+    }
+    if (this.#isOver) {
+      throw signal?.aborted === true
+        ? new WarpError("aborted", "the caller gave up", { cause: signal.reason })
+        : new WarpError("warp_closed", "this bus is closed");
+    }
     for (const leg of this.#legs) leg.goOn();
     if (this.#legs.some((leg) => leg.isJoined)) return;
     const [failure] = await all;
@@ -69,6 +83,7 @@ export class BothWays<E extends { readonly id: string }> implements BusSubscript
   async end(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#giveUp();
     this.#parts.signal?.removeEventListener("abort", this.#onAbort);
     this.#parts.ended();
     await Promise.all(this.#legs.map((leg) => leg.end()));
