@@ -126,6 +126,8 @@ export interface MutationAnswer {
 export interface Detour {
   /** Whether it is taken now for `key`: a copy whose freshness can't be proven may then be given, marked stale. */
   isTaken(key: string): boolean;
+  /** Whether `shard` is known not to be reached: that a call of it is refused is no news then. */
+  isAway(shard: number): boolean;
   /** Copies that others read of `key` up to this time, by the node's clock, may lack what has been given to readers here. */
   barrierAtMs(key: string): number;
   /** What the node held of a key that it has just changed on this way. Where only the shard will know the new value, it is the last one known. */

@@ -90,6 +90,7 @@ export class Alignment {
    */
   async detoured(draft: Draft, { verdict }: MutationAnswer): Promise<unknown> {
     if (verdict.outcome === "fail") return await this.lost(draft, WarpError.fromData(verdict.error));
+    this.#parts.counters.provisional++;
     const { mutation, settings } = draft;
     if (!("key" in mutation)) return undefined;
     const { key } = mutation;

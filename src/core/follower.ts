@@ -214,8 +214,9 @@ export class Follower {
   #begin(shard: number): Promise<void> {
     const begun = this.#parts.moments.mark();
     const work = this.#exchange(shard, begun).catch((error: unknown) => {
-      // A space that has ended is news, not trouble: the next read tells its caller.
-      if (!isWarpError(error, "space_not_found") && !isWarpError(error, "space_deleting")) {
+      // A space that has ended is news, not trouble: the next read tells its caller. A shard that is gone around is neither.
+      const isAway = isWarpError(error, "unavailable") && this.#parts.adapter.detour?.isAway(shard) === true;
+      if (!isAway && !isWarpError(error, "space_not_found", "space_deleting")) {
         this.#parts.counters.errors++;
         this.#parts.emitter.emit("error", { error });
       }

@@ -43,6 +43,7 @@ export interface Counters {
   published: number;
   publishErrors: number;
   busEvents: number;
+  provisional: number;
 }
 
 export function newCounters(): Counters {
@@ -63,5 +64,6 @@ export function newCounters(): Counters {
     published: 0,
     publishErrors: 0,
     busEvents: 0,
+    provisional: 0,
   };
 }

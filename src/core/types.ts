@@ -234,6 +234,8 @@ export interface WarpStats {
   readonly publishErrors: number;
   /** Events of other nodes that the bus brought. */
   readonly busEvents: number;
+  /** Changes of this node that a fallback took, since their shard could not be reached. */
+  readonly provisional: number;
   /** Watches that are under way now. */
   readonly watches: number;
   readonly cache: CacheStats;

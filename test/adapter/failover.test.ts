@@ -16,6 +16,7 @@ describe("SB8 changes while a shard can't be reached", () => {
       await cutOff(bed, node);
       const done = await ended(bed, node.warp.set("a", 2));
       expect(done).toMatchObject({ key: "a", version: 0, cursor: "", etag: undefined, provisional: true });
+      expect(node.warp.stats().provisional).toBe(1);
       const read = await ended(bed, node.warp.getEntry("a"));
       const provisional = {
         version: 0,

@@ -45,6 +45,7 @@ export class FailoverAdapter implements Adapter {
     this.#failover = failover;
     this.detour = {
       isTaken: (key) => failover.way?.isTaken(key) === true,
+      isAway: (shard) => failover.way?.isAway(shard) === true,
       barrierAtMs: (key) => failover.way?.barrierAtMs(key) ?? Number.NEGATIVE_INFINITY,
       recall: (key, held) => failover.way?.recall(key, held),
     };

@@ -17,13 +17,12 @@ import type {
 import { AwayShard, type StreamReading } from "./away-shard.ts";
 import { byShard } from "./by-shard.ts";
 import type { FailoverOptions } from "./failover-options.ts";
-import { isUnreached } from "./is-unreached.ts";
 import type { Change } from "./overlay.ts";
 import { isProposable, nowhere, propose } from "./proposing.ts";
+import { type Asked, resolveAround } from "./resolving.ts";
 import { SpaceView } from "./space-view.ts";
 import { type Tried, tryShard } from "./try-shard.ts";
 
-type Asked = readonly { readonly opId: string; readonly key?: string }[];
 type ResolveOptions = CallOptions & { readonly seal?: boolean };
 
 /** A call that a caller waits for. */
@@ -98,6 +97,10 @@ export class Way implements AroundCalls, Detour {
     return this.view.fallbackName !== undefined && this.#shards.get(this.shardOf(key))?.isTaken === true;
   }
 
+  isAway(shard: number): boolean {
+    return this.view.fallbackName !== undefined && (this.#shards.get(shard)?.state ?? "closed") !== "closed";
+  }
+
   barrierAtMs(key: string): number {
     return this.#shards.get(this.shardOf(key))?.barrierAtMs ?? Number.NEGATIVE_INFINITY;
   }
@@ -149,23 +152,23 @@ export class Way implements AroundCalls, Detour {
     { failed }: Begun,
   ): Promise<readonly Resolution[]> {
     const fallback = await this.#open();
-    if (fallback === undefined) return await this.#resolveAt(operations, options, failed);
-    const shards = new Set(operations.flatMap(({ key }) => (key === undefined ? [] : [this.shardOf(key)])));
-    const awaits = ({ opId, key }: Asked[number]): boolean =>
-      key !== undefined && this.#at(this.shardOf(key)).awaits(opId);
-    try {
-      const first = await this.#resolveAt(operations, options, failed);
-      if (options?.seal === true || first.every(({ state }) => state !== "unseen")) return first;
-      // Whatever waits is applied before the shard is asked again.
-      await Promise.all([...shards].map((shard) => this.#look(shard, fallback)));
-      return await this.#resolveAt(operations, options, undefined);
-    } catch (error) {
-      if (!isUnreached(error) || options?.seal === true) throw error;
-      if (!operations.every(awaits))
-        await Promise.all([...shards].map((shard) => this.#look(shard, fallback)));
-      if (!operations.every(awaits)) throw error;
-      return operations.map(() => ({ state: "pending" }));
+    const [key = ""] = operations.flatMap((one) => (one.key === undefined ? [] : [one.key]));
+    const send = () => this.#inner.resolve(operations, options);
+    if (fallback === undefined) {
+      if (failed !== undefined) throw failed;
+      return await send();
     }
+    let tried = failed;
+    return await resolveAround(operations, options?.seal === true, {
+      ask: async () => {
+        const before = tried;
+        tried = undefined;
+        return before === undefined ? await this.#try(this.shardOf(key), true, send) : { error: before };
+      },
+      shardOf: (of) => this.shardOf(of),
+      look: (shard) => this.#look(shard, fallback),
+      awaits: (shard, opId) => this.#at(shard).awaits(opId),
+    });
   }
 
   /** The space as its shards say, or as it is known otherwise. */
@@ -283,14 +286,5 @@ export class Way implements AroundCalls, Detour {
   async #look(shard: number, fallback: Fallback): Promise<void> {
     const { space } = this.view;
     if (space !== undefined) await this.#at(shard).look(fallback, this.#reading(space.id), false);
-  }
-
-  async #resolveAt(
-    operations: Asked,
-    options: ResolveOptions | undefined,
-    failed: WarpError | undefined,
-  ): Promise<readonly Resolution[]> {
-    if (failed !== undefined) throw failed;
-    return await this.#inner.resolve(operations, options);
   }
 }
