@@ -42,6 +42,9 @@ export function logCases({ run, supports }: BackingUnderTest): void {
       expect(await backing.bind(255, null, at(9_007_199_254_740_991, 4_095))).toBe(true);
       expect(await backing.position(255)).toEqual(at(9_007_199_254_740_991, 4_095));
       expect(await bed.open({ space: "other" }).position(0)).toBeNull();
+      // Behind the last shard that there may be something else may be noted.
+      expect(await backing.bind(256, null, at(0, 0, "5ace"))).toBe(true);
+      expect(await backing.position(256)).toEqual(at(0, 0, "5ace"));
     }));
 
   it("AD1 of those who bind at once one wins", () =>

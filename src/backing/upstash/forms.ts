@@ -10,7 +10,7 @@ export function positionText(position: BackingPosition | null): string {
 /** Throws `decode_failed`. */
 export function readPosition(text: string): BackingPosition | null {
   if (text === "") return null;
-  const [, epoch, revision, seq] = /^([0-9a-f]{16});([0-9]{1,16});([0-9]{1,16})$/.exec(text) ?? [];
+  const [, epoch, revision, seq] = /^([^;]{1,64});([0-9]{1,16});([0-9]{1,16})$/.exec(text) ?? [];
   if (epoch === undefined) {
     throw new WarpError("decode_failed", "the position of a shard has no form that can be read");
   }
