@@ -231,9 +231,11 @@ export class Ledger {
 
   /** Ends keys whose end has come, a bounded number of them. */
   expireDue(nowMs: number): void {
+    if ((this.keys.nextExpiryMs ?? Number.POSITIVE_INFINITY) > nowMs) return;
     const due = this.keys.due(nowMs, housekeepingChunk);
     for (const { key, state } of due) this.changes.expire(key, state, nowMs);
-    if (due.length > 0) this.keys.measureExpiry();
+    // Also where nothing was: the key that was to end may have been changed since, and what is due once would be due for ever.
+    this.keys.measureExpiry();
   }
 
   /** Ends `key` if its end has come, also where more are due than one stretch takes. */
