@@ -58,11 +58,14 @@ export function shownTime(ms: number): string {
 export function writtenAs({
   version,
   provisional,
+  storage,
 }: {
   readonly version: number;
   readonly provisional?: true;
+  readonly storage?: "pending";
 }): string {
-  return provisional === true ? waits : `is at version ${version}`;
+  if (provisional === true) return waits;
+  return `is at version ${version}${storage === undefined ? "" : ", the storage behind it is not yet (pending)"}`;
 }
 
 /** What became of a change whose shard could not be reached. */

@@ -43,6 +43,18 @@ describe("over the real routes", () => {
     expect(ended.stderr).toMatch(/^warp: not_found: the key does not exist \[request [\w.-]+\]\n$/);
   });
 
+  test("a write that the storage behind its space has not confirmed says so; it is no failure", async () => {
+    const done = { key: "a", version: 3, revision: "x.3", opId: "y", replayed: false, created: true };
+    const fetch = answering(201, JSON.stringify({ ...done, storage: "pending" }));
+    const ended = await warp(["set", "a", "1"], { fetch });
+    expect(ended).toMatchObject({
+      code: 0,
+      stdout: "a is at version 3, the storage behind it is not yet (pending)\n",
+    });
+    const shown = await warp(["--json", "set", "a", "1"], { fetch });
+    expect(JSON.parse(shown.stdout)).toMatchObject({ version: 3, storage: "pending" });
+  });
+
   test("--json prints the problem document", async () => {
     const ended = await warp(["--json", "get", "nothing"], open());
     expect(ended.code).toBe(3);

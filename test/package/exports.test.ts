@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createTestHarness } from "wrangler";
+import { LocalRedis } from "../../scripts/redis-bridge/local-redis.ts";
+import { redisOrSkip } from "../support/redis-bridge/needed.ts";
+import { eventually } from "../support/serve.ts";
 import { read, root } from "./source.ts";
 
 const run = promisify(execFile);
@@ -79,15 +82,51 @@ describe("the built package", () => {
     const highest = { by: "Grace", amount: 30 };
     expect(await answerOf("examples/own-rules/wrangler.toml")).toEqual(highest);
   });
+
+  test.skipIf(redisOrSkip())(
+    "AD2 a Worker with a Redis behind its shards, as docs/upstash.md has it, has there what it wrote",
+    async () => {
+      const worker = read("examples/own-storage/worker.ts");
+      expect(read("docs/upstash.md")).toContain(`\`\`\`ts\n${worker}\`\`\`\n`);
+      const redis = await LocalRedis.start();
+      try {
+        const stored = async () => {
+          const headers = { Authorization: `Bearer ${redis.token}` };
+          const body = JSON.stringify(["GET", "warp:{carts}:v:lamp"]);
+          return ((await (await fetch(redis.url, { method: "POST", headers, body })).json()) as Stored)
+            .result;
+        };
+        const toml = "examples/own-storage/wrangler.toml";
+        const lamp = Buffer.from(JSON.stringify({ pieces: 2 })).toString("base64");
+        const isStored = async () => (await stored())?.endsWith(`;${lamp}`) === true;
+        expect(await answerOf(toml, redis.variables, () => eventually(isStored, 10_000))).toEqual({
+          pieces: 2,
+        });
+        expect(await isStored()).toBe(true);
+      } finally {
+        await redis.end();
+      }
+    },
+  );
 });
 
-/** What the Worker of a configuration answers, as JSON. */
-async function answerOf(configPath: string): Promise<unknown> {
-  const bed = createTestHarness({ workers: [{ configPath }] });
+interface Stored {
+  readonly result: string | null;
+}
+
+/** What the Worker of a configuration answers, as JSON; `then` is waited for before it ends. */
+async function answerOf(
+  configPath: string,
+  secrets: Readonly<Record<string, string>> = {},
+  then: () => Promise<unknown> = async () => {},
+): Promise<unknown> {
+  const bed = createTestHarness({ workers: [{ configPath, secrets }] });
   try {
     await bed.listen();
     const response = await bed.fetch("/");
-    return await response.json();
+    const answer = await response.json();
+    await then();
+    return answer;
   } finally {
     await bed.close();
   }
