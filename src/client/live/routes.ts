@@ -1,5 +1,6 @@
 /** The HTTP routes, as types: what each takes and answers. `docs/http.md` tells what they mean; a test holds this table to the routes, and to the examples of their reference. */
 
+import type { StorageSettings } from "../../protocol/space.ts";
 import type * as Answer from "./route-answers.ts";
 
 type Values = {
@@ -197,7 +198,12 @@ export interface HttpRoutes {
   };
   "GET /v1/{space}": { readonly answer: Answer.Space & { readonly usage: Open } };
   "PUT /v1/{space}": {
-    readonly body: { readonly shards?: number; readonly strict?: boolean };
+    readonly body: {
+      readonly shards?: number;
+      readonly strict?: boolean;
+      readonly storage?: Omit<StorageSettings, "write"> & Partial<Pick<StorageSettings, "write">>;
+      readonly fallback?: string;
+    };
     readonly answer: Answer.Space & { readonly created: boolean };
   };
   "DELETE /v1/{space}": { readonly answer: { readonly name: string; readonly deleted: boolean } };

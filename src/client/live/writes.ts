@@ -78,10 +78,8 @@ export class LiveWrites {
     );
     return verdicts.map((verdict, at): Ended => {
       if (verdict.outcome === "fail") return { error: WarpError.fromData(verdict.error) };
-      const { version, revision, existed, replayed = false, storage } = verdict;
-      const opId = drafts[at]?.opId ?? "";
-      const told = storage && { storage };
-      return { done: { opId, version, revision, cursor: `${epoch}.${asOf}`, existed, replayed, ...told } };
+      const { outcome: _, merged: __, provisional: ___, ...told } = verdict;
+      return { done: { replayed: false, ...told, opId: drafts[at]?.opId ?? "", cursor: `${epoch}.${asOf}` } };
     });
   }
 }
