@@ -2,6 +2,7 @@ import type { BackingPosition, LogPlace } from "../../backing/backing.ts";
 import { isAfter } from "../../backing/batch.ts";
 import { WarpError } from "../../errors.ts";
 import { backingTimeoutMs } from "../../runtime/backing-limits.ts";
+import { fraction } from "../../runtime/random.ts";
 import type { Ledger } from "../ledger.ts";
 import { firstRefillSeq } from "./refills.ts";
 import type { Mark, Refill } from "./storage-mark.ts";
@@ -16,8 +17,6 @@ export interface BindingCounts {
 }
 
 const limits = { timeoutMs: backingTimeoutMs };
-/** Where a life of a log begins. */
-const start: LogPlace = { revision: 0, seq: 0 };
 
 /** Whose the storage is: takes it over for this life of the log, and judges a position that is not the one that was confirmed. */
 export class Binding {
@@ -35,7 +34,7 @@ export class Binding {
     const found = await backing.position(shard, limits);
     if (found?.epoch === epoch) {
       // Bound already, by an instance that ended before it could note it. Nothing is sent before that is noted.
-      if (isAfter(found, start)) return await this.renew(epoch);
+      if (found.revision > 0 || found.seq >= firstRefillSeq) return await this.renew(epoch);
       return await this.#note(epoch, { shard, position: found, ...this.#again(mark) });
     }
     const isOther = mark !== undefined && found !== null && found.epoch !== mark.position.epoch;
@@ -106,7 +105,9 @@ export class Binding {
     found: BackingPosition | null,
     mark: Mark | undefined,
   ): Promise<void> {
-    const position = { epoch, ...start };
+    const { random } = this.#parts;
+    // Not the same place again: what was sent to an earlier beginning may still be on its way.
+    const position = { epoch, revision: 0, seq: Math.floor(fraction(random) * firstRefillSeq) };
     await this.#own();
     const isBound = await this.#parts.backing.bind(shard, found, position, limits);
     if (!isBound) throw contended();
@@ -124,7 +125,7 @@ export class Binding {
     const { backing, space } = this.#parts;
     const found = await backing.position(space.shards, limits);
     if (found?.epoch === space.id) return;
-    const isNoted = await backing.bind(space.shards, found, { epoch: space.id, ...start }, limits);
+    const isNoted = await backing.bind(space.shards, found, { epoch: space.id, revision: 0, seq: 0 }, limits);
     if (!isNoted && !(await this.#isOwn())) throw contended();
   }
 
