@@ -179,7 +179,18 @@ function outboxOf(shards: readonly UsageReply[]): Pick<SpaceUsage, "outbox"> {
   const all = shards.flatMap(({ outbox }) => outbox ?? []);
   if (all.length === 0) return {};
   const error = all.find((outbox) => outbox.error !== undefined)?.error;
-  const sum = (field: "entries" | "bytes"): number => all.reduce((total, outbox) => total + outbox[field], 0);
+  const sum = (field: "entries" | "bytes" | "lost" | "losses"): number =>
+    all.reduce((total, outbox) => total + (outbox[field] ?? 0), 0);
   const lagMs = Math.max(...all.map((outbox) => outbox.lagMs));
-  return { outbox: { entries: sum("entries"), bytes: sum("bytes"), lagMs, ...(error && { error }) } };
+  const [lost, losses] = [sum("lost"), sum("losses")];
+  return {
+    outbox: {
+      entries: sum("entries"),
+      bytes: sum("bytes"),
+      lagMs,
+      ...(lost > 0 && { lost }),
+      ...(losses > 0 && { losses }),
+      ...(error && { error }),
+    },
+  };
 }

@@ -10,6 +10,8 @@ export interface OutboxUsage {
   readonly lagMs: number;
   /** Keys whose value the storage was found to have lost, since the shard's instance began; absent: none. */
   readonly lost?: number;
+  /** Times that the storage had less than it had confirmed, since then; absent: never. What it lacked went there again. */
+  readonly losses?: number;
   /** Why the last attempt failed; absent: it did not. */
   readonly error?: ErrorData;
 }

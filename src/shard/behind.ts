@@ -7,6 +7,7 @@ import type { Random } from "../runtime/random.ts";
 import type { Sql } from "../runtime/sql.ts";
 import type { DueSource } from "./alarms.ts";
 import type { OutboxBounds } from "./backing/outbox-count.ts";
+import type { Report } from "./follow-slot.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { PublishedLog } from "./published-log.ts";
 import type { Residence } from "./residence.ts";
@@ -47,6 +48,8 @@ export interface BehindParts {
   readonly witness: WitnessSlot;
   /** The way of changes that nobody asked for. */
   readonly path: Pick<WritePath, "take">;
+  /** Told what an operator should know. */
+  readonly report?: Report;
   /** How much may wait. Default: 100,000 entries, 256 MiB. */
   readonly bounds?: OutboxBounds;
 }

@@ -2,7 +2,8 @@ import type { SpaceSettings } from "../protocol/space.ts";
 import { type DueSource, dueOf } from "./alarms.ts";
 import { type BackingRegistry, type BehindParts, BehindSlot } from "./behind.ts";
 import type { Followed } from "./follow-mark.ts";
-import { type Carrier, type FallbackRegistry, FollowSlot, type Report } from "./follow-slot.ts";
+import { type Carrier, type FallbackRegistry, FollowSlot } from "./follow-slot.ts";
+import type { Report } from "./report.ts";
 
 /** What a shard works with that only some spaces have: the storage behind it, and the stream of what was proposed while it could not be reached. */
 export class Beside {

@@ -46,9 +46,6 @@ export interface Carrier {
   ): Promise<Refusal | undefined>;
 }
 
-/** Writes a line to the host's log; `facts` hold neither values nor tokens. */
-export type Report = (message: string, facts: Readonly<Record<string, unknown>>) => void;
-
 export type OpenFollower = (parts: FollowerParts, space: SpaceSettings, fallback: Fallback) => Follower;
 
 /** The fallbacks that a deployment knows. */

@@ -2,8 +2,9 @@ import type { RelayApi } from "../protocol/relay.ts";
 import type { Clock, Timers } from "../runtime/clock.ts";
 import type { Home } from "./admission.ts";
 import type { BackingRegistry } from "./behind.ts";
-import type { FallbackRegistry, Report } from "./follow-slot.ts";
+import type { FallbackRegistry } from "./follow-slot.ts";
 import type { LeasePeers } from "./lease/peers.ts";
+import type { Report } from "./report.ts";
 import type { ResidenceOptions } from "./residence.ts";
 import type { WatchSizes } from "./watched-log.ts";
 

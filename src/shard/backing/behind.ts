@@ -76,11 +76,13 @@ class StorageBehind implements Behind {
     const first = table.first();
     const { error } = this.#sender;
     const { lost } = this.#values;
+    const { losses } = this.#sender.binding;
     return {
       entries,
       bytes,
       lagMs: first === undefined ? 0 : Math.max(0, Math.floor(clock.now() - first.atMs)),
       ...(lost > 0 && { lost }),
+      ...(losses > 0 && { losses }),
       ...(error && { error: error.toData() }),
     };
   }

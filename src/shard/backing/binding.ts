@@ -8,20 +8,13 @@ import { firstRefillSeq } from "./refills.ts";
 import type { Mark, Refill } from "./storage-mark.ts";
 import { ledgerOf, type StorageParts } from "./storage-parts.ts";
 
-/** What became of a look at the storage's position. */
-export interface BindingCounts {
-  /** Times that the storage had lost what it had confirmed. */
-  lost: number;
-  /** Times that this log turned out to have been set back. */
-  renewed: number;
-}
-
 const limits = { timeoutMs: backingTimeoutMs };
 
 /** Whose the storage is: takes it over for this life of the log, and judges a position that is not the one that was confirmed. */
 export class Binding {
   readonly #parts: StorageParts;
-  readonly counts: BindingCounts = { lost: 0, renewed: 0 };
+  /** Times that the storage had less than it had confirmed. */
+  losses = 0;
 
   constructor(parts: StorageParts) {
     this.#parts = parts;
@@ -52,7 +45,7 @@ export class Binding {
     const { epoch } = ledger;
     const { shard, position, refill } = mark;
     if (found === null) {
-      this.counts.lost++;
+      this.#lost(position, found);
       return await this.#begin(epoch, shard, null, mark);
     }
     if (found.epoch !== epoch) {
@@ -68,7 +61,7 @@ export class Binding {
       if (!isOurs) return await this.renew(epoch);
       return await this.#note(epoch, { ...mark, position: found });
     }
-    this.counts.lost++;
+    this.#lost(position, found);
     const { floor } = ledger.log;
     const isInLog =
       refill?.from !== "keys" && found.seq < firstRefillSeq && (floor === 0 || found.revision > floor);
@@ -91,10 +84,20 @@ export class Binding {
 
   /** Begins a new life of the log, unless that has been done. */
   async renew(epoch: string): Promise<void> {
-    const { commit, residence } = this.#parts;
-    this.counts.renewed++;
+    const { commit, residence, report, space } = this.#parts;
+    report?.("a shard was set back: its storage has a later state of it", { space: space.name });
     await commit.submit(() => {
       if (ledgerOf(this.#parts)?.epoch === epoch) residence.renew();
+    });
+  }
+
+  #lost(confirmed: LogPlace, found: LogPlace | null): void {
+    const { report, space } = this.#parts;
+    this.losses++;
+    report?.("the storage behind a shard has lost what it had confirmed; it goes there again", {
+      space: space.name,
+      confirmed: confirmed.revision,
+      found: found?.revision,
     });
   }
 

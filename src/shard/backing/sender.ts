@@ -66,9 +66,6 @@ export class Sender {
     return this.#error;
   }
 
-  /** Batches that were carried out, those among them that had been before, and attempts that failed. */
-  readonly counts = { sent: 0, repeated: 0, failed: 0 };
-
   readonly due: DueSource = {
     nextMs: () => {
       const { table, clock } = this.#parts;
@@ -173,14 +170,12 @@ export class Sender {
       return true;
     }
     if (verdict.state === "repeated") {
-      this.counts.repeated++;
       if (!isTried && mark.refill === undefined && !(await this.binding.proves(position))) {
         await this.binding.renew(after.epoch);
         return true;
       }
     }
     this.#maxChanges = maxBackingChanges;
-    this.counts.sent++;
     this.#waits.confirmed(batch.wholeTo);
     await this.#confirm(batch, position);
     this.#tried.clear();
@@ -235,7 +230,6 @@ export class Sender {
     const { clock, random, residence } = this.#parts;
     const error = WarpError.from(thrown, "storage_unavailable", "the storage could not be written");
     this.#error = error;
-    this.counts.failed++;
     const longest = error.retryable
       ? minBackingRetryMs * 2 ** Math.min(this.#failures++, 20)
       : maxBackingRetryMs;

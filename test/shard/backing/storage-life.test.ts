@@ -239,6 +239,80 @@ describe("whose the storage is", () => {
     }));
 });
 
+describe("a storage that has lost what it had confirmed", () => {
+  it("gets it again, deletions too, and that is told", () =>
+    host.withSql(async (sql) => {
+      const told: string[] = [];
+      const space = await new BackedShard(sql, { report: (message) => void told.push(message) }).create();
+      const { bed, storage } = space;
+      for (const key of ["a", "b", "c"]) {
+        await bed.set(key, "1");
+        await space.advance(100);
+      }
+      await bed.delete("a");
+      await space.advance(100);
+      await bed.set("b", "2");
+      await space.advance(100);
+      expect(storage.forgetTail(3)).toBe(3);
+      expect(space.stored).toEqual({ a: "1@1", b: "1@2" });
+      await bed.set("d", "1");
+      await space.advance(1_000);
+      expect(space.stored).toEqual({ b: "2@5", c: "1@3", d: "1@6" });
+      expect(expectReply(await bed.shard.usage(bed.scope())).outbox).toMatchObject({ losses: 1 });
+      expect(told).toEqual([
+        "the storage behind a shard has lost what it had confirmed; it goes there again",
+      ]);
+    }));
+
+  it.each(["its newest batches", "everything"])(
+    "gets all keys where the log does not reach back: %s",
+    (what) =>
+      host.withSql(async (sql) => {
+        const space = await new BackedShard(sql).create();
+        const { bed, storage } = space;
+        for (let i = 0; i < 1_200; i++) await bed.set(`k${i}`, "old");
+        await space.advance(1_000);
+        await bed.delete("k0");
+        await bed.set("k1", "new");
+        await space.advance(100);
+        // The log keeps a day.
+        await space.clock.advance(90_000_000);
+        bed.nowMs = space.clock.now();
+        await bed.shard.onAlarm();
+        await bed.shard.onAlarm();
+        await bed.set("last", "1");
+        await space.advance(100);
+        expect(expectReply(await bed.shard.usage(bed.scope())).logFloor).toBeGreaterThan(1_200);
+        if (what === "everything") while (!storage.clear());
+        else storage.forgetTail(4);
+        await bed.set("k2", "newest");
+        const mutations = [
+          {
+            kind: "set" as const,
+            opId: bed.opId(),
+            key: "k3",
+            payload: { bytes: new Uint8Array([1]), contentType: "t/p" },
+          },
+        ];
+        const write = bed.shard.mutate({ ...bed.scope(), mutations });
+        await space.advance(2_000);
+        expectReply(await write);
+        const { k0, ...stored } = space.stored;
+        expect(Object.keys(stored)).toHaveLength(1_200);
+        expect(stored).toMatchObject({
+          k1: "new@1202",
+          k2: "newest@1204",
+          last: "1@1203",
+          k1199: "old@1200",
+        });
+        // Deletions that the log does not tell any more: no reader of the shard sees what came back.
+        if (k0 !== undefined) expect(await bed.text("k0")).toBeUndefined();
+        await space.advance(1_000);
+        expect(space.stored).not.toHaveProperty("k0");
+      }),
+  );
+});
+
 describe("the end of a space", () => {
   it("takes all that it has in the storage along, and what is still on its way does not come back", () =>
     host.withSql(async (sql) => {
