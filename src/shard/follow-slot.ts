@@ -6,6 +6,7 @@ import type { DueSource } from "./alarms.ts";
 import type { BehindParts } from "./behind.ts";
 import type { Followed } from "./follow-mark.ts";
 import type { Ledger } from "./ledger.ts";
+import type { Report } from "./report.ts";
 import type { MutationOperation } from "./strong/operation.ts";
 
 /** What a shard asks of its part that follows the stream of proposals: `fallback/follower.ts`, which only shards of spaces with a fallback load. */
