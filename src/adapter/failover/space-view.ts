@@ -9,6 +9,8 @@ import type { Change } from "./overlay.ts";
 
 type Registrations = Awaited<ReturnType<Adapter["registrations"]>>;
 
+/** The shard that knows the space and its registrations. */
+export const homeShard = 0;
 /** How long a space of which there is no notice is taken for one that has not opted in. */
 const noNoticeMs = 1_000;
 /** How long one is waited for. */
@@ -28,6 +30,11 @@ export class SpaceView {
 
   constructor(options: FailoverOptions) {
     this.#options = options;
+  }
+
+  /** Whether a shard has told what the space is. */
+  get hasMet(): boolean {
+    return this.#met !== undefined;
   }
 
   get space(): SpaceSettings | undefined {

@@ -20,7 +20,7 @@ import type { FailoverOptions } from "./failover-options.ts";
 import type { Change } from "./overlay.ts";
 import { isProposable, nowhere, propose } from "./proposing.ts";
 import { type Asked, resolveAround } from "./resolving.ts";
-import { SpaceView } from "./space-view.ts";
+import { homeShard, SpaceView } from "./space-view.ts";
 import { type Tried, tryShard } from "./try-shard.ts";
 
 type ResolveOptions = CallOptions & { readonly seal?: boolean };
@@ -94,11 +94,13 @@ export class Way implements AroundCalls, Detour {
   }
 
   isTaken(key: string): boolean {
-    return this.view.fallbackName !== undefined && this.#shards.get(this.shardOf(key))?.isTaken === true;
+    if (this.view.fallbackName === undefined) return false;
+    const shard = this.shardOf(key);
+    return this.isAway(shard) || this.#shards.get(shard)?.isTaken === true;
   }
 
   isAway(shard: number): boolean {
-    return this.view.fallbackName !== undefined && (this.#shards.get(shard)?.state ?? "closed") !== "closed";
+    return this.view.fallbackName !== undefined && this.#isClosedTo(shard);
   }
 
   barrierAtMs(key: string): number {
@@ -185,6 +187,12 @@ export class Way implements AroundCalls, Detour {
     return registrations;
   }
 
+  /** Whether a shard counts as not to be reached; where no shard has told what the space is, that is the home shard's to say. */
+  #isClosedTo(shard: number): boolean {
+    const isOpen = (one: number): boolean => (this.#shards.get(one)?.state ?? "closed") === "closed";
+    return !isOpen(shard) || (!this.view.hasMet && !isOpen(homeShard));
+  }
+
   #at(shard: number): AwayShard {
     const known = this.#shards.get(shard);
     if (known !== undefined) return known;
@@ -217,7 +225,7 @@ export class Way implements AroundCalls, Detour {
         : { error: failed };
     if (tried.error === undefined) return tried.value;
     const away = this.#at(shard);
-    if (away.state === "closed") throw tried.error;
+    if (!this.#isClosedTo(shard)) throw tried.error;
     const fallback = await this.#open();
     const { view } = this;
     if (fallback === undefined || view.registrations === undefined) throw tried.error;
@@ -252,7 +260,7 @@ export class Way implements AroundCalls, Detour {
         overlay.has(answer.key) ? this.#known(shard, answer.key, answer) : answer,
       );
     }
-    if (!away.isTaken) throw tried.error;
+    if (!away.isTaken && !this.#isClosedTo(shard)) throw tried.error;
     const fallback = await this.#open();
     const { space } = this.view;
     if (fallback === undefined || space === undefined) throw tried.error;
