@@ -46,7 +46,8 @@ export async function buildModules(entry: string, folder: string): Promise<Modul
     await writeWhole(join(folder, name), contents);
   }
   for (const name of await readdir(folder)) {
-    if (!files.has(name)) await rm(join(folder, name), { recursive: true });
+    // What has another ending is on its way: another build may be at work here.
+    if (name.endsWith(".js") && !files.has(name)) await rm(join(folder, name), { force: true });
   }
   return importsIn(built.metafile);
 }
