@@ -209,6 +209,15 @@ export interface Adapter {
   ): Promise<readonly Resolution[]>;
   /** A page of keys in order of their UTF-8 bytes. */
   list(options?: ListOptions): Promise<ListAnswer>;
+  /**
+   * A page of names under a prefix that stand in a storage behind this one, in no order, some of which it may not list yet: reading them makes it know them. Absent: there is no such
+   * storage.
+   */
+  stored?(
+    prefix: string,
+    cursor: string | undefined,
+    options?: CallOptions,
+  ): Promise<{ readonly keys: readonly string[]; readonly cursor: string | undefined }>;
 
   /** The changes of `since.shard` after `since`, at most 10,000. `unsupported` where `supports.changes` is false. */
   changes(since: Position, options?: CallOptions): Promise<ChangesAnswer>;

@@ -1,7 +1,7 @@
 import { shardOf } from "../protocol/key.ts";
 import type { Position } from "../protocol/position.ts";
 import type { ListedKey, StoredEntry } from "../protocol/shard-api.ts";
-import { maxListBytes } from "../runtime/limits.ts";
+import { maxListBytes, maxListLimit } from "../runtime/limits.ts";
 import { mergePages } from "./merge-pages.ts";
 import { positionOf, type ShardCalls } from "./shard-calls.ts";
 import { gather, groupByShard } from "./shard-groups.ts";
@@ -22,6 +22,22 @@ export interface SpacePage {
   readonly next: string | undefined;
   /** One for each shard, in order. */
   readonly asOf: readonly Position[];
+}
+
+/** Names that the storage behind a space has, in no order. */
+export interface StoredPage {
+  readonly keys: readonly string[];
+  /** Undefined: that was the last page. */
+  readonly cursor: string | undefined;
+}
+
+/** One page of what the storage behind a space has under a prefix. Nobody is asked where there is none. */
+export async function storedKeys(calls: ShardCalls, prefix: string, cursor = ""): Promise<StoredPage> {
+  if (calls.space.storage === undefined) return { keys: [], cursor: undefined };
+  const { stored } = await calls.ask("read", 0, (api, scope) =>
+    api.list({ ...scope, prefix, limit: maxListLimit, values: false, stored: cursor }),
+  );
+  return { keys: stored?.keys ?? [], cursor: stored?.cursor };
 }
 
 /** One page over all shards of a space. */

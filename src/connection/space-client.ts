@@ -25,7 +25,13 @@ import type { CallLimits } from "../runtime/call-limits.ts";
 import type { Timers } from "../runtime/clock.ts";
 import { maxChangesLimit } from "../runtime/limits.ts";
 import { withOutcome } from "./attempt.ts";
-import { listSpace, type SpaceListRequest, type SpacePage } from "./list-space.ts";
+import {
+  listSpace,
+  type SpaceListRequest,
+  type SpacePage,
+  type StoredPage,
+  storedKeys,
+} from "./list-space.ts";
 import { type Placed, positionOf, ShardCalls } from "./shard-calls.ts";
 import type { ShardConnection } from "./shard-connection.ts";
 import { gather, groupByShard } from "./shard-groups.ts";
@@ -181,6 +187,11 @@ export class SpaceClient {
   /** A page of keys in order of their bytes. Throws `space_not_found`. */
   list(request: SpaceListRequest, limits?: CallLimits): Promise<SpacePage> {
     return this.run("read", limits, (calls) => listSpace(calls, request));
+  }
+
+  /** A page of names under a prefix that the storage behind the space has; none where there is no storage. Throws `space_not_found` and what the storage does. */
+  stored(prefix: string, cursor: string | undefined, limits?: CallLimits): Promise<StoredPage> {
+    return this.run("read", limits, (calls) => storedKeys(calls, prefix, cursor));
   }
 
   /** What happened in `since.shard` after `since`, at most 10,000 entries. Throws `space_not_found`. */

@@ -57,6 +57,7 @@ export class Warmup {
       yield this.#progress();
     }
     for (const prefix of prefixes) {
+      yield* this.#adopt(prefix);
       let cursor: string | undefined;
       do {
         if (this.#room() === 0) break;
@@ -67,6 +68,27 @@ export class Warmup {
       } while (cursor !== undefined);
     }
     yield { ...this.#progress(), total: this.#loaded + this.#failed };
+  }
+
+  /** What stands in a storage behind the authority comes first: the authority may know only some of it, and lists that. */
+  async *#adopt(prefix: string): AsyncGenerator<WarmupProgress, void, void> {
+    const { adapter } = this.#parts;
+    let cursor: string | undefined;
+    do {
+      if (this.#room() === 0 || adapter.stored === undefined) return;
+      this.#check();
+      let page: Awaited<ReturnType<NonNullable<typeof adapter.stored>>>;
+      try {
+        page = await adapter.stored(prefix, cursor, this.#callOptions());
+      } catch (error) {
+        this.#check();
+        this.#fail(`${prefix}*`, error);
+        return;
+      }
+      await this.#load(page.keys, true);
+      cursor = page.cursor;
+      if (page.keys.length > 0) yield this.#progress();
+    } while (cursor !== undefined);
   }
 
   async #list(prefix: string, cursor: string | undefined) {

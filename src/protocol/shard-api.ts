@@ -131,12 +131,19 @@ export interface ListRequest extends CallScope {
   readonly limit: number;
   /** Whether the values come too; a page then ends at 4 MiB of them. */
   readonly values: boolean;
+  /**
+   * Asks the space's first shard instead for names under the prefix that the storage behind the space has, in no order, from this cursor on (empty: from the beginning). No shard need
+   * know them yet: who reads them makes them known.
+   */
+  readonly stored?: string;
 }
 
 export interface ListReply extends ShardStamp {
   readonly items: readonly ListedKey[];
   /** Whether there are more after the last item. */
   readonly more: boolean;
+  /** What was asked for by `stored`; the items are none then. A name may come twice. Without a cursor that was the last. */
+  readonly stored?: { readonly keys: readonly string[]; readonly cursor?: string };
 }
 
 /** What a log entry did. `register` is a changed registration (shard 0 only). */

@@ -1,4 +1,4 @@
-import type { Backing } from "../backing/backing.ts";
+import type { Backing, BackingPage } from "../backing/backing.ts";
 import { WarpError } from "../errors.ts";
 import type { MutateReply, OutboxUsage, Refusal, TransactReply } from "../protocol/shard-api.ts";
 import type { SpaceSettings, StorageSettings } from "../protocol/space.ts";
@@ -20,6 +20,8 @@ export interface Behind {
   readonly due: DueSource;
   /** One call's way to what only the storage has. */
   begin(): Supply;
+  /** A page of names under a prefix that the storage has, of all shards, from a cursor on (empty: from the beginning). */
+  stored(prefix: string, cursor: string, limit: number): Promise<BackingPage | Refusal>;
   /** Why nothing may be written now: too much waits for the storage. */
   full(): Refusal | undefined;
   /** With `write: "through"`: waits until the storage has what these wrote, as long as the space says, and marks what it then has not. */

@@ -162,7 +162,14 @@ export class ReadCalls
   async list(request: ListRequest): Promise<ListReply | Refusal> {
     const admitted = await this.#admission.admit(request, "read");
     if (admitted === undefined) return { ...unwritten, items: [], more: false };
-    const { prefix, after, limit, values } = request;
+    if (isRefusal(admitted)) return admitted;
+    const { prefix, after, limit, values, stored } = request;
+    if (stored !== undefined) {
+      const found = await this.#admission.behind.present?.stored(prefix, stored, limit);
+      if (found !== undefined && isRefusal(found)) return found;
+      const stamp = this.#residence.open()?.stamp() ?? unwritten;
+      return { ...stamp, items: [], more: false, stored: found ?? { keys: [] } };
+    }
     return await this.#supplied(request, admitted, (ledger, supply) => {
       const nowMs = this.#expireForRead(ledger);
       const page = ledger.keys.list(prefix, after, limit, nowMs, values ? maxListBytes : undefined);

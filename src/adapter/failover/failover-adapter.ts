@@ -119,6 +119,10 @@ export class FailoverAdapter implements Adapter {
     return this.#inner.list(...args);
   }
 
+  async stored(...args: Parameters<NonNullable<Adapter["stored"]>>) {
+    return (await this.#inner.stored?.(...args)) ?? { keys: [], cursor: undefined };
+  }
+
   changes(...args: Args<"changes">): Promise<ChangesAnswer> {
     return this.#inner.changes(...args);
   }

@@ -119,6 +119,11 @@ class ShardAdapter implements Adapter {
     return { items, cursor: next === undefined ? undefined : listCursor(next, resolved.prefix), asOf };
   }
 
+  async stored(...[prefix, cursor, options]: Parameters<NonNullable<Adapter["stored"]>>) {
+    this.#begin(options);
+    return await this.#client.stored(prefix, cursor, options);
+  }
+
   async changes(since: Position, options?: CallOptions): Promise<ChangesAnswer> {
     this.#begin(options);
     return await this.#client.changes(since, options);

@@ -227,7 +227,14 @@ const readers: { readonly [M in WireMethod]: Reader<WireArguments<M>> } = {
   transact: one(record({ ...scope, transaction })),
   resolve: one(record({ ...scope, opIds: list(text, maxBatchOperations), seal: optional(mark) })),
   list: one(
-    record({ ...scope, prefix: text, after: optional(text), limit: whole(1, maxListLimit), values: truth }),
+    record({
+      ...scope,
+      prefix: text,
+      after: optional(text),
+      limit: whole(1, maxListLimit),
+      values: truth,
+      stored: optional(text),
+    }),
   ),
   changes: one(record({ ...scope, epoch: text, since: whole(), limit: whole(1, maxChangesLimit) })),
   usage: one(record(scope)),

@@ -45,6 +45,10 @@ class StorageBehind implements Behind {
     return this.#values.begin();
   }
 
+  stored(prefix: string, cursor: string, limit: number): ReturnType<Behind["stored"]> {
+    return this.#values.stored(prefix, cursor, limit);
+  }
+
   full() {
     return this.#count.full(this.#head);
   }

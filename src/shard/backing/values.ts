@@ -1,3 +1,8 @@
+import type { BackingPage } from "../../backing/backing.ts";
+import { WarpError } from "../../errors.ts";
+import type { Refusal } from "../../protocol/shard-api.ts";
+import { backingReadTimeoutMs } from "../../runtime/backing-limits.ts";
+import { refuse } from "../refusal.ts";
 import type { Supply } from "../supply.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Dropper } from "./dropper.ts";
@@ -44,6 +49,19 @@ export class Values {
 
   begin(): Supply {
     return this.#supplies.begin();
+  }
+
+  /** A page of the names that the storage has: whoever reads them makes them the shard's. */
+  async stored(prefix: string, cursor: string, limit: number): Promise<BackingPage | Refusal> {
+    const page = { limit, ...(cursor === "" ? {} : { cursor }) };
+    try {
+      const found = await this.#parts.backing.scan(page, { timeoutMs: backingReadTimeoutMs });
+      return { ...found, keys: found.keys.filter((key) => key.startsWith(prefix)) };
+    } catch (error) {
+      return refuse(
+        WarpError.from(error, "storage_unavailable", "the storage behind the space could not be read"),
+      );
+    }
   }
 
   /** The storage has confirmed something. */
