@@ -73,7 +73,7 @@ export interface Fallback {
     limit: number,
     limits?: CallLimits,
   ): Promise<ProposalPage>;
-  /** The shard says that it has applied so far, durably: those may go. Never backwards; idempotent. */
+  /** The shard says that it has applied so far, durably: those may go. Never backwards; idempotent. A place beyond the head, from before the storage lost its tail, says nothing. */
   trim(shard: number, applied: StreamPlace, limits?: CallLimits): Promise<void>;
   /** The newest notice; undefined: the space never opted in, or has opted out. */
   notice(limits?: CallLimits): Promise<SpaceNotice | undefined>;

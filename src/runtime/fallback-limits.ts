@@ -14,7 +14,7 @@ export const maxPageBytes = 4_194_304;
 export const maxHeldVerdictsMs = 604_800_000;
 /** How long one call of a shard to the stream may take; how long a node's call waits for its own proposals. */
 export const streamTimeoutMs = 5_000;
-export const drainTimeoutMs = 5_000;
+export const drainTimeoutMs = 1_500;
 /** Bounds of the time between two looks at the stream, and how long after something came it is looked at often. */
 export const minPollMs = 1_000;
 export const maxPollMs = 60_000;

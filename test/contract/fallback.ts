@@ -159,6 +159,11 @@ export function fallbackContract({ name, run }: FallbackContract): void {
           head: fifth,
           applied: fifth,
         });
+        // From before the storage lost its tail.
+        await fallback.trim(0, fifth.replace(/-\d+$/, "-99"));
+        await fallback.trim(7, fifth);
+        expect(await fallback.read(0, fifth, 500)).toEqual({ proposals: [], head: fifth, applied: fifth });
+        expect(await fallback.read(7, undefined, 500)).toEqual({ proposals: [] });
         // Never backwards, and as often as one likes.
         await fallback.trim(0, third);
         await fallback.trim(0, fifth);

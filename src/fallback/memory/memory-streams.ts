@@ -72,6 +72,7 @@ export class MemoryStreams {
 
   trim(shard: number, applied: StreamPlace): void {
     const stream = this.#stream(shard);
+    if (stream.head === undefined || comparePlaces(applied, stream.head) > 0) return;
     if (stream.applied !== undefined && comparePlaces(applied, stream.applied) <= 0) return;
     const entries = stream.entries.filter(({ last }) => comparePlaces(last, applied) > 0);
     const kept = entries.flatMap(({ items }) => items.map(({ proposal }) => proposal.mutation.opId));

@@ -116,7 +116,7 @@ return {head or '', applied or '', all and '1' or '0', entries}
 /** `ARGV[2]`: how far the shard has applied. */
 export const trimScript = new Script(`${prelude}
 local upTo = ARGV[2]
-if applied and compare(upTo, applied) <= 0 then return 'OK' end
+if not head or compare(upTo, head) > 0 or applied and compare(upTo, applied) <= 0 then return 'OK' end
 local from = '-'
 while true do
   local page, gone = call('XRANGE', stream, from, upTo, 'COUNT', 20), {}

@@ -37,6 +37,7 @@ export async function getSpace(call: Call): Promise<Response> {
         logEntries: shard.logEntries,
         databaseBytes: shard.databaseBytes,
         outbox: shard.outbox,
+        fallback: shard.fallback,
         revision: `${shard.epoch}.${shard.asOf}`,
       })),
     },

@@ -53,9 +53,9 @@ export class Drains {
     });
   }
 
-  /** All up to `place` is applied. */
-  reach(place: StreamPlace): void {
-    for (const drain of this.all) if (comparePlaces(drain.place, place) <= 0) drain.settle();
+  /** All up to `place` is applied: those among `drains` that wait for no more have their answer. */
+  reach(drains: readonly Drain[], place: StreamPlace): void {
+    for (const drain of drains) if (comparePlaces(drain.place, place) <= 0) drain.settle();
   }
 
   fail(drains: readonly Drain[], error: WarpError): void {

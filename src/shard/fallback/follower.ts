@@ -65,7 +65,7 @@ class StreamFollower implements Follower {
 
   async drain(place: StreamPlace): Promise<void> {
     checkPlace(place);
-    if (this.#isApplied(place)) return;
+    // Also where it seems to be applied: a stream that has lost its tail may have given the place anew, which only a look tells.
     const done = this.#drains.wait(place);
     this.#look();
     await done;
@@ -154,6 +154,8 @@ class StreamFollower implements Follower {
     const { clock, followed } = this.#parts;
     while (!this.#isEnded && this.#writer.ledger !== undefined) {
       const sentMs = clock.now();
+      // Of places that came after it was sent the answer says nothing.
+      const waiting = this.#drains.all;
       const { mark } = this.#writer;
       const page = await this.#fallback.read(this.#shard, mark.place, maxProposals, limits);
       if (page.lost === true) {
@@ -167,7 +169,7 @@ class StreamFollower implements Follower {
       this.#applied = place;
       if (page.proposals.length > 0) this.#cameMs = clock.now();
       if (place !== undefined) {
-        this.#drains.reach(place);
+        this.#drains.reach(waiting, place);
         if (page.applied === undefined || comparePlaces(page.applied, place) < 0) {
           await this.#fallback.trim(this.#shard, place, limits);
         }
@@ -187,10 +189,6 @@ class StreamFollower implements Follower {
     const wasApplied = recheck !== undefined && comparePlaces(drain.place, recheck) <= 0;
     if (!wasApplied) await this.#writer.missed(this.#shard, drain.place);
     drain.settle();
-  }
-
-  #isApplied(place: StreamPlace): boolean {
-    return this.#applied !== undefined && comparePlaces(place, this.#applied) <= 0;
   }
 
   get #isToAnnounce(): boolean {

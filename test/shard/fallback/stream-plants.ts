@@ -1,4 +1,5 @@
 import type { Fallback } from "../../../src/fallback/fallback.ts";
+import { comparePlaces } from "../../../src/fallback/place.ts";
 import { opIdTime } from "../../../src/protocol/mutation.ts";
 import { scopeOpId } from "../../../src/protocol/operation.ts";
 import { uuidv7 } from "../../../src/runtime/ids.ts";
@@ -28,6 +29,27 @@ function operating(parts: FollowerParts, make: (one: MutationOperation) => Mutat
   return {
     ...parts,
     writes: { carry: (scope, operations, ...rest) => writes.carry(scope, operations.map(make), ...rest) },
+  };
+}
+
+/** A stream that has lost its tail may give a place again. */
+function believedPlace(): Plant {
+  let present: FollowerParts | undefined;
+  return {
+    name: "a place that is not beyond what was applied is taken for applied without a look",
+    parts: (parts) => {
+      present = parts;
+      return parts;
+    },
+    follower: (follower) => {
+      const look = follower.drain.bind(follower);
+      return Object.assign(follower, {
+        drain: async (place: string) => {
+          const applied = present?.residence.open()?.meta.followed?.place;
+          if (applied === undefined || comparePlaces(place, applied) > 0) await look(place);
+        },
+      });
+    },
   };
 }
 
@@ -112,6 +134,7 @@ export const streamPlants: readonly Plant[] = [
     name: "calls are answered before what was proposed is applied",
     follower: (follower) => Object.assign(follower, { drain: async () => {} }),
   },
+  believedPlace(),
   {
     name: "the last proposal of a page is passed over",
     stream: (fallback) =>

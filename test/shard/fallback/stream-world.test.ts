@@ -27,7 +27,7 @@ describe("worlds of nodes around a shard and its stream", () => {
     "SB8 finds it if %s",
     async (_, plant) => {
       let found: unknown;
-      for (let seed = 1; seed <= 60 && found === undefined; seed++) {
+      for (let seed = 1; seed <= 150 && found === undefined; seed++) {
         found = await world(seed, plant).then(
           () => undefined,
           (error: unknown) => error,
