@@ -370,7 +370,11 @@ export class StorageWorld {
     await this.#clock.settle();
     this.#sql.flush();
     this.#end();
-    if (this.#isRough && this.#random.below(2) === 0) await this.#setBack();
+    // What is lost last, nobody writes again.
+    const last = this.#isRough ? this.#random.below(5) : 4;
+    if (last < 2) await this.#setBack();
+    else if (last === 2) this.#loseTail();
+    else if (last === 3) this.#empty();
     this.#weather = "fair";
     // What either side has lost is noticed when there is something to be told. Else nobody calls any more: the alarm has to do.
     if (this.#isRough)
