@@ -125,7 +125,9 @@ describe.skipIf(missing)("storage behind the shards", () => {
     for (const { space } of beds) {
       const isEmpty = async () => (await outboxOf(space)).entries === 0;
       const isSettled = await eventually(isEmpty, 60_000);
-      const left = isSettled ? "" : JSON.stringify(await outboxOf(space));
+      const left = isSettled
+        ? ""
+        : `${JSON.stringify(await outboxOf(space))}, ${await bed.alarmOf(space, 0)}`;
       expect(isSettled, `seed ${seed}: the outbox of ${space} gets empty: ${left}`).toBe(true);
     }
     const settledMs = performance.now() - settledFrom;

@@ -42,6 +42,7 @@ class StorageBehind implements Behind {
   }
 
   begin() {
+    this.#sender.nudge();
     return this.#values.begin();
   }
 
@@ -75,6 +76,7 @@ class StorageBehind implements Behind {
   }
 
   usage() {
+    this.#sender.nudge();
     const { clock, table } = this.#parts;
     const { entries, bytes } = this.#count.totals(this.#head);
     const first = table.first();

@@ -89,6 +89,11 @@ export class Sender {
     if (this.#step === undefined) this.#parts.timers.after(0, () => this.#begin());
   }
 
+  /** Something is asked of the shard: what should have been tried again by now is, should its alarm be late or lost. */
+  nudge(): void {
+    if (this.#retryAtMs !== undefined && this.#parts.clock.now() >= this.#retryAtMs) this.#begin();
+  }
+
   /** Settles when the batch that is under way has ended. */
   async idle(): Promise<void> {
     await this.#step;

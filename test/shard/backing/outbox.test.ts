@@ -47,6 +47,26 @@ async function usage({ bed }: BackedShard) {
   return expectReply(await bed.shard.usage(bed.scope())).outbox;
 }
 
+describe("an alarm that is lost", () => {
+  it.each(["usage", "read"] as const)("AD4 %s of the shard carries on what it was for", (call) =>
+    backed(async (space) => {
+      const { bed, clock } = space;
+      space.fail({ lose: "before" });
+      await bed.set("a", "1");
+      await clock.advance(20);
+      expect((await usage(space))?.error?.code).toBe("storage_unavailable");
+      space.fail();
+      bed.alarmMs = undefined;
+      await clock.advance(60_000);
+      expect(space.stored).toEqual({});
+      if (call === "usage") await usage(space);
+      else await bed.read("a");
+      await clock.advance(20);
+      expect(space.stored).toEqual({ a: "1@1" });
+    }),
+  );
+});
+
 describe("what a commit leaves in the outbox", () => {
   it("AD1 sets, deletions, merges, restored versions and transactions reach the storage, at their versions", () =>
     backed(

@@ -45,7 +45,7 @@ export class Weather {
 
   async #aborts(isOver: () => boolean): Promise<void> {
     while (!isOver()) {
-      await sleep(500 + this.#random.below(2_500));
+      await sleep(400 + this.#random.below(1_600));
       const { space, shard } = this.#random.pick(this.#objects);
       this.#count("object aborted");
       await this.#bed.abortIn(space, shard).catch(() => undefined);

@@ -175,6 +175,12 @@ export class Bed {
     await (await fetch(`${this.url()}/fault/abort/${space}/${shard}`)).text();
   }
 
+  /** For when the alarm of a shard's object is set, and what time it is. */
+  async alarmOf(space: string, shard: number): Promise<string> {
+    const told = await (await fetch(`${this.url()}/fault/alarm/${space}/${shard}`)).text();
+    return `the alarm is set for ${told}, it is ${Date.now()}`;
+  }
+
   /** The isolates as they serve another space, made with these settings. */
   async second(space: string, settings: object): Promise<readonly IsolateNode[]> {
     await new SpaceHttp(this.url(), space).create(settings);

@@ -16,8 +16,9 @@ interface Faulty {
 export class WarpShard extends ProductionShard implements Faulty {
   readonly #instance = crypto.randomUUID();
 
-  /** `abort` ends the object as a failure of the platform would; anything else only tells which instance this is. */
+  /** `abort` ends the object as a failure of the platform would, `alarm` tells for when its alarm is set; anything else only which instance this is. */
   async fault(what: string): Promise<string> {
+    if (what === "alarm") return String(await this.ctx.storage.getAlarm());
     if (what === "abort") this.ctx.abort("the test aborts this object");
     return this.#instance;
   }
