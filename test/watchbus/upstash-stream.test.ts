@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { utf8 } from "../../src/runtime/bytes.ts";
+import type { ReadState } from "../../src/watchbus/upstash/options.ts";
 import { upstashWatchBus } from "../../src/watchbus/upstash/upstash-watch-bus.ts";
-import type { Watch, WatchItem } from "../../src/watchbus/watchbus.ts";
+import type { WatchChange } from "../../src/watchbus/upstash/watch-entry.ts";
+import type { Watch, WatchItem, WatchOptions } from "../../src/watchbus/watchbus.ts";
 import { events, newOpId, publish, shortly, WatchTester } from "../contract/watchbus-bed.ts";
 import { QuietRedis } from "../support/quiet-redis.ts";
 import { withoutRedis } from "../support/redis-bridge/bed.ts";
@@ -87,6 +89,51 @@ describe.skipIf(withoutRedis !== undefined)("watching over Upstash", () => {
       expect((await watch.told())[0]).toBe("gap compacted");
       const old = { from: { cursor: before[0]?.cursor ?? "" } };
       expect((await (await WatchTester.open(bed, { key: "b" }, old)).told())[0]).toBe("gap epoch");
+    }));
+
+  it("WA4 changes while the state is read are not lost, however the storage counts its versions", () =>
+    withBed(async (bed) => {
+      const writer = bed.open();
+      /** What is known of `k` to who watches while all this happens between the watch's beginning and the state's end. */
+      const known = async (
+        version: number,
+        value: string,
+        before: readonly WatchChange[],
+        after: readonly WatchChange[],
+        ops: WatchOptions["ops"] = ["set", "delete"],
+      ): Promise<string | undefined> => {
+        const state: ReadState = async () => {
+          for (const change of before) await writer.tell([change]);
+          const items = [{ key: "k", version, payload: text(value) }];
+          for (const change of after) await writer.tell([change]);
+          return { items, more: false };
+        };
+        const options = { from: "snapshot", ops } as const;
+        const watch = await WatchTester.open(bed, { key: "k" }, options, bed.open({ state }));
+        let is: string | undefined;
+        for (const item of await watch.news()) {
+          if (item.kind === "snapshot") is = shortly(item).slice(1, -2) || undefined;
+          if (item.kind === "delete") is = undefined;
+          if (item.kind === "set") is = shortly(item).slice(4);
+        }
+        watch.watch.end();
+        return is;
+      };
+      const set = (value: string, version?: number): WatchChange => ({
+        ...{ kind: "set", key: "k", payload: text(value) },
+        ...(version === undefined ? {} : { version }),
+      });
+      const gone = { kind: "delete", key: "k" } as const;
+      // Versions that are far beyond the stream's revisions.
+      expect(await known(1_000_000, "old", [], [gone])).toBeUndefined();
+      expect(await known(1_000_000, "old", [], [set("new")])).toBe("k=new");
+      expect(await known(1_000_000, "old", [], [gone, set("new", 1)])).toBe("k=new");
+      // Versions that begin anew with each life of a key.
+      expect(await known(1, "new", [gone, set("new", 1)], [])).toBe("k=new");
+      expect(await known(7, "old", [], [gone, set("new", 1)])).toBe("k=new");
+      expect(await known(7, "old", [], [gone, set("new", 1)], ["set"])).toBe("k=new");
+      // What is older than the state is not told.
+      expect(await known(7, "now", [set("5", 5), set("6", 6), set("now", 7)], [])).toBe("k=now");
     }));
 
   it("WA2 a change whose answer was lost is told once; a passing publication of unknown fate is not sent again", () =>

@@ -162,12 +162,22 @@ export class UpstashWatch implements Watch {
     if (entry.seq > 0 && !isBehind(entry, this.#head)) return [];
     const { filter } = this.#parts;
     return (entry.events ?? []).filter((event) => {
-      if (!wants(filter, event.kind, event.key)) return false;
-      const { kind, key, version, revision } = event;
-      if (kind === "publish" || kind === "publishPrefix") return true;
-      const told = this.#told?.versions.get(key);
-      return told === undefined || (version === 0 ? revision : version) > told;
+      const isNews = this.#isNews(event);
+      return isNews && wants(filter, event.kind, event.key);
     });
+  }
+
+  /** Whether the state has not told it already. */
+  #isNews({ kind, key, version, revision }: FoundEvent): boolean {
+    const { versions, until } = this.#told ?? {};
+    const told = versions?.get(key);
+    if (told === undefined || kind === "publish" || kind === "publishPrefix") return true;
+    const isCounted = version !== revision || until === undefined || told <= until.revision;
+    if (kind === "set" && isCounted) return version > told;
+    // Versions of a storage may be none of this stream's revisions, and begin anew with each life of a key: whether an end, or a change without a version, is older than the state
+    // nobody can say. Rather it is told, with all that follows it, than lost.
+    versions?.delete(key);
+    return true;
   }
 
   get #here(): string | undefined {
