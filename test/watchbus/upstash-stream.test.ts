@@ -91,6 +91,28 @@ describe.skipIf(withoutRedis !== undefined)("watching over Upstash", () => {
       expect((await (await WatchTester.open(bed, { key: "b" }, old)).told())[0]).toBe("gap epoch");
     }));
 
+  it("WA2 what a node has only read is seen, too: after a loss that it notices no cursor means two things", () =>
+    withBed(async (bed) => {
+      const watch = await WatchTester.open(bed, { prefix: "" });
+      const writer = bed.open();
+      for (const key of ["a", "b", "c"]) await writer.tell([{ kind: "delete", key }]);
+      const before = events(await watch.news());
+      expect(before).toHaveLength(3);
+      await writer.close();
+      // A replica that lacks the last two takes over, and only who has read them is still there.
+      const all = (await bed.server.text("XRANGE", stream, "-", "+")) as [string, string[]][];
+      await bed.server.command("DEL", stream);
+      for (const [place, fields] of all.slice(0, -2)) {
+        await bed.server.command("XADD", stream, place, ...fields);
+      }
+      expect((await watch.told())[0]).toBe("gap epoch");
+      const other = bed.open();
+      for (const key of ["d", "e", "f", "g"]) await other.tell([{ kind: "delete", key }]);
+      const from = { cursor: before[1]?.cursor ?? "" };
+      const resumed = await WatchTester.open(bed, { prefix: "" }, { from }, bed.open());
+      expect((await resumed.told())[0]).toBe("gap epoch");
+    }));
+
   it("WA4 changes while the state is read are not lost, however the storage counts its versions", () =>
     withBed(async (bed) => {
       const writer = bed.open();

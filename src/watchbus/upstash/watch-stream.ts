@@ -82,6 +82,9 @@ export class WatchStream {
       return readWatchEntry(stringOf(place), listOf(fields ?? []));
     });
     const [first, ...rest] = entries;
+    const last = entries.at(-1);
+    // What is read is seen: were it lost, its revisions must not be given to others in the same epoch.
+    if (last !== undefined && last.epoch === this.#seen.epoch) this.#note(last);
     if (first === undefined || first.epoch !== epoch) return undefined;
     if (id === undefined) return first.revision === revision + 1 && first.seq === 0 ? entries : undefined;
     return first.revision === revision && first.seq === seq && first.id === id ? rest : undefined;
@@ -101,8 +104,12 @@ export class WatchStream {
   #headOf(reply: Reply): WatchPlace {
     const [place, epochOf, id] = listOf(reply);
     const [at, epoch] = [readPlace(stringOf(place)), stringOf(epochOf)];
-    const revision = epoch === this.#seen.epoch ? Math.max(this.#seen.revision, at.revision) : at.revision;
-    this.#seen = { epoch, revision };
+    this.#note({ epoch, revision: at.revision });
     return { ...at, epoch, id: stringOf(id) };
+  }
+
+  #note({ epoch, revision }: { readonly epoch: string; readonly revision: number }): void {
+    const isSame = epoch === this.#seen.epoch;
+    this.#seen = { epoch, revision: isSame ? Math.max(this.#seen.revision, revision) : revision };
   }
 }
