@@ -3,6 +3,7 @@ import type { LeaseEndAction } from "../../protocol/lease.ts";
 import { isRefusal, type Refusal } from "../../protocol/shard-api.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { leaseEndChunk } from "../../runtime/coordination-limits.ts";
+import type { Admission } from "../admission.ts";
 import type { GroupCommit } from "../group-commit.ts";
 import type { Ledger } from "../ledger.ts";
 import { stale } from "../refusal.ts";
@@ -16,6 +17,7 @@ export interface KeyEndsParts {
   readonly residence: Residence;
   readonly commit: GroupCommit;
   readonly path: WritePath;
+  readonly admission: Pick<Admission, "behind">;
 }
 
 /**
@@ -46,7 +48,9 @@ export class KeyEnds {
   }
 
   async #run(id: string, onEnd: LeaseEndAction, spaceId: string): Promise<number> {
-    const { clock, commit } = this.#parts;
+    const { clock, commit, admission } = this.#parts;
+    // Another shard tells of the end, perhaps before any call was let in: the storage is to hear of it all the same.
+    await admission.behind.ready(this.#ledger(spaceId)?.space);
     const isHere = await commit.submit(() => {
       const ledger = this.#ledger(spaceId);
       ledger?.leases.close(id, clock.now());
