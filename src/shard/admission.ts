@@ -119,13 +119,14 @@ export class Admission {
       await this.#strong.alone(async () => {
         if (this.#residence.open()?.space.id === before) await this.#residence.wipe();
       });
-    } else if (this.#residence.wipes === wipes) {
-      this.#vouched = { spaceId: space.id, wipes };
     }
     // What a storage behind it has may be asked for by reads too, and so may what a stream around it holds; a shard can only keep it once it is a part of
     // the space.
     if (intent === "write" || space.storage !== undefined || space.fallback !== undefined) {
       await this.#found(request, space, before === undefined ? wipes : this.#residence.wipes);
+    } else if (before === undefined && this.#residence.wipes === wipes) {
+      // Nothing is anywhere else: until it is written to, this shard needs nobody to know that it has nothing.
+      this.#vouched = { spaceId: space.id, wipes };
     }
     return undefined;
   }

@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { host } from "#host";
+import type { SpaceSettings } from "../../../src/protocol/space.ts";
+import { utf8 } from "../../../src/runtime/bytes.ts";
+import type { Sql } from "../../../src/runtime/sql.ts";
 import { BackedShard } from "../../support/backed-shard.ts";
 import { expectReply } from "../../support/shard-bed.ts";
 
@@ -21,5 +24,42 @@ describe("a shard that is called when nothing is ready", () => {
       });
       await space.advance(10_000);
       expect(space.stored).toEqual({});
+    }));
+
+  it("AD2 a shard that could not be founded for its first read asks the storage for the next one, too", () =>
+    host.withSql(async (sql) => {
+      const failing = { isFull: false };
+      const shaky: Sql = {
+        all: (query, ...bindings) => sql.all(query, ...bindings),
+        run: (query, ...bindings) => {
+          if (failing.isFull) throw new Error("database or disk is full");
+          sql.run(query, ...bindings);
+        },
+        transaction: (work) => sql.transaction(work),
+      };
+      const settings: SpaceSettings = {
+        name: "test",
+        id: "0123456789abcdef",
+        shards: 2,
+        strict: false,
+        createdAtMs: 1_700_000_000_000,
+        storage: { name: "memory", write: "behind" },
+      };
+      const space = new BackedShard(shaky, {
+        home: () => ({
+          getSpace: async () => ({ space: settings, registrations: 0 }),
+          getRegistrations: async () => ({ registrations: 0, list: [] }),
+        }),
+      });
+      const { bed } = space;
+      bed.spaceId = settings.id;
+      space.storage.putPlain("a", { bytes: utf8("foreign"), contentType: "text/plain" });
+      const read = () => bed.shard.read({ ...bed.scope(1), keys: ["a"] });
+      failing.isFull = true;
+      await expect(read()).rejects.toMatchObject({ code: "storage_unavailable" });
+      await expect(read()).rejects.toMatchObject({ code: "storage_unavailable" });
+      failing.isFull = false;
+      const { entries } = expectReply(await read());
+      expect(entries).toMatchObject([{ key: "a", payload: { contentType: "text/plain" } }]);
     }));
 });
