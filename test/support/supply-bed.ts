@@ -16,6 +16,8 @@ export class SupplyBed {
   readonly clock: VirtualClock = virtualClock(1_700_000_000_000);
   readonly backing: MemoryBacking;
   faults: MemoryFaults = () => undefined;
+  /** What an operator was told. */
+  readonly reported: string[] = [];
   /** Calls of the storage, by name. */
   readonly asked: string[] = [];
 
@@ -32,6 +34,7 @@ export class SupplyBed {
     this.bed = new ShardBed(sql, {
       clock,
       timers: clock,
+      report: (message) => void this.reported.push(message),
       backings: {
         names: ["memory"],
         load: async () => ({ openBehind, brokenBacking }),

@@ -30,6 +30,10 @@ export class Values {
       used: (key) => this.#dropper?.used(key),
       lost: (keys) => {
         this.lost += keys.length;
+        parts.report?.("the storage behind a shard has lost values that the shard had let go of", {
+          space: parts.space.name,
+          keys: keys.length,
+        });
       },
       grown: () => this.#dropper?.wake(),
     });

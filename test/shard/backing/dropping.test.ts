@@ -104,6 +104,9 @@ describe("values that the shard lets go of", () => {
       at.storage.remove("k");
       expect(await bed.text("k")).toBeUndefined();
       expect(await usage(at)).toMatchObject({ keys: 0, outbox: { lost: 1 } });
+      expect(at.reported).toEqual([
+        "the storage behind a shard has lost values that the shard had let go of",
+      ]);
       const { changes } = expectReply(
         await bed.shard.changes({ ...bed.scope(), epoch: (await bed.read("k")).epoch, since: 1, limit: 10 }),
       );
