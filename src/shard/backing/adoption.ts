@@ -28,16 +28,19 @@ export class Adoption implements Operation<Adopted> {
   readonly opId: string;
   readonly withoutQuorum = true;
   readonly #landed: readonly Landed[];
+  readonly #isWhole: (ledger: Ledger) => boolean;
   readonly #judge: (ledger: Ledger, landed: Landed, nowMs: number) => Judgement;
 
-  /** `judge` is asked in the stretch that carries it out. */
+  /** `judge` and `isWhole` (see `Confirmations`) are asked in the stretch that carries it out. */
   constructor(
     id: string,
     landed: readonly Landed[],
+    isWhole: (ledger: Ledger) => boolean,
     judge: (ledger: Ledger, landed: Landed, nowMs: number) => Judgement,
   ) {
     this.opId = id;
     this.#landed = landed;
+    this.#isWhole = isWhole;
     this.#judge = judge;
   }
 
@@ -60,7 +63,10 @@ export class Adoption implements Operation<Adopted> {
       const { key, flight } = landed;
       if (flight.isVoid) continue;
       const judgement = this.#judge(ledger, landed, nowMs);
-      if (!carryOut(ledger, landed, judgement, nowMs)) continue;
+      const isChanged = carryOut(ledger, landed, judgement, nowMs, this.#isWhole(ledger));
+      // Its own change, perhaps in a trial that is undone, makes nothing void that it knows.
+      flight.isVoid = false;
+      if (!isChanged) continue;
       touched.push(key);
       if ("lost" in judgement && judgement.lost) lost.push(key);
     }
@@ -77,14 +83,23 @@ export class Adoption implements Operation<Adopted> {
 }
 
 /** Gives whether a key has changed. */
-function carryOut(ledger: Ledger, { key, found }: Landed, judgement: Judgement, atMs: number): boolean {
+function carryOut(
+  ledger: Ledger,
+  { key, found }: Landed,
+  judgement: Judgement,
+  atMs: number,
+  isWhole: boolean,
+): boolean {
   const { changes, keys } = ledger;
   const before = keys.state(key, atMs);
   switch (judgement.is) {
     case "adopt": {
       if (found === null) return false;
       const { payload, tags, expiresAtMs } = found;
-      changes.adopt(key, { payload, tags, expiresAtMs }, before, sourceOf(found), { atMs });
+      const value = { payload, tags, expiresAtMs };
+      // What goes there once more may be on its way with an older value of this key: then it is told this one, too.
+      if (isWhole) changes.adopt(key, value, before, sourceOf(found), { atMs });
+      else changes.carryOut({ act: "put", key, value, before }, { atMs });
       return true;
     }
     case "remove":

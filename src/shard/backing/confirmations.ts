@@ -21,15 +21,18 @@ export class Confirmations {
   }
 
   /** {@link has}, for many keys in one stretch. */
-  all({ epoch }: Ledger): (place: Known) => boolean {
-    const mark = this.#parts.mark.read();
-    // Where something goes there once more, nobody knows which keys it lacks.
-    const isWhole = mark?.position.epoch === epoch && mark.refill === undefined;
+  all(ledger: Ledger): (place: Known) => boolean {
+    const isWhole = this.isWhole(ledger);
+    const isBound = this.#parts.mark.read() !== undefined;
     const oldest = this.#parts.table.first()?.revision;
-    return ({ version, source }) => {
-      if (source !== undefined) return mark === undefined || isWhole;
-      return isWhole && (oldest === undefined || version < oldest);
-    };
+    return ({ version, source }) =>
+      isWhole && (source !== undefined || (isBound && (oldest === undefined || version < oldest)));
+  }
+
+  /** Whether only what waits in the outbox is on its way there: where everything goes once more, nobody knows which keys it lacks, and what others wrote may be written over. */
+  isWhole({ epoch }: Ledger): boolean {
+    const mark = this.#parts.mark.read();
+    return mark === undefined || (mark.position.epoch === epoch && mark.refill === undefined);
   }
 
   /** Whether the storage still is where it was confirmed to be: only then does what it lacks mean something. */

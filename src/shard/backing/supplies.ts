@@ -142,8 +142,9 @@ export class Supplies implements ChangeWitness, Shelf {
     for (const { key, flight } of open.absent) if (!flight.isVoid) this.#marks.add(key, askedAtMs);
     if (open.filled) grown();
     if (open.rest.length === 0) return;
+    const isWhole = (ledger: Ledger): boolean => this.#options.confirmations.isWhole(ledger);
     const judged = (ledger: Ledger, one: Landed, nowMs: number): Judgement => this.#judge(ledger, one, nowMs);
-    const adoption = new Adoption(`adopt:${randomHex(random, 8)}`, open.rest, judged);
+    const adoption = new Adoption(`adopt:${randomHex(random, 8)}`, open.rest, isWhole, judged);
     const reply = await path.take({
       operations: [adoption],
       admit: () => ledgerOf(this.#parts) ?? stale(),

@@ -44,6 +44,23 @@ it("ST2 what others wrote is adopted only when those who hold the key have dropp
     expect(read.value?.entries[0]?.version).toBe(read.value?.asOf);
   }));
 
+it("ST2 what the storage has lost is deleted only when those who hold it have dropped it", () =>
+  withStrong(async (bed, storage) => {
+    await bed.set("k1", "mine").promise;
+    await bed.time.advance(10);
+    await bed.holder("a");
+    await bed.hold("a", "k1");
+    await bed.time.advance(10);
+    storage.remove("k1");
+    const read = watched(bed.read(undefined, "k1"));
+    await bed.time.settle();
+    expect(read.value).toBeUndefined();
+    bed.members.acknowledge("a");
+    await bed.time.advance(10);
+    expect(read.value?.entries).toEqual([null]);
+    expect(bed.log(1)).toEqual(["intent k1", "delete k1"]);
+  }));
+
 it("ST2 what comes back unchanged disturbs no holder", () =>
   withStrong(async (bed) => {
     await bed.set("k1", "mine").promise;

@@ -425,6 +425,8 @@ export class SupplyWorld {
       const text = row.kind === "set" ? fromUtf8(blob(row.value)) : undefined;
       this.figures.adopted++;
       const before = this.#stateAt(key, Number(row.revision) - 1);
+      // What the storage had lost from sight was told to it once more.
+      if (text !== undefined && text === before.text) continue;
       const looks = this.#storage.looks.get(key) ?? [];
       const look = looks.find((one) => one.text === text && one.changedAt === before.revision);
       if (look === undefined)
