@@ -121,6 +121,8 @@ export class Supplies implements ChangeWitness, Shelf {
     for (let at = 0; at < flights.length; at += adoptionChunk) {
       const chunk = flights.slice(at, at + adoptionChunk);
       const askedAtMs = clock.now();
+      // What the storage has yet to hear of a key may come there, and be confirmed, after it was read.
+      for (const [key, flight] of chunk) if (this.#isAwaited(key)) flight.isVoid = true;
       const keys = chunk.map(([key]) => key);
       const found = await backing.read(keys, { timeoutMs: backingReadTimeoutMs });
       // What is here and not there any more was deleted by others, unless the storage has gone back in time.
@@ -131,6 +133,14 @@ export class Supplies implements ChangeWitness, Shelf {
       );
       await this.#land(landed, askedAtMs);
     }
+  }
+
+  /** Whether the storage has yet to hear something about a key. */
+  #isAwaited(key: string): boolean {
+    const ledger = ledgerOf(this.#parts);
+    const place = this.#places.find(key);
+    if (place === undefined) return this.#places.isEnding(key);
+    return ledger !== undefined && !place.away && !this.#options.confirmations.has(ledger, place);
   }
 
   async #land(landed: readonly Landed[], askedAtMs: number): Promise<void> {
