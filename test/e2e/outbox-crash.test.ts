@@ -1,4 +1,4 @@
-/** About 25 s. */
+/** About 10 s. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
