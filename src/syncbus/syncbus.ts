@@ -135,7 +135,7 @@ export interface SyncBus {
   /** The node that this end of the bus belongs to. */
   readonly node: string;
   /**
-   * Settles once the bus has taken it. Throws `unavailable`, `deadline_exceeded` and `aborted` (it may have been sent), `invalid_key`,
+   * Settles once the bus has taken it. Throws `unavailable`, `deadline_exceeded` and `aborted` (it may have been sent), `overloaded`, `invalid_key`,
    * `invalid_argument`; `unsupported` for scope `local` without `supports.scope`.
    */
   publish(message: BusMessage, options?: PublishOptions): Promise<void>;

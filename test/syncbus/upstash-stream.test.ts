@@ -109,6 +109,31 @@ describe.skipIf(withoutRedis !== undefined)("the bus over Upstash", () => {
       { own: true },
     ));
 
+  it("SB-07 what nobody waits for any more is bounded: beyond 10,000 messages that Redis has not taken publications are `overloaded`", () =>
+    withBuses(async (bed) => {
+      const one = bed.end();
+      const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+      bed.redis.before = gate;
+      const codes = new Map<unknown, number>();
+      for (let burst = 0; burst < 11; burst++) {
+        const sent = names(1_000, 1_000 * burst).map((key) =>
+          codeOf(one.publish({ key }, { timeoutMs: 100 })),
+        );
+        await bed.clock.advance(200);
+        for (const code of await Promise.all(sent)) codes.set(code, (codes.get(code) ?? 0) + 1);
+      }
+      expect(codes).toEqual(
+        new Map([
+          ["deadline_exceeded", 10_000],
+          ["overloaded", 1_000],
+        ]),
+      );
+      open();
+      await bed.quiet();
+      await one.publish({ key: "after" });
+      expect(one.stats().published).toBe(10_001);
+    }));
+
   it("SB-09 a stream that does not answer in time is deadline_exceeded, of unknown outcome", () =>
     withBuses(
       async (bed) => {

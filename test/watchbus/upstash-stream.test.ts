@@ -299,6 +299,32 @@ describe.skipIf(withoutRedis !== undefined)("watching over Upstash", () => {
       expect(parts.length).toBeGreaterThan(1);
     }));
 
+  it("WA8 what nobody waits for any more is bounded: beyond 64 MiB that Redis has not taken changes are `overloaded`", () =>
+    withBed(async (bed) => {
+      const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+      const redis = new QuietRedis({ url: "http://127.0.0.1:1", token: "token" });
+      redis.before = gate;
+      const bus = bed.open({ redis });
+      const payload = { bytes: new Uint8Array(16_000), contentType: "x/y" };
+      const changes = Array.from({ length: 64 }, (_, i) => ({ kind: "set", key: `k${i}`, payload }) as const);
+      const tell = async (): Promise<unknown> => {
+        const told = failure(bus.tell(changes, { timeoutMs: 100 }));
+        await bed.clock.advance(100);
+        return ((await told) as { readonly code?: string }).code;
+      };
+      const codes: unknown[] = [];
+      for (let i = 0; i < 52; i++) codes.push(await tell());
+      open();
+      expect(codes.indexOf("overloaded")).toBeGreaterThan(45);
+      expect(new Set(codes)).toEqual(new Set(["deadline_exceeded", "overloaded"]));
+      // What has failed is let go of.
+      for (let round = 0; round < 20; round++) {
+        await redis.quiet(() => bed.clock.settle());
+        await bed.clock.advance(100);
+      }
+      expect(["unavailable", "deadline_exceeded"]).toContain(await tell());
+    }));
+
   it("AD3 AD4 spaces don't hear each other; a wrong token, and a key of another kind, end as what they are", () =>
     withBed(async (bed) => {
       const away = bed.open({ space: "away" });

@@ -1,6 +1,7 @@
 import { isWarpError, WarpError } from "../../errors.ts";
 import type { Clock, Timers } from "../../runtime/clock.ts";
 import { uuidv7 } from "../../runtime/ids.ts";
+import { maxQueuedBusEvents } from "../../runtime/limits.ts";
 import { fraction, type Random } from "../../runtime/random.ts";
 import { type Told, writeEntries } from "./bus-entry.ts";
 import type { BusStream } from "./bus-stream.ts";
@@ -33,17 +34,23 @@ const atOnce = 1_000;
 export class StreamSender {
   readonly #parts: StreamSenderParts;
   #waiting: Waiting[] = [];
+  /** Messages that wait or are on their way: whoever gives up waiting does not take them back. */
+  #unsent = 0;
   #running: Promise<void> | undefined;
 
   constructor(parts: StreamSenderParts) {
     this.#parts = parts;
   }
 
-  /** Settles when it stands in the stream. */
-  send(told: readonly Told[]): Promise<void> {
+  /** Settles when it stands in the stream. Throws `overloaded` where too much waits already, and as {@link BusStream.append}. */
+  async send(told: readonly Told[]): Promise<void> {
+    if (this.#unsent >= maxQueuedBusEvents) {
+      throw new WarpError("overloaded", `${maxQueuedBusEvents} messages wait for the stream`);
+    }
+    this.#unsent += told.length;
     const sent = new Promise<void>((resolve, reject) => this.#waiting.push({ told, resolve, reject }));
     this.#running ??= this.#run();
-    return sent;
+    await sent;
   }
 
   /** Settles when nothing waits any more. */
@@ -66,6 +73,7 @@ export class StreamSender {
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
+      for (const { told } of batch) this.#unsent -= told.length;
     }
     this.#running = undefined;
   }

@@ -35,7 +35,7 @@ import { type Append, type WatchPlace, WatchStream } from "./watch-stream.ts";
 export interface UpstashWatchBus extends WatchBus {
   /**
    * Tells of 1 to 1,000 changes of a storage that tells nobody, made together: they share a revision. Gives where they stand. Throws `invalid_key`, `batch_too_large`,
-   * `unavailable` and `deadline_exceeded`, with outcome `unknown` where they may stand there.
+   * `overloaded`, `unavailable` and `deadline_exceeded`, with outcome `unknown` where they may stand there.
    */
   tell(changes: readonly WatchChange[], options?: CallLimits): Promise<Position>;
   /** Looks at the stream now; watches are told when they are read. Without watches it does nothing. Throws `unavailable`, `deadline_exceeded`, `warp_closed`. */

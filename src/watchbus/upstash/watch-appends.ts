@@ -15,6 +15,9 @@ const backoffMs = 100;
 /** What one request carries at most: entries, and characters of their content (the first always goes). */
 const entriesAtOnce = 200;
 const charactersAtOnce = 4 * 1_048_576;
+/** Characters that may wait or be on their way, and what an entry counts beside those of its content. */
+const charactersUnsent = 64 * 1_048_576;
+const charactersOfEntry = 256;
 
 /** What a node appends to the stream: one request at a time, in the order of the calls. */
 export class WatchAppends {
@@ -23,6 +26,8 @@ export class WatchAppends {
   readonly #random: Random;
   readonly #appended: () => void;
   #waiting: Waiting[] = [];
+  /** Characters that wait or are on their way: whoever gives up waiting does not take them back. */
+  #unsent = 0;
   #running: Promise<void> | undefined;
 
   /** `appended`: the stream has grown. */
@@ -33,10 +38,15 @@ export class WatchAppends {
     this.#appended = appended;
   }
 
-  add(append: Append): Promise<Appended> {
+  /** Throws `overloaded` where too much waits already, and as {@link WatchStream.append}. */
+  async add(append: Append): Promise<Appended> {
+    if (this.#unsent >= charactersUnsent) {
+      throw new WarpError("overloaded", "what waits for the stream is as much as there may be");
+    }
+    this.#unsent += sizeOf(append);
     const done = new Promise<Appended>((resolve, reject) => this.#waiting.push({ append, resolve, reject }));
     this.#running ??= this.#run();
-    return done;
+    return await done;
   }
 
   /** Settles when nothing waits any more. */
@@ -61,6 +71,7 @@ export class WatchAppends {
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
+      for (const { append } of batch) this.#unsent -= sizeOf(append);
     }
     this.#running = undefined;
   }
@@ -103,4 +114,8 @@ export class WatchAppends {
       this.#timers.after(backoffMs * (0.5 + 0.5 * fraction(this.#random)), resolve, { awaited: true });
     });
   }
+}
+
+function sizeOf({ text }: Append): number {
+  return text.length + charactersOfEntry;
 }
