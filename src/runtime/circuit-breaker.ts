@@ -12,6 +12,11 @@ export interface Trial {
   void(): void;
 }
 
+/** A call that tries whether it works again. */
+interface Probe {
+  readonly sinceMs: number;
+}
+
 /** What a {@link CircuitBreaker} is made of. */
 export interface CircuitBreakerOptions {
   /** Measures elapsed time. */
@@ -31,7 +36,7 @@ export class CircuitBreaker {
   #failures = 0;
   #openUntilMs: number | undefined;
   /** The one call that tries again, and since when. */
-  #probe: { readonly sinceMs: number } | undefined;
+  #probe: Probe | undefined;
 
   constructor(options: CircuitBreakerOptions) {
     this.#options = options;
@@ -69,7 +74,7 @@ export class CircuitBreaker {
   }
 
   /** Lets a call in: as the one that tries, or as one of many. */
-  #enter(): { readonly sinceMs: number } | undefined {
+  #enter(): Probe | undefined {
     const { state } = this;
     if (state === "closed") return undefined;
     const { clock, openMs } = this.#options;
@@ -81,19 +86,25 @@ export class CircuitBreaker {
     return this.#probe;
   }
 
-  /** Whether the end of a call says something of now: one that began before it opened, or was given up as a try, does not. */
-  #matters(probe: object | undefined): boolean {
+  /** Whether a failure says something of now: that of a call that began before it opened, or was given up as a try, does not. */
+  #matters(probe: Probe | undefined): boolean {
     return probe === undefined ? this.#openUntilMs === undefined : probe === this.#probe;
   }
 
-  #succeeded(probe: object | undefined): void {
-    if (!this.#matters(probe)) return;
+  /** Whether a success does: also that of a try that others have followed since. What answers slowly would never count as working else. */
+  #proves(probe: Probe | undefined): boolean {
+    if (probe === undefined || this.#openUntilMs === undefined) return this.#matters(probe);
+    return probe.sinceMs >= this.#openUntilMs;
+  }
+
+  #succeeded(probe: Probe | undefined): void {
+    if (!this.#proves(probe)) return;
     this.#failures = 0;
     this.#openUntilMs = undefined;
     this.#probe = undefined;
   }
 
-  #failed(probe: object | undefined): void {
+  #failed(probe: Probe | undefined): void {
     if (!this.#matters(probe)) return;
     this.#failures++;
     this.#probe = undefined;

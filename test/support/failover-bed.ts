@@ -11,8 +11,9 @@ import { memoryFallback } from "../../src/fallback/memory/memory-fallback.ts";
 import { MemoryStreams } from "../../src/fallback/memory/memory-streams.ts";
 import type { StreamFaults } from "../../src/fallback/memory/stream-faults.ts";
 import { shardLocks } from "../../src/lock/shard/shard-locks.ts";
-import type { CallScope, FallbackUsage, ShardApi } from "../../src/protocol/shard-api.ts";
+import type { CallScope, FallbackUsage, ShardApi, SpaceOptionsData } from "../../src/protocol/shard-api.ts";
 import type { Sql } from "../../src/runtime/sql.ts";
+import type { BackingRegistry } from "../../src/shard/behind.ts";
 import { openFollower } from "../../src/shard/fallback/follower.ts";
 import { directConnection } from "./direct-connection.ts";
 import { seeded } from "./seeded.ts";
@@ -55,8 +56,11 @@ export class FailoverBed {
       hasOptedIn = true,
       clock = virtualClock(),
       bounds = {},
+      backings,
     }: {
       hasOptedIn?: boolean;
+      /** A storage `memory` behind the shard, for spaces that are made with one. */
+      backings?: BackingRegistry;
       clock?: VirtualClock;
       bounds?: ConstructorParameters<typeof MemoryStreams>[1];
     } = {},
@@ -72,6 +76,7 @@ export class FailoverBed {
     this.bed = new ShardBed(sql, {
       clock,
       timers: clock,
+      ...(backings && { backings }),
       fallbacks: { names: ["memory"], load: async () => ({ openFollower }), open },
       alarm: {
         set: (atMs) => {
@@ -86,8 +91,8 @@ export class FailoverBed {
     this.streams = new MemoryStreams(clock, bounds);
   }
 
-  async create(): Promise<this> {
-    await this.bed.create(this.#hasOptedIn ? { fallback: "memory" } : {});
+  async create(options: Partial<SpaceOptionsData> = {}): Promise<this> {
+    await this.bed.create({ ...(this.#hasOptedIn && { fallback: "memory" }), ...options });
     await this.clock.settle();
     return this;
   }

@@ -3,6 +3,8 @@ import { shardOf } from "../../protocol/key.ts";
 import { PatternIndex } from "../../protocol/pattern-index.ts";
 import type { RegistrationSettings, StoredRegistration } from "../../protocol/registration.ts";
 import type { SpaceSettings } from "../../protocol/space.ts";
+import { backingReadTimeoutMs, defaultThroughTimeoutMs } from "../../runtime/backing-limits.ts";
+import { awayPatienceMs } from "../../runtime/failover-limits.ts";
 import type { Adapter } from "../adapter.ts";
 import type { FailoverOptions } from "./failover-options.ts";
 import type { Change } from "./overlay.ts";
@@ -57,6 +59,15 @@ export class SpaceView {
   get fallbackName(): string | undefined {
     const name = this.space?.fallback;
     return name !== undefined && Object.hasOwn(this.#options.fallbacks, name) ? name : undefined;
+  }
+
+  /** How long an answer may take before it counts as none, ms: a shard that waits for the storage behind it is there. */
+  get patienceMs(): number {
+    const { patienceMs = awayPatienceMs } = this.#options;
+    const { storage } = this.space ?? {};
+    if (storage === undefined) return patienceMs;
+    const { write, throughTimeoutMs = defaultThroughTimeoutMs } = storage;
+    return patienceMs + Math.max(backingReadTimeoutMs, write === "through" ? throughTimeoutMs : 0);
   }
 
   /** The registrations as the shards gave them. */

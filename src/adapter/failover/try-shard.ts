@@ -1,5 +1,4 @@
 import { WarpError } from "../../errors.ts";
-import { awayPatienceMs } from "../../runtime/failover-limits.ts";
 import type { AwayShard } from "./away-shard.ts";
 import type { FailoverOptions } from "./failover-options.ts";
 import { isUnreached } from "./is-unreached.ts";
@@ -14,8 +13,8 @@ export async function tryShard<T>(
   {
     timers,
     background,
-    patienceMs = awayPatienceMs,
-  }: Pick<FailoverOptions, "timers" | "background" | "patienceMs">,
+    patienceMs,
+  }: Pick<FailoverOptions, "timers" | "background"> & { readonly patienceMs: number },
   send: () => Promise<T>,
 ): Promise<Tried<T>> {
   const direct = send().then(

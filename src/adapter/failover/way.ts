@@ -288,7 +288,8 @@ export class Way implements AroundCalls, Detour {
   /** Asks a shard: where it may be gone around, no longer than it should take. */
   async #try<T>(shard: number, isImpatient: boolean, send: () => Promise<T>): Promise<Tried<T>> {
     const mayTurn = isImpatient && this.view.fallbackName !== undefined;
-    return await tryShard(this.#at(shard), mayTurn, this.#options, send);
+    const options = { ...this.#options, patienceMs: this.view.patienceMs };
+    return await tryShard(this.#at(shard), mayTurn, options, send);
   }
 
   async #look(shard: number, fallback: Fallback): Promise<void> {
