@@ -62,11 +62,16 @@ export class Binding {
       return await this.#note(epoch, { ...mark, position: found });
     }
     this.#lost(position, found);
-    const { floor } = ledger.log;
-    const isInLog =
-      refill?.from !== "keys" && found.seq < firstRefillSeq && (floor === 0 || found.revision > floor);
+    const isInLog = refill?.from !== "keys" && found.seq < firstRefillSeq && reaches(ledger, found);
     const again = isInLog ? { refill: { from: "log" } as const } : this.#again(mark);
     return await this.#note(epoch, { shard, position: found, ...again });
+  }
+
+  /** Where the log was trimmed before all of it had gone again, all keys go instead. Gives whether that is so. */
+  async outrun(ledger: Ledger, mark: Mark): Promise<boolean> {
+    if (mark.refill?.from !== "log" || reaches(ledger, mark.position)) return false;
+    await this.#note(ledger.epoch, { ...mark, ...this.#again(mark) });
+    return true;
   }
 
   /**
@@ -149,6 +154,11 @@ export class Binding {
       this.#parts.mark.write(mark);
     });
   }
+}
+
+/** Whether the log has all that is behind a place. */
+function reaches({ log }: Ledger, place: LogPlace): boolean {
+  return log.floor === 0 || place.revision > log.floor;
 }
 
 function contended(): WarpError {

@@ -146,6 +146,7 @@ export class Sender {
       this.#moved();
       return true;
     }
+    if (await this.binding.outrun(ledger, mark)) return true;
     const batch = this.#next(mark, durable.revision);
     if (batch === undefined) return false;
     const { changes } = batch;

@@ -1,0 +1,28 @@
+import { describe, expect, it } from "vitest";
+import { host } from "#host";
+import { BackedShard } from "../../support/backed-shard.ts";
+
+describe("what a storage has lost", () => {
+  it("AD4 goes there again, also where the log was trimmed before it was told", () =>
+    host.withSql(async (sql) => {
+      const space = await new BackedShard(sql, { logMaxEntries: 1, logMaxAgeMs: 1_000 }).create();
+      const { bed } = space;
+      for (const key of ["a", "b", "c"]) {
+        await bed.set(key, "1");
+        await space.advance(10);
+      }
+      expect(space.stored).toEqual({ a: "1@1", b: "1@2", c: "1@3" });
+      space.storage.forgetTail(2);
+      // It says that it has lost something, and then nothing for a while.
+      let applied = 0;
+      space.faults = (call) => (call === "apply" && applied++ > 0 ? { lose: "before" } : undefined);
+      await bed.set("d", "1");
+      await space.advance(400_000);
+      await bed.set("e", "1");
+      await space.advance(400_000);
+      expect(space.stored).toEqual({ a: "1@1" });
+      space.fail();
+      await space.advance(120_000);
+      expect(space.stored).toEqual({ a: "1@1", b: "1@2", c: "1@3", d: "1@4", e: "1@5" });
+    }));
+});
