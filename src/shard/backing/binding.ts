@@ -62,7 +62,14 @@ export class Binding {
       return await this.#note(epoch, { ...mark, position: found });
     }
     this.#lost(position, found);
-    const isInLog = refill?.from !== "keys" && found.seq < firstRefillSeq && reaches(ledger, found);
+    const { table, refills } = this.#parts;
+    const first = table.first();
+    const isInLog =
+      refill?.from !== "keys" &&
+      found.seq < firstRefillSeq &&
+      reaches(ledger, found) &&
+      // The log is told up to there only.
+      (first === undefined || !refills.hasAdopted(first.revision));
     const again = isInLog ? { refill: { from: "log" } as const } : this.#again(mark);
     return await this.#note(epoch, { shard, position: found, ...again });
   }

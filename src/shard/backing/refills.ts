@@ -37,6 +37,13 @@ export class Refills {
       : this.#ofKeys(position, refill, limits);
   }
 
+  /** Whether values came from the storage after this revision: they wait in no outbox. */
+  hasAdopted(after: number): boolean {
+    return (
+      this.#sql.all("SELECT 1 FROM keys WHERE source IS NOT NULL AND version > ? LIMIT 1", after).length > 0
+    );
+  }
+
   /** Log entries that still say how their key stands, with its value. */
   #ofLog(position: LogPlace, before: LogPlace, limits: CutLimits): RefillPage {
     const cut = new Cut(limits);
@@ -62,7 +69,7 @@ export class Refills {
   #ofKeys(position: LogPlace, { after, upTo }: Refill & { from: "keys" }, limits: CutLimits): RefillPage {
     const cut = new Cut(limits);
     const rows = this.#sql.all<{ key: Uint8Array; version: number }>(
-      `SELECT key, version FROM keys WHERE version <= ? AND away IS NULL ${after === undefined ? "" : "AND key > ?"} ORDER BY key LIMIT ?`,
+      `SELECT key, version FROM keys WHERE (version <= ? OR source IS NOT NULL) AND away IS NULL ${after === undefined ? "" : "AND key > ?"} ORDER BY key LIMIT ?`,
       upTo,
       ...(after === undefined ? [] : [utf8(after)]),
       lookedThrough,

@@ -13,7 +13,7 @@ export interface Mark {
 
 /**
  * - `log`: what the log says behind `position`, with the values that the keys have now.
- * - `keys`: every key after `after` whose version is not beyond `upTo`; what is beyond waits in the outbox.
+ * - `keys`: every key after `after` whose version is not beyond `upTo`, or that came from the storage; what else is beyond waits in the outbox.
  */
 export type Refill =
   | { readonly from: "log" }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { host } from "#host";
+import { utf8 } from "../../../src/runtime/bytes.ts";
 import { BackedShard } from "../../support/backed-shard.ts";
 
 describe("what a storage has lost", () => {
@@ -25,4 +26,30 @@ describe("what a storage has lost", () => {
       await space.advance(120_000);
       expect(space.stored).toEqual({ a: "1@1", b: "1@2", c: "1@3", d: "1@4", e: "1@5" });
     }));
+
+  it.each(["emptied", "set back"] as const)(
+    "AD4 goes there again when it was %s, also what came from there while something waited",
+    (how) =>
+      host.withSql(async (sql) => {
+        const space = await new BackedShard(sql).create();
+        const { bed } = space;
+        for (const key of ["a", "b"]) {
+          await bed.set(key, "1");
+          await space.advance(10);
+        }
+        space.faults = (call) => (call === "apply" ? { lose: "before" } : undefined);
+        await bed.set("c", "1");
+        space.storage.putPlain("x", { bytes: utf8("foreign"), contentType: "text/plain" });
+        expect(await bed.text("x")).toBe("foreign");
+        expect(space.stored).toEqual({ a: "1@1", b: "1@2", x: "foreign@-" });
+        if (how === "emptied") expect(space.storage.clear()).toBe(true);
+        else {
+          space.storage.forgetTail(1);
+          space.storage.remove("x");
+        }
+        space.fail();
+        await space.advance(60_000);
+        expect(space.stored).toEqual({ a: "1@1", b: "1@2", c: "1@3", x: "foreign@4" });
+      }),
+  );
 });
