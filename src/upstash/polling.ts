@@ -19,6 +19,9 @@ export interface PollingParts {
   readonly failed: (error: unknown) => void;
 }
 
+/** How long a look that another call began is waited for, in ms: longer than one takes whose requests all end. */
+const patienceMs = 30_000;
+
 /**
  * Looking again and again at what tells nobody of changes. One look at a time; the pause between two is short while something comes, and grows while nothing does. The timer is there
  * between {@link start} and {@link stop} only.
@@ -28,7 +31,7 @@ export class Polling {
   #pauseMs: number;
   #isRunning = false;
   #current: Promise<boolean> | undefined;
-  #next: Promise<boolean> | undefined;
+  #looks = 0;
   #cancel: (() => void) | undefined;
 
   constructor(parts: PollingParts) {
@@ -50,29 +53,48 @@ export class Polling {
   }
 
   /** A look that begins after this call, shared with whoever asks meanwhile; gives whether it found something. Throws what it throws. */
-  poll(): Promise<boolean> {
-    if (this.#current === undefined) return this.#look();
-    const then = (): Promise<boolean> => {
-      this.#next = undefined;
-      return this.#look();
-    };
-    this.#next ??= this.#current.then(then, then);
-    return this.#next;
+  async poll(): Promise<boolean> {
+    const before = this.#current;
+    if (before === undefined) return await this.#look();
+    await this.#join(before).catch(() => undefined);
+    const shared = this.#current;
+    if (shared === undefined || shared === before) return await this.#look();
+    return (await this.#join(shared)) ?? (await this.#look());
+  }
+
+  /**
+   * The end of a look that another call began; undefined: it has none. Where timers and requests to elsewhere end with the request that they belong to, a look ends without a word with the
+   * one that began it, and whoever waits for it has only its own timer.
+   */
+  async #join(look: Promise<boolean>): Promise<boolean | undefined> {
+    let cancel = (): void => {};
+    const late = new Promise<undefined>((resolve) => {
+      cancel = this.#parts.timers.after(patienceMs, () => resolve(undefined), { awaited: true });
+    });
+    try {
+      return await Promise.race([look, late]);
+    } finally {
+      cancel();
+    }
   }
 
   #look(): Promise<boolean> {
     this.#cancel?.();
     this.#cancel = undefined;
     const { minMs, maxMs, look } = this.#parts;
+    const turn = ++this.#looks;
     const current = (async () => {
       let found = false;
       try {
         found = await look();
         return found;
       } finally {
-        this.#pauseMs = found ? minMs : Math.min(maxMs, this.#pauseMs * 2);
-        this.#current = undefined;
-        this.#plan();
+        // Else it was given up, and another one looks.
+        if (turn === this.#looks) {
+          this.#pauseMs = found ? minMs : Math.min(maxMs, this.#pauseMs * 2);
+          this.#current = undefined;
+          this.#plan();
+        }
       }
     })();
     this.#current = current;

@@ -134,6 +134,31 @@ describe.skipIf(withoutRedis !== undefined)("the bus over Upstash", () => {
       expect(one.stats().published).toBe(10_001);
     }));
 
+  it("SB-07 a request that ends with what began it holds up nobody: neither those who tell nor those who begin to listen", () =>
+    withBuses(async (bed) => {
+      const one = bed.end();
+      const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+      bed.redis.before = gate;
+      const lost = one.publish({ key: "lost" }).catch((error: unknown) => error);
+      const behind = one.publish({ key: "behind" });
+      const other = bed.end(undefined, { polling: "driven" });
+      void Ear.on(other);
+      await bed.clock.advance(10_000);
+      bed.redis.before = Promise.resolve();
+      const ear = await Ear.on(other);
+      // As long as three attempts may take.
+      await bed.clock.advance(21_000);
+      await one.publish({ key: "next" });
+      await behind;
+      expect(await lost).toMatchObject({ code: "deadline_exceeded", outcome: "unknown" });
+      await other.poll();
+      await bed.clock.settle();
+      expect(ear.heard).toEqual(["behind", "next"]);
+      open();
+      await bed.quiet();
+      expect(one.stats().published).toBe(2);
+    }));
+
   it("SB-09 a stream that does not answer in time is deadline_exceeded, of unknown outcome", () =>
     withBuses(
       async (bed) => {

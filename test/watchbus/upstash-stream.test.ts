@@ -325,6 +325,36 @@ describe.skipIf(withoutRedis !== undefined)("watching over Upstash", () => {
       expect(["unavailable", "deadline_exceeded"]).toContain(await tell());
     }));
 
+  it("WA2 a request that ends with what began it holds up nobody who tells", () =>
+    withBed(async (bed) => {
+      const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+      bed.redis.before = gate;
+      const lost = failure(bed.teller.tell([{ kind: "delete", key: "lost" }]));
+      await bed.clock.settle();
+      const behind = bed.teller.tell([{ kind: "delete", key: "behind" }]);
+      await bed.clock.advance(31_000);
+      bed.redis.before = Promise.resolve();
+      await bed.teller.tell([{ kind: "delete", key: "next" }]);
+      await behind;
+      expect(await lost).toMatchObject({ code: "deadline_exceeded", outcome: "unknown" });
+      open();
+      await bed.redis.quiet(() => bed.clock.settle());
+    }));
+
+  it("WA2 a host that slept for an hour over a request does not tell again what Redis can no longer know", () =>
+    withBed(async (bed) => {
+      await bed.set("a", "1");
+      const { promise: gate, resolve: wake } = Promise.withResolvers<void>();
+      bed.redis.before = gate;
+      await bed.server.fault({ kind: "dropAfter", command: "EVALSHA" });
+      const told = failure(bed.teller.tell([{ kind: "delete", key: "a" }]));
+      await bed.clock.advance(3_600_000);
+      const before = bed.redis.sent;
+      wake();
+      expect(await told).toMatchObject({ code: "unavailable", outcome: "unknown" });
+      expect(bed.redis.sent).toBe(before);
+    }));
+
   it("AD3 AD4 spaces don't hear each other; a wrong token, and a key of another kind, end as what they are", () =>
     withBed(async (bed) => {
       const away = bed.open({ space: "away" });

@@ -51,6 +51,11 @@ export class BusStream {
     this.#maxEntries = `${maxEntries}`;
   }
 
+  /** The longest that one request takes, in ms. */
+  get timeoutMs(): number {
+    return this.#redis.timeoutMs;
+  }
+
   /** Appends entries. Throws `unavailable`, `deadline_exceeded`, `aborted`, with outcome `unknown` where they may stand there. */
   async append(texts: readonly string[], limits?: CallLimits): Promise<void> {
     const [only = ""] = texts;

@@ -25,7 +25,6 @@ export interface StreamFeedParts {
 export class StreamFeed {
   readonly #parts: StreamFeedParts;
   #cursor: StreamCursor | undefined;
-  #beginning: Promise<void> | undefined;
 
   constructor(parts: StreamFeedParts) {
     this.#parts = parts;
@@ -40,15 +39,9 @@ export class StreamFeed {
   /** Begins at the end, unless it has begun. Throws as {@link BusStream.head}. */
   async begin(): Promise<void> {
     if (this.#cursor !== undefined) return;
-    // Once: a later end than the one that somebody relies on would leave out what stands between.
-    this.#beginning ??= this.#head().then((cursor) => {
-      this.#cursor = cursor;
-    });
-    try {
-      await this.#beginning;
-    } finally {
-      this.#beginning = undefined;
-    }
+    const cursor = await this.#head();
+    // The first that is known: a later one than somebody relies on would leave out what stands between. Nobody waits for another's, whose request may have ended.
+    this.#cursor ??= cursor;
   }
 
   /** Reads all that there is; gives whether there was something. Throws as {@link BusStream.after}: then it goes on there the next time. */

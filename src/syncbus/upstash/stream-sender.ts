@@ -37,6 +37,8 @@ export class StreamSender {
   /** Messages that wait or are on their way: whoever gives up waiting does not take them back. */
   #unsent = 0;
   #running: Promise<void> | undefined;
+  /** What is on its way, and since when. */
+  #under: { readonly batch: readonly Waiting[]; readonly sinceMs: number } | undefined;
 
   constructor(parts: StreamSenderParts) {
     this.#parts = parts;
@@ -49,12 +51,14 @@ export class StreamSender {
     }
     this.#unsent += told.length;
     const sent = new Promise<void>((resolve, reject) => this.#waiting.push({ told, resolve, reject }));
+    this.#forgetLost();
     this.#running ??= this.#run();
     await sent;
   }
 
   /** Settles when nothing waits any more. */
   async idle(): Promise<void> {
+    this.#forgetLost();
     await this.#running;
   }
 
@@ -62,19 +66,43 @@ export class StreamSender {
     while (this.#waiting.length > 0) {
       const batch = this.#next();
       const { node, stream, clock, random } = this.#parts;
+      const under = { batch, sinceMs: clock.now() };
+      this.#under = under;
       const texts = writeEntries(
         node,
         batch.flatMap(({ told }) => told),
         () => uuidv7(clock, random),
       );
+      let end = (one: Waiting): void => one.resolve();
       try {
         await this.#append(stream, texts);
-        for (const { resolve } of batch) resolve();
       } catch (error) {
-        for (const { reject } of batch) reject(error);
+        end = (one) => one.reject(error);
       }
-      for (const { told } of batch) this.#unsent -= told.length;
+      // Else it was given up, and others go on.
+      if (this.#under !== under) return;
+      this.#ended(batch, end);
     }
+    this.#running = undefined;
+  }
+
+  #ended(batch: readonly Waiting[], end: (one: Waiting) => void): void {
+    this.#under = undefined;
+    for (const one of batch) {
+      this.#unsent -= one.told.length;
+      end(one);
+    }
+  }
+
+  /** Where requests to elsewhere end with the one that they belong to, a batch ends without a word with the request that sent it: what follows does not wait for it. */
+  #forgetLost(): void {
+    const { clock, stream } = this.#parts;
+    const mostMs = attempts * (stream.timeoutMs + backoffMs);
+    if (this.#under === undefined || clock.now() - this.#under.sinceMs <= mostMs) return;
+    const lost = new WarpError("deadline_exceeded", "what became of the request is not known", {
+      outcome: "unknown",
+    });
+    this.#ended(this.#under.batch, (one) => one.reject(lost));
     this.#running = undefined;
   }
 

@@ -62,11 +62,14 @@ class StreamWatchBus implements UpstashWatchBus {
 
   constructor(options: ResolvedUpstashWatchBus) {
     this.#options = options;
-    const { redis, random, space, maxEntries, timers, background, state, onError } = options;
+    const { redis, clock, random, space, maxEntries, timers, background, state, onError } = options;
     const snapshot = state !== undefined;
     this.supports = Object.freeze({ resume: true, snapshot, publish: true, remote: true, presence: false });
     this.#stream = new WatchStream(redis, random, space, maxEntries);
-    this.#appends = new WatchAppends(this.#stream, timers, random, () => this.#wake());
+    this.#appends = new WatchAppends({
+      ...{ stream: this.#stream, clock, timers, random },
+      appended: () => this.#wake(),
+    });
     this.#polling = new Polling({
       ...options.polling,
       timers,

@@ -1,5 +1,6 @@
 import { isWarpError, WarpError } from "../../errors.ts";
-import type { Timers } from "../../runtime/clock.ts";
+import type { Clock, Timers } from "../../runtime/clock.ts";
+import { opIdWindowMs } from "../../runtime/limits.ts";
 import { fraction, type Random } from "../../runtime/random.ts";
 import type { Append, Appended, WatchStream } from "./watch-stream.ts";
 
@@ -19,23 +20,28 @@ const charactersAtOnce = 4 * 1_048_576;
 const charactersUnsent = 64 * 1_048_576;
 const charactersOfEntry = 256;
 
+/** What {@link WatchAppends} works with. */
+export interface WatchAppendsParts {
+  readonly stream: WatchStream;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** The stream has grown. */
+  readonly appended: () => void;
+}
+
 /** What a node appends to the stream: one request at a time, in the order of the calls. */
 export class WatchAppends {
-  readonly #stream: WatchStream;
-  readonly #timers: Timers;
-  readonly #random: Random;
-  readonly #appended: () => void;
+  readonly #parts: WatchAppendsParts;
   #waiting: Waiting[] = [];
   /** Characters that wait or are on their way: whoever gives up waiting does not take them back. */
   #unsent = 0;
   #running: Promise<void> | undefined;
+  /** What is on its way, and since when. */
+  #under: { readonly batch: readonly Waiting[]; readonly sinceMs: number } | undefined;
 
-  /** `appended`: the stream has grown. */
-  constructor(stream: WatchStream, timers: Timers, random: Random, appended: () => void) {
-    this.#stream = stream;
-    this.#timers = timers;
-    this.#random = random;
-    this.#appended = appended;
+  constructor(parts: WatchAppendsParts) {
+    this.#parts = parts;
   }
 
   /** Throws `overloaded` where too much waits already, and as {@link WatchStream.append}. */
@@ -45,12 +51,14 @@ export class WatchAppends {
     }
     this.#unsent += sizeOf(append);
     const done = new Promise<Appended>((resolve, reject) => this.#waiting.push({ append, resolve, reject }));
+    this.#forgetLost();
     this.#running ??= this.#run();
     return await done;
   }
 
   /** Settles when nothing waits any more. */
   async idle(): Promise<void> {
+    this.#forgetLost();
     await this.#running;
   }
 
@@ -59,20 +67,44 @@ export class WatchAppends {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#next();
+      const under = { batch, sinceMs: this.#parts.clock.now() };
+      this.#under = under;
+      let end: (one: Waiting, at: number) => void;
       try {
         const appended = await this.#send(batch.map(({ append }) => append));
-        this.#appended();
-        for (const [at, { resolve, reject }] of batch.entries()) {
+        this.#parts.appended();
+        end = ({ resolve, reject }, at) => {
           const one = appended[at];
-          if (one === undefined)
-            reject(new WarpError("unavailable", "the answer lacks a part", { outcome: "unknown" }));
-          else resolve(one);
-        }
+          if (one !== undefined) resolve(one);
+          else reject(new WarpError("unavailable", "the answer lacks a part", { outcome: "unknown" }));
+        };
       } catch (error) {
-        for (const { reject } of batch) reject(error);
+        end = (one) => one.reject(error);
       }
-      for (const { append } of batch) this.#unsent -= sizeOf(append);
+      // Else it was given up, and others go on.
+      if (this.#under !== under) return;
+      this.#ended(batch, end);
     }
+    this.#running = undefined;
+  }
+
+  #ended(batch: readonly Waiting[], end: (one: Waiting, at: number) => void): void {
+    this.#under = undefined;
+    for (const [at, one] of batch.entries()) {
+      this.#unsent -= sizeOf(one.append);
+      end(one, at);
+    }
+  }
+
+  /** Where requests to elsewhere end with the one that they belong to, a batch ends without a word with the request that sent it: what follows does not wait for it. */
+  #forgetLost(): void {
+    const { clock, stream } = this.#parts;
+    const mostMs = attempts * (stream.timeoutMs + backoffMs);
+    if (this.#under === undefined || clock.now() - this.#under.sinceMs <= mostMs) return;
+    const lost = new WarpError("deadline_exceeded", "what became of the request is not known", {
+      outcome: "unknown",
+    });
+    this.#ended(this.#under.batch, (one) => one.reject(lost));
     this.#running = undefined;
   }
 
@@ -87,15 +119,19 @@ export class WatchAppends {
 
   /** What is kept may be sent again, as it is known by its op id; of the rest only what has certainly not been carried out. */
   async #send(appends: readonly Append[]): Promise<readonly Appended[]> {
+    const { clock, stream } = this.#parts;
     const isKept = appends.every(({ kept }) => kept !== undefined);
+    const startMs = clock.now();
     let mayStand = false;
     for (let tried = 1; ; tried++) {
       try {
-        return await this.#stream.append(appends);
+        return await stream.append(appends);
       } catch (error) {
         if (!isWarpError(error)) throw error;
         mayStand ||= error.outcome === "unknown";
-        if (tried >= attempts || !error.retryable || (mayStand && !isKept)) {
+        // A host that slept meanwhile can't know it by its op id any more.
+        const isKnown = isKept && clock.now() - startMs < opIdWindowMs;
+        if (tried >= attempts || !error.retryable || (mayStand && !isKnown)) {
           throw mayStand
             ? new WarpError(error.code, error.message, {
                 ...error.toData(),
@@ -110,8 +146,9 @@ export class WatchAppends {
   }
 
   #pause(): Promise<void> {
+    const { timers, random } = this.#parts;
     return new Promise((resolve) => {
-      this.#timers.after(backoffMs * (0.5 + 0.5 * fraction(this.#random)), resolve, { awaited: true });
+      timers.after(backoffMs * (0.5 + 0.5 * fraction(random)), resolve, { awaited: true });
     });
   }
 }

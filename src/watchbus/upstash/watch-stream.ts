@@ -41,6 +41,11 @@ export class WatchStream {
     this.#maxEntries = maxEntries;
   }
 
+  /** The longest that one request takes, in ms. */
+  get timeoutMs(): number {
+    return this.#redis.timeoutMs;
+  }
+
   /** The newest entry; where there is none, a mark is written. To repeat it does no harm. */
   async head(limits?: CallLimits): Promise<WatchPlace> {
     const reply = await asUnreachable(() =>
