@@ -19,9 +19,10 @@ export const maxKeepBytes = 10_000_000_000;
 /** How long a shard takes the storage's word that it does not have a key, ms, and of how many keys. */
 export const absentMarkMs = 60_000;
 export const maxAbsentMarks = 10_000;
-/** How long a shard waits for a read of the storage, ms, and how many keys it reads at a time. */
+/** How long a shard waits for a read of the storage, ms, and how many keys and bytes of values it reads at a time. */
 export const backingReadTimeoutMs = 5_000;
 export const adoptionChunk = 100;
+export const adoptionBytes = 16 * 1_048_576;
 /** How often a call reads what it needs anew where it changes meanwhile. */
 export const maxSupplyTries = 10;
 /** Keys that one stretch of dropping looks at; how long it rests where nothing could be dropped, ms; keys that it knows to have been used lately. */

@@ -5,6 +5,8 @@ import { blob, type Sql } from "../../runtime/sql.ts";
 export interface KeyPlace {
   readonly version: number;
   readonly away: boolean;
+  /** Size of a value that is away. */
+  readonly awayBytes: number | undefined;
   /** As `sourceOf` tells it; undefined: what this shard told the storage, under the key's version. */
   readonly source: string | undefined;
   /** The revision up to which the value is known to be the storage's too; -1: it is to be asked. */
@@ -42,6 +44,7 @@ export class KeyPlaces {
     return {
       version,
       away: row.away !== null,
+      awayBytes: (row.away as number | null) ?? undefined,
       source: (row.source as string | null) ?? undefined,
       knownAt: checked === -1 ? -1 : Math.max(version, checked ?? 0),
       tags: row.tags === null ? [] : (JSON.parse(row.tags as string) as string[]),

@@ -1,6 +1,6 @@
 import type { BackingEntry } from "../../backing/backing.ts";
 import { WarpError } from "../../errors.ts";
-import { adoptionChunk, backingReadTimeoutMs } from "../../runtime/backing-limits.ts";
+import { adoptionBytes, adoptionChunk, backingReadTimeoutMs } from "../../runtime/backing-limits.ts";
 import { randomHex } from "../../runtime/ids.ts";
 import type { Ledger } from "../ledger.ts";
 import { stale } from "../refusal.ts";
@@ -118,8 +118,7 @@ export class Supplies implements ChangeWitness, Shelf {
   async #fly(flights: readonly (readonly [string, Flight])[]): Promise<void> {
     const { backing, clock } = this.#parts;
     const { confirmations } = this.#options;
-    for (let at = 0; at < flights.length; at += adoptionChunk) {
-      const chunk = flights.slice(at, at + adoptionChunk);
+    for (const chunk of this.#chunks(flights)) {
       const askedAtMs = clock.now();
       // What the storage has yet to hear of a key may come there, and be confirmed, after it was read.
       for (const [key, flight] of chunk) if (this.#isAwaited(key)) flight.isVoid = true;
@@ -133,6 +132,24 @@ export class Supplies implements ChangeWitness, Shelf {
       );
       await this.#land(landed, askedAtMs);
     }
+  }
+
+  /** So few at a time that there is room for their values: one that nobody knows may be as large as a value can be. */
+  *#chunks(
+    flights: readonly (readonly [string, Flight])[],
+  ): Iterable<readonly (readonly [string, Flight])[]> {
+    let chunk: (readonly [string, Flight])[] = [];
+    let bytes = 0;
+    for (const one of flights) {
+      const size = this.#places.find(one[0])?.awayBytes ?? this.#parts.maxValueBytes;
+      if (chunk.length === adoptionChunk || (chunk.length > 0 && bytes + size > adoptionBytes)) {
+        yield chunk;
+        [chunk, bytes] = [[], 0];
+      }
+      chunk.push(one);
+      bytes += size;
+    }
+    if (chunk.length > 0) yield chunk;
   }
 
   /** Whether the storage has yet to hear something about a key. */
