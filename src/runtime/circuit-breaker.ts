@@ -44,7 +44,9 @@ export class CircuitBreaker {
 
   get state(): BreakerState {
     if (this.#openUntilMs === undefined) return "closed";
-    return this.#options.clock.now() < this.#openUntilMs ? "open" : "half-open";
+    const leftMs = this.#openUntilMs - this.#options.clock.now();
+    // More than there can be: the clock was set back.
+    return leftMs > 0 && leftMs <= this.#options.openMs ? "open" : "half-open";
   }
 
   /** Makes a call, unless it is refused: then nothing was sent. `counts` says which errors are failures of what is called, not the caller's own. */
@@ -80,7 +82,7 @@ export class CircuitBreaker {
     const { clock, openMs } = this.#options;
     const nowMs = clock.now();
     // What is called may never answer: then another tries.
-    const isTried = this.#probe !== undefined && nowMs - this.#probe.sinceMs < openMs;
+    const isTried = this.#probe !== undefined && Math.abs(nowMs - this.#probe.sinceMs) < openMs;
     if (state === "open" || isTried) throw this.#refusal();
     this.#probe = { sinceMs: nowMs };
     return this.#probe;
@@ -93,7 +95,8 @@ export class CircuitBreaker {
 
   /** Whether a success does: also that of a try that others have followed since. What answers slowly would never count as working else. */
   #proves(probe: Probe | undefined): boolean {
-    if (probe === undefined || this.#openUntilMs === undefined) return this.#matters(probe);
+    if (probe === undefined || probe === this.#probe || this.#openUntilMs === undefined)
+      return this.#matters(probe);
     return probe.sinceMs >= this.#openUntilMs;
   }
 
@@ -113,7 +116,8 @@ export class CircuitBreaker {
   }
 
   #refusal(): WarpError {
-    const leftMs = Math.ceil((this.#openUntilMs ?? 0) - this.#options.clock.now());
+    const { clock, openMs } = this.#options;
+    const leftMs = Math.min(openMs, Math.ceil((this.#openUntilMs ?? 0) - clock.now()));
     return new WarpError("unavailable", "the circuit breaker is open: the last calls have failed", {
       retryAfterMs: Math.max(1, leftMs),
     });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { WarpError } from "../../src/errors.ts";
+import { CircuitBreaker } from "../../src/runtime/circuit-breaker.ts";
 import { circuitBreakerBus } from "../../src/syncbus/circuit-breaker/circuit-breaker-bus.ts";
 import { memoryBus } from "../../src/syncbus/memory/memory-bus.ts";
 import { MemoryBusHub } from "../../src/syncbus/memory/memory-bus-hub.ts";
@@ -153,4 +154,18 @@ describe("a bus behind a circuit breaker", () => {
       );
     }
   });
+});
+
+test("SB-12 a clock that is set back keeps a breaker open for no longer, nor a try that never answers", () => {
+  let nowMs = 10_000_000;
+  const breaker = new CircuitBreaker({ clock: { now: () => nowMs }, threshold: 1, openMs: 1_000 });
+  breaker.enter().failed();
+  expect(breaker.state).toBe("open");
+  nowMs -= 3_600_000;
+  expect(breaker.state).toBe("half-open");
+  breaker.enter();
+  expect(() => breaker.enter()).toThrow(expect.objectContaining({ code: "unavailable" }));
+  nowMs -= 3_600_000;
+  breaker.enter().succeeded();
+  expect(breaker.state).toBe("closed");
 });
