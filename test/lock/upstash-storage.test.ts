@@ -102,6 +102,26 @@ describe.skipIf(withoutRedis !== undefined)("Upstash locks", () => {
       expect((await t.locks.observe("boss", { waitMs: 0, cursor })).gap).toBe(true);
     }));
 
+  it("LK8 a wait is over in its time also where this node's clock is set back meanwhile", () =>
+    world(async ({ bed, clock, pause }) => {
+      let backMs = 0;
+      const { url, token } = bed;
+      const locks = upstashLocks({
+        ...{ url, token, timers: realTimers, random: seeded(1), space: "test" },
+        clock: { now: () => clock.now() - backMs },
+      });
+      let isOver = false;
+      const observed = locks.observe("boss", { waitMs: 300 }).finally(() => {
+        isOver = true;
+      });
+      await pause(100);
+      backMs = 3_600_000;
+      await pause(1_000);
+      expect(isOver).toBe(true);
+      expect((await observed).events).toEqual([]);
+      await locks.close();
+    }));
+
   it("LK1 of 24 who race from as many clients one has it, all others are told so", () =>
     world(async ({ bed, node }) => {
       const nodes = Array.from({ length: 24 }, () => node());

@@ -178,11 +178,15 @@ class UpstashLocks implements Locks {
     round: (sleep: (dueInMs: number, mostMs: number) => Promise<boolean>) => Promise<boolean>,
   ): Promise<void> {
     const startMs = this.#clock.now();
+    // The clock may be set back: what was slept is over all the same.
+    let sleptMs = 0;
     let backoffMs = lockLookBaseMs;
     const sleep = async (dueInMs: number, mostMs: number): Promise<boolean> => {
-      const leftMs = waitMs - (this.#clock.now() - startMs);
+      const leftMs = waitMs - Math.max(sleptMs, this.#clock.now() - startMs);
       if (leftMs <= 0) return false;
-      await this.#sleep(Math.min(backoffMs, leftMs, Math.max(1, Math.ceil(dueInMs))), options?.signal);
+      const ms = Math.min(backoffMs, leftMs, Math.max(1, Math.ceil(dueInMs)));
+      await this.#sleep(ms, options?.signal);
+      sleptMs += ms;
       backoffMs = Math.min(backoffMs * 2, mostMs, lockLookCapMs);
       return true;
     };
