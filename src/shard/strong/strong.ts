@@ -231,7 +231,9 @@ export class Strong {
     for (const { revision, operations } of ledger.intents.all()) {
       for (const [opId, print] of operations) {
         const isOld = (opIdTime(opId) ?? 0) < nowMs - opIdWindowMs;
-        if (!isOld && !ledger.knows(opId)) ledger.keepRefusal(opId, print, error, nowMs);
+        // What stands in a stream, or may come to stand there, was acknowledged: it is not refused, and a repeat does it anew.
+        const isProposable = ledger.space.fallback !== undefined;
+        if (!isOld && !isProposable && !ledger.knows(opId)) ledger.keepRefusal(opId, print, error, nowMs);
       }
       ledger.intents.remove(revision);
     }

@@ -82,6 +82,51 @@ describe("what is proposed around a shard, and what else the shard is", () => {
       expect(around.streams.read(0, undefined, 1)).toEqual({ proposals: [], head: place, applied: place });
     }));
 
+  it("SB8 ST5 an instance that ends while holders are asked leaves nothing that refuses what was acknowledged", () =>
+    host.withSql(async (sql) => {
+      const around = new Around();
+      const strong = new StrongBed(
+        sql,
+        { fallbacks: around.registry, statics: [strongKeys("s*")] },
+        around.time,
+      );
+      await strong.bed.create({ fallback: "memory" });
+      const { bed, time } = strong;
+      bed.nowMs = time.now();
+      void strong.set("s1", "before");
+      void strong.set("s2", "before");
+      await time.settle();
+      await strong.holder("one");
+      for (const key of ["s1", "s2"]) expect(await strong.hold("one", key)).toBe(true);
+      // A batch of which a node has heard nothing; it then proposes of it what may be.
+      const payload = { bytes: utf8("tried"), contentType: "text/plain" };
+      const tried = { kind: "set", opId: bed.opId(), key: "e2", payload } as const;
+      const trying = bed.shard.mutate({ ...bed.scope(), mutations: [strong.setting("s2", "after"), tried] });
+      around.propose(bed.spaceId, 0, { key: "e1" });
+      const before = around.propose(bed.spaceId, 0, { key: "s1" });
+      const reading = bed.shard.read({ ...bed.scope(), keys: ["s1"], drain: before });
+      for (const call of [trying, reading]) call.catch(() => undefined);
+      await time.settle();
+      expect(bed.sql.all("SELECT * FROM intents").length).toBe(2);
+      strong.restart();
+      const place = around.propose(bed.spaceId, 0, tried);
+      const read = () => bed.shard.read({ ...bed.scope(), keys: ["s1", "e1", "e2"], drain: place });
+      void read();
+      // Permissions of the instance before run out.
+      await time.advance(6_000);
+      bed.nowMs = time.now();
+      const asked = read();
+      await time.advance(1_000);
+      const texts = expectReply(await asked).entries.map((entry) =>
+        entry === undefined ? "absent" : new TextDecoder().decode(entry?.payload.bytes),
+      );
+      expect(texts).toEqual(["proposed", "proposed", "tried"]);
+      expect(expectReply(await bed.shard.usage(bed.scope())).fallback).toMatchObject({
+        applied: 3,
+        refused: 0,
+      });
+    }));
+
   it("SB8 AD3 what is applied goes on to the storage behind the shard, and waits while too much waits for that", () =>
     host.withSql(async (sql) => {
       const around: { now?: Around } = {};
