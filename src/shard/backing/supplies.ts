@@ -1,5 +1,5 @@
 import type { BackingEntry } from "../../backing/backing.ts";
-import { WarpError } from "../../errors.ts";
+import { isWarpError, WarpError } from "../../errors.ts";
 import { adoptionBytes, adoptionChunk, backingReadTimeoutMs } from "../../runtime/backing-limits.ts";
 import { randomHex } from "../../runtime/ids.ts";
 import type { Ledger } from "../ledger.ts";
@@ -110,6 +110,9 @@ export class Supplies implements ChangeWitness, Shelf {
     try {
       await this.#flights.bring(keys, (flights) => this.#fly([...flights]));
     } catch (error) {
+      // A value that another call had asked for, too, is no matter of this one, not even the name of its key: it asks again.
+      const broken = isWarpError(error, "decode_failed") ? error.details?.key : undefined;
+      if (typeof broken === "string" && !keys.includes(broken)) return;
       this.#poorUntilMs = this.#parts.clock.now() + 1_000;
       throw WarpError.from(error, "storage_unavailable", "the storage behind the shard could not be read");
     }

@@ -37,6 +37,21 @@ describe("keys that only the storage has", () => {
       expect(at.reads()).toBe(2);
     }));
 
+  it("AD4 a value that can't be read fails those who asked for it, not those who asked for another at the same time", () =>
+    withBed(async (at) => {
+      at.foreign("a", "fine");
+      at.foreign("secret", "broken");
+      at.storage.breakValue("secret");
+      at.faults = (call) => (call === "read" ? { beforeMs: 50 } : undefined);
+      const both = at.bed.shard.read({ ...at.bed.scope(), keys: ["a", "secret"] });
+      const a = at.bed.text("a");
+      const settled = Promise.allSettled([both, a]);
+      await at.clock.advance(500);
+      await settled;
+      expect(await both).toMatchObject({ refused: { code: "decode_failed", details: { key: "secret" } } });
+      expect(await a).toBe("fine");
+    }));
+
   it("AD4 a storage that can't be asked is no absence: reads of keys that are not here are refused", () =>
     withBed(async (at) => {
       await at.bed.set("here", "1");
