@@ -339,6 +339,17 @@ describe.skipIf(withoutRedis !== undefined)("watching over Upstash", () => {
       await bed.redis.quiet(() => bed.clock.settle());
     }));
 
+  it("WA2 what is kept is told though its answer was lost, also beside passing publications of the same moment", () =>
+    withBed(async (bed) => {
+      const watch = await WatchTester.open(bed, { prefix: "" });
+      await bed.set("a", "1");
+      await bed.server.fault({ kind: "dropAfter", command: "EVALSHA" });
+      const told = bed.teller.tell([{ kind: "delete", key: "a" }]);
+      const passing = bed.teller.publish({ key: "a" }, text("x"), { opId: newOpId(bed) });
+      await bed.done(Promise.all([told, passing]));
+      expect(await watch.told()).toEqual(["set a=1", "delete a", "publish a=x"]);
+    }));
+
   it("WA2 a host that slept for an hour over a request does not tell again what Redis can no longer know", () =>
     withBed(async (bed) => {
       await bed.set("a", "1");

@@ -109,10 +109,13 @@ export class WatchAppends {
   }
 
   #next(): readonly Waiting[] {
+    const isKept = this.#waiting[0]?.append.kept !== undefined;
     let characters = 0;
     const over = this.#waiting.findIndex(({ append }, at) => {
       characters += append.text.length;
-      return at > 0 && (at >= entriesAtOnce || characters > charactersAtOnce);
+      // What may be sent again does not go with what may not.
+      const isOther = (append.kept !== undefined) !== isKept;
+      return at > 0 && (isOther || at >= entriesAtOnce || characters > charactersAtOnce);
     });
     return this.#waiting.splice(0, over < 0 ? this.#waiting.length : over);
   }
