@@ -178,6 +178,13 @@ describe.skipIf(withoutRedis !== undefined)("Upstash locks", () => {
       const error = await rejects(t.locks.info("job"), "decode_failed");
       expect(error.details).toEqual({ name: "job" });
       expect(error.message).not.toContain("secret");
+      const acquiring = t.acquiring("kept", "a");
+      held(await t.one(acquiring));
+      const verdicts = ((await bed.text("KEYS", "*")) as string[]).filter((key) => key.includes(":lo:"));
+      for (const key of verdicts) await bed.command("HSET", key, acquiring.opId, "secret");
+      const lost = await rejects(t.one(acquiring), "decode_failed");
+      expect(lost.message).not.toContain("secret");
+      expect(lost.outcome).toBe("fail");
       held(await t.acquire("other", "a"));
       await rejects(node({ token: "wrong" }).acquire("job", "a"), "storage_unavailable");
       await rejects(

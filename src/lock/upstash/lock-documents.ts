@@ -1,3 +1,4 @@
+import { WarpError } from "../../errors.ts";
 import { opIdTime } from "../../protocol/mutation.ts";
 import type { KnownOutcome } from "../../protocol/outcomes.ts";
 import type { CallLimits } from "../../runtime/call-limits.ts";
@@ -82,16 +83,16 @@ export class LockDocuments {
     // Revisions that were taken twice are left out: it may be asked again.
     const reply = listOf(await redis.script(readScript, [this.#meta], words, "read", limits));
     const [epoch, nowText, revision, docs = [], found = []] = reply;
-    const texts = listOf(docs).map((one) => textOf(stringOf(one)));
+    const texts = listOf(docs).map(stringOf);
     const documents = names.map((name, i) => {
       const [version = "", text = ""] = texts.slice(2 * i, 2 * i + 2);
       if (text === "=" && known !== undefined) return [name, known] as const;
       const rows = version === "" ? noRows : decodeRows(name, text);
-      return [name, { version, text, rows }] as const;
+      return [name, { version, text: textOf(text), rows }] as const;
     });
     const verdicts = listOf(found).flatMap((one, i) => {
-      const text = textOf(stringOf(one));
-      return text === "" ? [] : [[asked[i]?.opId ?? "", JSON.parse(text) as KnownOutcome] as const];
+      const text = stringOf(one);
+      return text === "" ? [] : [[asked[i]?.opId ?? "", decodeVerdict(text)] as const];
     });
     return {
       epoch: stringOf(epoch),
@@ -136,6 +137,15 @@ export class LockDocuments {
     const words = [prefix, after, `${limit}`];
     const found = await this.#options.redis.script(namesScript, [this.#meta], words, "read", limits);
     return listOf(found).map((name) => textOf(stringOf(name)));
+  }
+}
+
+/** Throws `decode_failed`: an error of the parser would quote what it reads. */
+function decodeVerdict(text: string): KnownOutcome {
+  try {
+    return JSON.parse(textOf(text)) as KnownOutcome;
+  } catch {
+    throw new WarpError("decode_failed", "what is stored of a lock's command has no form that can be read");
   }
 }
 

@@ -4,6 +4,7 @@ import type { ElectionEvent } from "../../protocol/lock.ts";
 import type { Payload } from "../../protocol/payload.ts";
 import { fromBase64, toBase64 } from "../../runtime/bytes.ts";
 import { electionStepMs, endedGrantMs, forcedGrantMs } from "../../runtime/coordination-limits.ts";
+import { textOf } from "../../upstash/reply.ts";
 
 /** A step of an election, with its time. */
 export interface DatedStep {
@@ -75,10 +76,10 @@ export function encodeRows(rows: LockRows): string {
   ]);
 }
 
-/** Throws `decode_failed`. */
-export function decodeRows(name: string, text: string): LockRows {
+/** Reads what Redis gave for a name. Throws `decode_failed`. */
+export function decodeRows(name: string, reply: string): LockRows {
   try {
-    const [grants, waiters, closedUntilMs, steps, stepFloor] = JSON.parse(text) as Encoded;
+    const [grants, waiters, closedUntilMs, steps, stepFloor] = JSON.parse(textOf(reply)) as Encoded;
     return {
       grants: grants.map((row) => decodeGrant(name, row)),
       waiters: waiters.map((row) => decodeWaiter(name, row)),
