@@ -42,7 +42,7 @@ export interface SpaceAdmin {
     options?: Partial<SpaceOptionsData>,
     limits?: CallLimits,
   ): Promise<SpaceReply & { readonly created: boolean }>;
-  /** Ends the space and all its data; gives whether there was one. After a failure in the middle the same call goes on. */
+  /** Ends the space and all its data; gives whether there was one. After a failure in the middle, with outcome `unknown`, the same call goes on. */
   delete(space: string, limits?: CallLimits): Promise<boolean>;
   /** Throws `space_not_found`. */
   usage(space: string, limits?: CallLimits): Promise<SpaceUsage>;
@@ -126,11 +126,16 @@ class AdminCall {
     if (found === undefined) return false;
     const { shards, id } = found;
     await this.ask("mutation", 0, (home) => home.deleteSpace(space, "begin", id));
+    const finish = (shard: number): Promise<unknown> =>
+      this.ask("mutation", shard, (api) => api.deleteSpace(space, "finish", id));
     const others = Array.from({ length: shards - 1 }, (_, at) => shards - 1 - at);
-    await Promise.all(
-      others.map((shard) => this.ask("mutation", shard, (api) => api.deleteSpace(space, "finish", id))),
-    );
-    await this.ask("mutation", 0, (home) => home.deleteSpace(space, "finish", id));
+    try {
+      await Promise.all(others.map(finish));
+      await finish(0);
+    } catch (error) {
+      // It is marked, and nobody can use it any more: the refusal of a part is not that of the whole.
+      throw error instanceof WarpError ? withOutcome(error, "unknown") : error;
+    }
     return true;
   }
 

@@ -107,6 +107,32 @@ describe("space administration", () => {
     expect(space.sent.filter((call) => call === "deleteSpace@2")).toHaveLength(2);
   });
 
+  it("says that a deletion that was refused in its middle has begun", async () => {
+    const { space, admin } = make();
+    space.found();
+    const connection = space.connection();
+    const home = connection.shard(0);
+    const deleteSpace: typeof home.deleteSpace = async (name, step, id) =>
+      step === "begin" ? await home.deleteSpace(name, step, id) : refusal("overloaded");
+    const refusing = new Proxy(home, {
+      get: (_, name) => (name === "deleteSpace" ? deleteSpace : Reflect.get(home, name)),
+    });
+    const one = spaceAdmin({
+      connect: () => ({
+        ...connection,
+        shard: () => refusing,
+        fault: connection.fault,
+        close: connection.close,
+      }),
+      timers: space.time,
+    });
+    // By `fail` a caller would take the space for untouched, but nobody can use it any more.
+    expect(await failure(one.delete("test"))).toMatchObject({ code: "overloaded", outcome: "unknown" });
+    expect(await failure(admin.get("test"))).toMatchObject({ code: "space_deleting" });
+    expect(await failure(one.delete("test"))).toMatchObject({ outcome: "unknown" });
+    expect(await admin.delete("test")).toBe(true);
+  });
+
   it("takes it up in every shard that there may be where the home shard can't say how many", async () => {
     const { space, admin } = make();
     space.found({ shards: 3 });
