@@ -33,8 +33,17 @@ export function storageFailure(error: unknown, outcome: ErrorOutcome): WarpError
     return unavailable("the storage's answer is no JSON", outcome);
   }
   if (error instanceof errors.UpstashError) return ofRedis(withoutCommand(error.message), outcome);
-  const name = error instanceof Error ? error.name : typeof error;
-  return unavailable(`the storage can't be reached (${name})`, outcome);
+  const why = causeOf(error);
+  return unavailable(`the storage can't be reached${why === undefined ? "" : ` (${why})`}`, outcome);
+}
+
+/** The system's code, which hosts hide in the cause of a failed fetch, or a name that says something. Never a text: it could say what is secret. */
+function causeOf(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
+    if ("code" in at && typeof at.code === "string" && /^[A-Z][A-Z0-9_]{2,40}$/.test(at.code)) return at.code;
+  }
+  if (!(error instanceof Error)) return typeof error;
+  return error.name === "Error" || error.name === "TypeError" ? undefined : error.name;
 }
 
 /** The word by which Redis tells its errors apart, or that of an answer of the service; undefined: none of Redis's. */
@@ -59,7 +68,9 @@ function ofRedis(message: string, outcome: ErrorOutcome): WarpError {
     }
   }
   const details = word === "" ? {} : { details: { redis: word } };
-  const what = inScript ? "a script failed at the storage" : "the storage answered with an error";
+  const answered = "the storage answered with an error";
+  const plain = word === "" ? `${answered} that is none of Redis's: is its URL right?` : answered;
+  const what = inScript ? "a script failed at the storage" : plain;
   return new WarpError("storage_unavailable", what, { outcome, ...details });
 }
 
