@@ -18,7 +18,6 @@ const refusals: ReadonlyMap<string, { readonly message: string; readonly retryab
 
 /** Refusals of the service in front of Redis, which begin with `ERR` as much else does. */
 const limits: readonly (readonly [RegExp, string, boolean])[] = [
-  [/^ERR max request size exceeded/, "the request is larger than the storage takes", false],
   [/^ERR max (daily|monthly|requests)/, "the storage's request limit is used up", true],
   [/^ERR Command is not available/, "the storage has no such command", false],
 ];
@@ -61,6 +60,10 @@ function ofRedis(message: string, outcome: ErrorOutcome): WarpError {
       retryable: known.retryable,
       details: { redis: word },
     });
+  }
+  // What was sent may be sent in parts, whatever the plan's limit is.
+  if (message.startsWith("ERR max request size exceeded")) {
+    return new WarpError("batch_too_large", "the request is larger than the storage takes");
   }
   for (const [form, told, retryable] of limits) {
     if (form.test(message)) {

@@ -266,6 +266,22 @@ describe.skipIf(withoutRedis !== undefined)("Upstash behind a shard", () => {
       expect(await text(backing, "k")).toBe("2");
     }, true));
 
+  it("AD4 a batch that the service finds too large is told so: a shard sends it in parts", () =>
+    RedisBed.with(
+      async ({ url, token }) => {
+        const [timers, random, clock] = [realTimers, seeded(1), new ManualTime(1_700_000_000_000)];
+        const open = () => upstashBacking({ url, token, timers, random, clock, space: "test" });
+        const backing = await bound({ open });
+        const [a, b] = ["a", "b"].map((key, n) => put(n + 1, key, "x".repeat(50_000)));
+        if (a === undefined || b === undefined) throw new Error("there are two");
+        const error = await failure(backing.apply(batch(at(0), a, b)));
+        expect(error).toMatchObject({ code: "batch_too_large", outcome: "fail" });
+        expect(await backing.apply(batch(at(0), a))).toEqual({ state: "applied" });
+        expect(await backing.apply(batch(at(1), b))).toEqual({ state: "applied" });
+      },
+      { maxRequestBytes: 100_000 },
+    ));
+
   it("costs what docs/upstash.md says", () =>
     world(async ({ bed, bound }) => {
       const backing = await bound();
