@@ -40,7 +40,7 @@ class StreamFollower implements Follower {
   #cameMs = Number.NEGATIVE_INFINITY;
   #failures = 0;
   #error: WarpError | undefined;
-  /** The registrations that nodes were told of by this instance. */
+  /** The registrations that nodes were told of by this instance, as far as what tells them may be relied on to have kept it. */
   #announced: number | undefined;
   #isEnded = false;
 
@@ -143,6 +143,8 @@ class StreamFollower implements Follower {
       this.#error = undefined;
     } catch (error) {
       this.#failures++;
+      // It may have been made anew while it was away.
+      this.#announced = undefined;
       this.#error = WarpError.from(error, "storage_unavailable", "the stream could not be followed");
       this.#drains.fail(asked, this.#error);
     }
@@ -160,6 +162,7 @@ class StreamFollower implements Follower {
       const page = await this.#fallback.read(this.#shard, mark.place, maxProposals, limits);
       if (page.lost === true) {
         this.#applied = undefined;
+        this.#announced = undefined;
         await this.#writer.rewind(this.#shard, mark);
         continue;
       }

@@ -127,6 +127,33 @@ describe("what is proposed around a shard, and what else the shard is", () => {
       });
     }));
 
+  for (const trouble of ["had been followed", "was away"] as const) {
+    it(`SB8 a stream's storage that has lost everything hears of the space again, if it ${trouble} before`, () =>
+      host.withSql(async (sql) => {
+        const around = new Around();
+        const { time, streams } = around;
+        const empty = streams.snapshot();
+        const bed = new ShardBed(sql, { clock: time, timers: time, fallbacks: around.registry });
+        await bed.create({ fallback: "memory" });
+        const drained = async (place: string) => {
+          const asked = bed.shard.read({ ...bed.scope(), keys: ["k"], drain: place });
+          await time.advance(10);
+          return await asked;
+        };
+        if (trouble === "was away") {
+          await drained("1-0");
+          around.fault = { lost: "before" };
+          await drained("1-0");
+        } else await drained(around.propose(bed.spaceId, 0, {}));
+        expect(streams.notice).toMatchObject({ space: { id: bed.spaceId } });
+        empty();
+        around.fault = undefined;
+        expect(streams.notice).toBeUndefined();
+        await drained(around.propose(bed.spaceId, 0, {}));
+        expect(streams.notice).toMatchObject({ space: { id: bed.spaceId } });
+      }));
+  }
+
   it("SB8 AD3 what is applied goes on to the storage behind the shard, and waits while too much waits for that", () =>
     host.withSql(async (sql) => {
       const around: { now?: Around } = {};
