@@ -12,7 +12,7 @@ export const defaultStreamBytes = 134_217_728;
 export const minStreamBytes = 2_097_152;
 /** Bytes of proposals after which one page ends. */
 export const maxPageBytes = 4_194_304;
-/** What a node keeps of one shard's stream while it can't reach the shard: keys, and bytes of their values. */
+/** What a node keeps of a space's streams while it can't reach the shards: keys, and bytes of their values. */
 export const maxOverlayKeys = 10_000;
 export const maxOverlayBytes = 16_777_216;
 /** How often a node that reads looks into a stream: at first, and at most as seldom when nothing comes; how long a reader waits for that. */

@@ -13,7 +13,7 @@ import {
 } from "../../runtime/failover-limits.ts";
 import { maxProposals } from "../../runtime/fallback-limits.ts";
 import type { FailoverOptions } from "./failover-options.ts";
-import { type Change, Overlay } from "./overlay.ts";
+import { type Change, Overlay, type OverlayRoom } from "./overlay.ts";
 
 /** What tells of a change in the stream how it is to be taken. */
 export interface StreamReading {
@@ -46,13 +46,13 @@ export class AwayShard {
   #nextLookMs = Number.NEGATIVE_INFINITY;
   #intervalMs = minStreamPollMs;
 
-  constructor(index: number, options: FailoverOptions) {
+  constructor(index: number, options: FailoverOptions, room: OverlayRoom) {
     const { clock, elapsed = clock, threshold = awayFailures, openMs = awayMs } = options;
     this.#index = index;
     this.#options = options;
     this.#elapsed = elapsed;
     this.#breaker = new CircuitBreaker({ clock: elapsed, threshold, openMs });
-    this.overlay = new Overlay(clock);
+    this.overlay = new Overlay(clock, room);
   }
 
   get state(): BreakerState {

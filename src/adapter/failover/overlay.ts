@@ -27,17 +27,40 @@ interface Waiting {
   readonly valuePlace: StreamPlace | undefined;
 }
 
+/** What all overlays of a space may keep together: of what is too much the oldest goes, whose ever it is. */
+export class OverlayRoom {
+  readonly #keys = new Map<string, { readonly bytes: number; readonly forget: () => void }>();
+  #bytes = 0;
+
+  /** A key is of one shard, and so of one overlay. */
+  put(key: string, bytes: number, forget: () => void): void {
+    this.#keys.get(key)?.forget();
+    this.#keys.set(key, { bytes, forget });
+    this.#bytes += bytes;
+    for (const { forget } of this.#keys.values()) {
+      if (this.#keys.size <= maxOverlayKeys && this.#bytes <= maxOverlayBytes) return;
+      forget();
+    }
+  }
+
+  leave(key: string): void {
+    this.#bytes -= this.#keys.get(key)?.bytes ?? 0;
+    this.#keys.delete(key);
+  }
+}
+
 /**
  * What the changes that wait in one shard's stream make of its keys, as far as a node can tell. Of what is too much the oldest goes: its readers then get what they got before, and never
  * something that this had outdated, since the shard applies the stream before it answers them.
  */
 export class Overlay {
   readonly #clock: Clock;
+  readonly #room: OverlayRoom;
   readonly #keys = new Map<string, Waiting>();
-  #bytes = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, room: OverlayRoom) {
     this.#clock = clock;
+    this.#room = room;
   }
 
   get size(): number {
@@ -78,12 +101,11 @@ export class Overlay {
 
   /** The shard has applied all up to `place`. */
   drained(place: StreamPlace): void {
-    for (const [key, held] of this.#keys) if (comparePlaces(held.place, place) <= 0) this.#drop(key, held);
+    for (const [key, held] of this.#keys) if (comparePlaces(held.place, place) <= 0) this.#drop(key);
   }
 
   clear(): void {
-    this.#keys.clear();
-    this.#bytes = 0;
+    for (const key of this.#keys.keys()) this.#drop(key);
   }
 
   /** Another's change that came before one that is known already: it is the base of operands after it. */
@@ -94,19 +116,13 @@ export class Overlay {
   }
 
   #put(key: string, waiting: Waiting): void {
-    const before = this.#keys.get(key);
-    if (before !== undefined) this.#drop(key, before);
+    this.#drop(key);
     this.#keys.set(key, waiting);
-    this.#bytes += chargeOf(key, waiting);
-    for (const [oldest, held] of this.#keys) {
-      if (this.#keys.size <= maxOverlayKeys && this.#bytes <= maxOverlayBytes) return;
-      this.#drop(oldest, held);
-    }
+    this.#room.put(key, chargeOf(key, waiting), () => this.#drop(key));
   }
 
-  #drop(key: string, waiting: Waiting): void {
-    this.#keys.delete(key);
-    this.#bytes -= chargeOf(key, waiting);
+  #drop(key: string): void {
+    if (this.#keys.delete(key)) this.#room.leave(key);
   }
 }
 

@@ -17,7 +17,7 @@ import type {
 import { AwayShard, type StreamReading } from "./away-shard.ts";
 import { byShard } from "./by-shard.ts";
 import type { FailoverOptions } from "./failover-options.ts";
-import type { Change } from "./overlay.ts";
+import { type Change, OverlayRoom } from "./overlay.ts";
 import { isProposable, nowhere, propose } from "./proposing.ts";
 import { type Asked, resolveAround } from "./resolving.ts";
 import { homeShard, SpaceView } from "./space-view.ts";
@@ -42,6 +42,7 @@ export class Way implements AroundCalls, Detour {
   readonly #inner: Adapter;
   readonly #options: FailoverOptions;
   readonly #shards = new Map<number, AwayShard>();
+  readonly #room = new OverlayRoom();
   readonly #reading: (spaceId: string) => StreamReading;
 
   constructor(inner: Adapter, options: FailoverOptions, met: SpaceSettings | undefined) {
@@ -196,7 +197,7 @@ export class Way implements AroundCalls, Detour {
   #at(shard: number): AwayShard {
     const known = this.#shards.get(shard);
     if (known !== undefined) return known;
-    const made = new AwayShard(shard, this.#options);
+    const made = new AwayShard(shard, this.#options, this.#room);
     this.#shards.set(shard, made);
     return made;
   }
