@@ -159,6 +159,31 @@ describe.skipIf(withoutRedis !== undefined)("the bus over Upstash", () => {
       expect(one.stats().published).toBe(2);
     }));
 
+  it("SB-09 an end that is closed while the stream does not answer gives up what waits, and is soon closed", () =>
+    withBuses(
+      async (bed) => {
+        const one = bed.end();
+        await bed.server.fault({ kind: "delay", command: "XADD", ms: 300, times: 100 });
+        await bed.server.fault({ kind: "delay", command: "EVALSHA", ms: 300, times: 100 });
+        const first = codeOf(one.publish({ key: "first" }));
+        const sent = Promise.all(names(4_000).map((key) => one.publish({ key }).catch((error) => error)));
+        await bed.clock.advance(20);
+        const closed = one.close();
+        const before = bed.redis.sent;
+        for (let i = 0; i < 10; i++) {
+          await bed.quiet();
+          await bed.clock.advance(100);
+        }
+        await closed;
+        expect(await first).toBe("deadline_exceeded");
+        // The one that was under way, and one more that tries.
+        expect(bed.redis.sent - before).toBeLessThanOrEqual(1);
+        const outcomes = (await sent).map(({ outcome }: { outcome: string }) => outcome);
+        expect(new Set(outcomes)).toEqual(new Set(["fail"]));
+      },
+      { timeoutMs: 100 },
+    ));
+
   it("SB-09 a stream that does not answer in time is deadline_exceeded, of unknown outcome", () =>
     withBuses(
       async (bed) => {

@@ -350,6 +350,24 @@ describe.skipIf(withoutRedis !== undefined)("watching over Upstash", () => {
       expect(await watch.told()).toEqual(["set a=1", "delete a", "publish a=x"]);
     }));
 
+  it("WA8 an end that is closed while the stream fails gives up what waits, and is soon closed", () =>
+    withBed(async (bed) => {
+      const bus = bed.open();
+      await bed.server.fault({ kind: "status", status: 503, times: 100 });
+      const told = Promise.all(
+        Array.from({ length: 1_000 }, (_, i) => failure(bus.tell([{ kind: "delete", key: `k${i}` }]))),
+      );
+      await bed.clock.settle();
+      const before = bed.redis.sent;
+      const closed = bus.close();
+      await patiently(bed, closed);
+      const outcomes = (await told).map((error) => (error as { readonly outcome: string }).outcome);
+      // Five batches of which one was sent, three times in all.
+      expect(outcomes.filter((outcome) => outcome === "unknown")).toHaveLength(200);
+      expect(outcomes.filter((outcome) => outcome === "fail")).toHaveLength(800);
+      expect(bed.redis.sent - before).toBeLessThanOrEqual(3);
+    }));
+
   it("WA2 a host that slept for an hour over a request does not tell again what Redis can no longer know", () =>
     withBed(async (bed) => {
       await bed.set("a", "1");

@@ -37,6 +37,7 @@ export class StreamSender {
   /** Messages that wait or are on their way: whoever gives up waiting does not take them back. */
   #unsent = 0;
   #running: Promise<void> | undefined;
+  #isClosing = false;
   /** What is on its way, and since when. */
   #under: { readonly batch: readonly Waiting[]; readonly sinceMs: number } | undefined;
 
@@ -56,10 +57,12 @@ export class StreamSender {
     await sent;
   }
 
-  /** Settles when nothing waits any more. */
-  async idle(): Promise<void> {
+  /** Settles when nothing waits any more: the first request that fails now is the last. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
     this.#forgetLost();
     await this.#running;
+    this.#giveUp();
   }
 
   async #run(): Promise<void> {
@@ -73,15 +76,18 @@ export class StreamSender {
         batch.flatMap(({ told }) => told),
         () => uuidv7(clock, random),
       );
+      let hasFailed = false;
       let end = (one: Waiting): void => one.resolve();
       try {
         await this.#append(stream, texts);
       } catch (error) {
+        hasFailed = true;
         end = (one) => one.reject(error);
       }
       // Else it was given up, and others go on.
       if (this.#under !== under) return;
       this.#ended(batch, end);
+      if (this.#isClosing && hasFailed) this.#giveUp();
     }
     this.#running = undefined;
   }
@@ -124,11 +130,22 @@ export class StreamSender {
       } catch (error) {
         if (!isWarpError(error)) throw error;
         mayStand ||= error.outcome === "unknown";
-        if (tried >= attempts || !error.retryable) throw mayStand ? unknown(error) : error;
+        if (this.#isLast(tried, error)) throw mayStand ? unknown(error) : error;
         // The first at once: most often it was the connection alone.
         if (tried > 1) await this.#pause();
       }
     }
+  }
+
+  /** Whether an attempt was the last. Whoever closes does not wait for the time of several. */
+  #isLast(tried: number, error: WarpError): boolean {
+    return tried >= attempts || !error.retryable || (this.#isClosing && error.code === "deadline_exceeded");
+  }
+
+  /** Nothing of it has been sent. */
+  #giveUp(): void {
+    const closed = new WarpError("warp_closed", "this bus was closed before the stream took it");
+    this.#ended(this.#waiting.splice(0), (one) => one.reject(closed));
   }
 
   #pause(): Promise<void> {

@@ -175,7 +175,7 @@ class StreamBus implements UpstashBus {
     this.#outbox.close();
     this.#end.close();
     this.#polling.stop();
-    await this.#sender.idle();
+    await this.#sender.close();
     if (this.#options.isOwn) this.#options.redis.close();
   }
 

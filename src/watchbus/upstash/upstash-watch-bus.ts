@@ -168,7 +168,7 @@ class StreamWatchBus implements UpstashWatchBus {
     this.#closed = true;
     for (const watch of [...this.#watches]) watch.end();
     this.#polling.stop();
-    await this.#appends.idle();
+    await this.#appends.close();
     if (this.#options.isOwn) this.#options.redis.close();
   }
 

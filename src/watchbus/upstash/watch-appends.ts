@@ -37,6 +37,7 @@ export class WatchAppends {
   /** Characters that wait or are on their way: whoever gives up waiting does not take them back. */
   #unsent = 0;
   #running: Promise<void> | undefined;
+  #isClosing = false;
   /** What is on its way, and since when. */
   #under: { readonly batch: readonly Waiting[]; readonly sinceMs: number } | undefined;
 
@@ -56,10 +57,12 @@ export class WatchAppends {
     return await done;
   }
 
-  /** Settles when nothing waits any more. */
-  async idle(): Promise<void> {
+  /** Settles when nothing waits any more: the first request that fails now is the last. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
     this.#forgetLost();
     await this.#running;
+    this.#giveUp();
   }
 
   async #run(): Promise<void> {
@@ -69,6 +72,7 @@ export class WatchAppends {
       const batch = this.#next();
       const under = { batch, sinceMs: this.#parts.clock.now() };
       this.#under = under;
+      let hasFailed = false;
       let end: (one: Waiting, at: number) => void;
       try {
         const appended = await this.#send(batch.map(({ append }) => append));
@@ -79,11 +83,13 @@ export class WatchAppends {
           else reject(new WarpError("unavailable", "the answer lacks a part", { outcome: "unknown" }));
         };
       } catch (error) {
+        hasFailed = true;
         end = (one) => one.reject(error);
       }
       // Else it was given up, and others go on.
       if (this.#under !== under) return;
       this.#ended(batch, end);
+      if (this.#isClosing && hasFailed) this.#giveUp();
     }
     this.#running = undefined;
   }
@@ -134,7 +140,7 @@ export class WatchAppends {
         mayStand ||= error.outcome === "unknown";
         // A host that slept meanwhile can't know it by its op id any more.
         const isKnown = isKept && clock.now() - startMs < opIdWindowMs;
-        if (tried >= attempts || !error.retryable || (mayStand && !isKnown)) {
+        if (this.#isLast(tried, error) || (mayStand && !isKnown)) {
           throw mayStand
             ? new WarpError(error.code, error.message, {
                 ...error.toData(),
@@ -146,6 +152,17 @@ export class WatchAppends {
         if (tried > 1) await this.#pause();
       }
     }
+  }
+
+  /** Whether an attempt was the last. Whoever closes does not wait for the time of several. */
+  #isLast(tried: number, error: WarpError): boolean {
+    return tried >= attempts || !error.retryable || (this.#isClosing && error.code === "deadline_exceeded");
+  }
+
+  /** Nothing of it has been sent. */
+  #giveUp(): void {
+    const closed = new WarpError("warp_closed", "this bus was closed before the stream took it");
+    this.#ended(this.#waiting.splice(0), (one) => one.reject(closed));
   }
 
   #pause(): Promise<void> {
