@@ -229,7 +229,7 @@ describe.skipIf(withoutRedis !== undefined)("Upstash's traps", () => {
         expect(error).toMatchObject({ code: "batch_too_large", outcome: "fail", details: { max: 100_000 } });
         expect(await bed.requests()).toBe(before);
         const told = await failure(client(bed).command(["SET", "k", value], "write"));
-        expect(told).toMatchObject({ code: "storage_unavailable", outcome: "fail", retryable: false });
+        expect(told).toMatchObject({ code: "batch_too_large", outcome: "fail", retryable: false });
       },
       { maxRequestBytes: 100_000 },
     ));
