@@ -20,16 +20,8 @@ import { confirmed, storedWrong } from "./stored.ts";
 const space = "cities";
 const connections = 16;
 
-const { values: flags } = parseArgs({
-  options: {
-    keep: { type: "boolean", default: false },
-    seconds: { type: "string", default: "20" },
-    store: { type: "string" },
-  },
-});
+const flags = readFlags();
 const seconds = Number(flags.seconds);
-if (!(seconds > 0 && seconds <= 3_600)) throw new Error("--seconds takes a number from 1 to 3,600");
-if (flags.store !== undefined && flags.store !== "upstash") throw new Error("--store takes upstash");
 const missing = flags.store === undefined ? undefined : missingRedis();
 if (missing !== undefined) {
   console.error(`--store upstash needs a Redis on this machine: ${missing}`);
@@ -139,4 +131,25 @@ The server goes on; Ctrl-C ends it and removes its data. Try:
   curl '${url}/v1/${space}/keys?prefix=city:IS/&limit=5&values=true'
   curl '${url}/v1/${space}/export?prefix=city:MT/'
   curl '${url}/v1/${space}'`);
+}
+
+function readFlags(): { readonly keep: boolean; readonly seconds: string; readonly store?: string } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        keep: { type: "boolean", default: false },
+        seconds: { type: "string", default: "20" },
+        store: { type: "string" },
+      },
+    });
+    const seconds = Number(values.seconds);
+    if (!(seconds > 0 && seconds <= 3_600))
+      throw new Error("--seconds takes a number, above 0 and up to 3,600");
+    if (values.store !== undefined && values.store !== "upstash") throw new Error("--store takes upstash");
+    return values;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    console.error("npm run demo -- [--seconds N] [--keep] [--store upstash]");
+    process.exit(2);
+  }
 }

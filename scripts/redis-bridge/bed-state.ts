@@ -10,6 +10,8 @@ export interface BedRequest {
   readonly folder?: string;
   /** Default: drawn. */
   readonly token?: string;
+  /** Its place in the URLs; whoever knows it can give orders. Default: drawn. */
+  readonly id?: string;
   /** Of the faults that hit a share. Default 1. */
   readonly seed?: number;
   /** Longest body, in bytes. Default 10,485,760. */
@@ -22,6 +24,8 @@ export interface BedAddress {
   readonly token: string;
   /** Takes orders: see `bed.ts`. */
   readonly control: string;
+  /** Of the redis-server itself, for `redis-cli -s`. */
+  readonly socket: string;
 }
 
 /** A request that reached Redis. */

@@ -59,20 +59,19 @@ export class RedisBridge {
 
   async #open(
     origin: string,
-    { own = false, folder, seed = 1, ...request }: BedRequest,
+    { own = false, folder, seed = 1, id = randomUUID(), ...request }: BedRequest,
   ): Promise<BedAddress> {
     this.#shared ??= own ? undefined : RedisServer.start({ durable: false });
     const kept = folder === undefined ? {} : { folder };
     const server = own ? await RedisServer.start({ durable: true, ...kept }) : await this.#shared;
     if (server === undefined) throw new Error("no server");
-    const id = randomUUID();
     const { maxRequestBytes = 10_485_760, token = randomUUID() } = request;
     const database = own ? 0 : this.#databases++ % 4_096;
     const streams = new Set<() => void>();
     const faults = new Faults(seed);
     const place = { token, faults, server, isOwn: own, database, maxRequestBytes, streams };
     this.#beds.set(id, { ...place, connection: undefined, requests: 0, left: 0, recorded: undefined });
-    return { url: `${origin}/beds/${id}`, token, control: `${origin}/control/${id}` };
+    return { url: `${origin}/beds/${id}`, token, control: `${origin}/control/${id}`, socket: server.path };
   }
 
   async #endBed(id: string): Promise<void> {

@@ -1,9 +1,10 @@
+import { createHash, randomUUID } from "node:crypto";
 import { BedControl, post } from "./bed-control.ts";
 import type { BedAddress, BedRequest } from "./bed-state.ts";
 import { RedisBridge } from "./bridge.ts";
 
 /** How a local Redis is run. */
-export interface LocalRedisOptions extends Omit<BedRequest, "own"> {
+export interface LocalRedisOptions extends Omit<BedRequest, "own" | "id"> {
   /** Of its REST surface. Default 0: a free one. */
   readonly port?: number;
 }
@@ -15,17 +16,23 @@ export interface LocalRedisOptions extends Omit<BedRequest, "own"> {
 export class LocalRedis extends BedControl {
   readonly #bridge: RedisBridge;
 
+  /** Of the redis-server itself, for `redis-cli -s`. */
+  readonly socket: string;
+
   private constructor(bridge: RedisBridge, address: BedAddress) {
     super(address);
+    this.socket = address.socket;
     this.#bridge = bridge;
   }
 
-  /** Throws where there is no redis-server: ask `missingRedis()` before. */
+  /** With a port and a token the same URLs each time. Throws where there is no redis-server: ask `missingRedis()` before. */
   static async start({ port = 0, ...request }: LocalRedisOptions = {}): Promise<LocalRedis> {
     const bridge = new RedisBridge();
     try {
       const url = await bridge.start(port);
-      return new LocalRedis(bridge, (await post(`${url}/beds`, { ...request, own: true })) as BedAddress);
+      // Not to be guessed: a web page could send orders, too.
+      const id = request.token === undefined ? randomUUID() : digest(request.token);
+      return new LocalRedis(bridge, (await post(`${url}/beds`, { ...request, id, own: true })) as BedAddress);
     } catch (error) {
       await bridge.end();
       throw error;
@@ -41,4 +48,8 @@ export class LocalRedis extends BedControl {
   override async end(): Promise<void> {
     await this.#bridge.end();
   }
+}
+
+function digest(token: string): string {
+  return createHash("sha256").update(token).digest("hex").slice(0, 32);
 }
