@@ -20,4 +20,9 @@ export class SeenIds {
     }
     return true;
   }
+
+  /** Takes an id for a new one again. */
+  forget(id: string): void {
+    this.#ids.delete(id);
+  }
 }

@@ -227,6 +227,24 @@ describe("a bus over two", () => {
     expect(ear.heard).toEqual(["a", "d", "x"]);
   });
 
+  it("SB5 who has failed on a message acknowledges it over no other way: what comes again it is asked to act on again", async () => {
+    const { node, ended } = bed();
+    const [one, other] = [node("one"), node("other")];
+    const asked: string[] = [];
+    await other.bus.subscribe({ prefix: "" }, (events) => {
+      for (const event of events) if ("key" in event) asked.push(event.key);
+      if (asked.length < 3) throw new Error("not now");
+    });
+    const publish = () =>
+      ended(one.bus.publishAndAwait({ key: "k" }, { nodes: 1 }, { id: "same", timeoutMs: 30 }));
+    expect(await publish()).toMatchObject({ code: "quorum_failed" });
+    one.first.way = "before";
+    for (const key of ["a", "b"]) await ended(one.bus.publishAndAwait({ key }, { nodes: 1 }));
+    expect(one.bus.carries).toBe("second");
+    expect(await publish()).toMatchObject({ code: "quorum_failed" });
+    expect(asked).toEqual(["k", "k"]);
+  });
+
   it("the end of a lease is told by the first alone, unless the second is said to carry those, too", async () => {
     const lease = "lease0123456789ab";
     for (const carriesLeaseEnds of [false, true]) {

@@ -100,7 +100,14 @@ export class BothWays<E extends { readonly id: string }> implements BusSubscript
       if (this.#isOver) return;
       const fresh = events.filter(({ id }) => this.#seen.add(id));
       this.#parts.counted(fresh, events.length - fresh.length);
-      if (fresh.length > 0) await this.#parts.listener(fresh);
+      if (fresh.length === 0) return;
+      try {
+        await this.#parts.listener(fresh);
+      } catch (error) {
+        // Else the same message over the other way would count as acted on.
+        for (const { id } of fresh) this.#seen.forget(id);
+        throw error;
+      }
     } finally {
       over();
     }
