@@ -131,4 +131,53 @@ describe.skipIf(withoutRedis !== undefined)("the fallback's stream in Redis", ()
         code: "op_id_expired",
       });
     }));
+
+  it("costs what docs/upstash-fallback.md says", () =>
+    RedisBed.with(
+      async (bed) => {
+        const redis = new UpstashRedis({ ...bed, timers: realTimers, random: seeded(1) });
+        const fallback = upstashFallback({ redis, space: "test" });
+        const time = new ManualTime(Date.now());
+        const append = (count: number) =>
+          fallback.append(
+            0,
+            Array.from({ length: count }, () => proposalOf(time)),
+          );
+        const costs: Record<string, number> = {};
+        const cost = async (what: string, work: () => Promise<unknown>): Promise<void> => {
+          await bed.command("CONFIG", "RESETSTAT");
+          await work();
+          const stats = String(await bed.text("INFO", "commandstats"));
+          const calls = [...stats.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)];
+          const own = /^(config|info|select)/;
+          costs[what] = calls.reduce(
+            (sum, [, name = "", count]) => (own.test(name) ? sum : sum + Number(count)),
+            0,
+          );
+        };
+        // The scripts are there from now on.
+        const [first = ""] = await append(1);
+        await fallback.read(0, first, 500);
+        await fallback.trim(0, first);
+        await fallback.announce(undefined);
+        await cost("append 1", () => append(1));
+        await cost("append 500", () => append(500));
+        await cost("read 500", () => fallback.read(0, first, 500));
+        const [last = ""] = await append(1);
+        await cost("read, nothing there", () => fallback.read(0, last, 500));
+        await cost("trim 502", () => fallback.trim(0, last));
+        await cost("notice", () => fallback.notice());
+        await cost("announce", () => fallback.announce(undefined));
+        expect(costs).toEqual({
+          "append 1": 7,
+          "append 500": 7,
+          "read 500": 3,
+          "read, nothing there": 3,
+          "trim 502": 6,
+          notice: 1,
+          announce: 3,
+        });
+      },
+      { own: true },
+    ));
 });
