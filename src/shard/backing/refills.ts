@@ -90,8 +90,10 @@ export class Refills {
 
   /** The change that makes a key what it is now; undefined where it is not of this version (0: absent) any more: then a later entry tells. */
   #present(rawKey: Uint8Array, place: LogPlace, version: number): BackingChange | undefined {
+    // A key that changes often has many entries: its value is read for the one that tells how it stands.
     const [row] = this.#sql.all(
-      "SELECT version, value, away, content_type, modified_at, expires_at, tags FROM keys WHERE key = ?",
+      "SELECT version, CASE version WHEN ? THEN value END AS value, away, content_type, modified_at, expires_at, tags FROM keys WHERE key = ?",
+      version,
       rawKey,
     );
     const key = fromUtf8(blob(rawKey));

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { host } from "#host";
 import { utf8 } from "../../../src/runtime/bytes.ts";
+import type { Sql } from "../../../src/runtime/sql.ts";
 import { BackedShard } from "../../support/backed-shard.ts";
 
 describe("what a storage has lost", () => {
@@ -52,4 +53,34 @@ describe("what a storage has lost", () => {
         expect(space.stored).toEqual({ a: "1@1", b: "1@2", c: "1@3", x: "foreign@4" });
       }),
   );
+
+  it("AD4 goes there again without the values of versions that others have followed being read", () =>
+    host.withSql(async (sql) => {
+      let readBytes = 0;
+      const counting: Sql = {
+        all: (query, ...bindings) => {
+          const rows = sql.all(query, ...bindings);
+          for (const { value } of rows) if (value instanceof Uint8Array) readBytes += value.length;
+          return rows as never;
+        },
+        run: (query, ...bindings) => sql.run(query, ...bindings),
+        transaction: (work) => sql.transaction(work),
+      };
+      const space = await new BackedShard(counting).create();
+      const { bed } = space;
+      await bed.set("first", "1");
+      await space.advance(10);
+      const text = "x".repeat(10_000);
+      for (let n = 0; n < 100; n++) {
+        await bed.set("hot", text);
+        if (n % 50 === 0) await space.advance(10);
+      }
+      await space.advance(10);
+      expect(space.storage.forgetTail(2)).toBe(2);
+      readBytes = 0;
+      await bed.set("last", "1");
+      await space.advance(1_000);
+      expect(space.stored).toEqual({ first: "1@1", hot: `${text}@101`, last: "1@102" });
+      expect(readBytes).toBeLessThan(5 * text.length);
+    }));
 });
