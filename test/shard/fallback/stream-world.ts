@@ -3,7 +3,7 @@ import type { Fallback, StreamPlace } from "../../../src/fallback/fallback.ts";
 import { memoryFallback } from "../../../src/fallback/memory/memory-fallback.ts";
 import { MemoryStreams } from "../../../src/fallback/memory/memory-streams.ts";
 import type { StreamFault } from "../../../src/fallback/memory/stream-faults.ts";
-import { laterPlace } from "../../../src/fallback/place.ts";
+import { comparePlaces, laterPlace } from "../../../src/fallback/place.ts";
 import type { StoredRegistration } from "../../../src/protocol/registration.ts";
 import {
   type CallScope,
@@ -89,6 +89,8 @@ export class StreamWorld {
   readonly #isRough: boolean;
   readonly #issued = new Map<number, Issued>();
   readonly #excused = new Set<number>();
+  /** Places of proposals that the shard could tell too late from what it had applied. */
+  readonly #late = new Set<StreamPlace>();
   readonly #executed = new Set<number>();
   #sql: UndurableSql;
   #shard: Shard;
@@ -101,6 +103,8 @@ export class StreamWorld {
   /** Nodes do nothing for a while. */
   #isQuiet = false;
   #restore: (() => void) | undefined;
+  /** The newest place that was given before the stream lost its tail. */
+  #lostHead: StreamPlace | undefined;
   #problem: string | undefined;
   #orders = 0;
   #figures = {
@@ -306,7 +310,7 @@ export class StreamWorld {
     if (reply === undefined || isRefusal(reply)) return;
     if (drain !== undefined) this.#figures.drained++;
     const seen = new Set(elements(reply.entries[0]?.payload.bytes));
-    const missing = own.find(({ order }) => !seen.has(order) && !this.#excused.has(order));
+    const missing = own.find((one) => !seen.has(one.order) && !this.#isExcused(one));
     if (missing !== undefined) this.#problem ??= `node ${node} does not see its ${missing.order} in ${key}`;
   }
 
@@ -396,6 +400,7 @@ export class StreamWorld {
       },
       durable: () => sql.settled(),
       wipe: async () => dropAll(sql),
+      report: (_, facts) => this.#told(facts),
       databaseBytes: () => 0,
       home: () => this.#shard,
       maxValueBytes: 1_048_576,
@@ -420,6 +425,17 @@ export class StreamWorld {
     });
   }
 
+  /** Of a place that may have been given anew only an op id that is in its window tells that it was not applied: what is read later than that is refused, and told. */
+  #told({ place, code }: { readonly place?: unknown; readonly code?: unknown }): void {
+    if (code !== "op_id_expired" || typeof place !== "string" || this.#lostHead === undefined) return;
+    if (comparePlaces(place, this.#lostHead) > 0) return;
+    this.#late.add(place);
+  }
+
+  #isExcused({ order, place }: Issued): boolean {
+    return this.#excused.has(order) || (place !== undefined && this.#late.has(place));
+  }
+
   #takeSnapshot(): void {
     this.#restore = this.#streams.snapshot();
   }
@@ -430,6 +446,7 @@ export class StreamWorld {
     if (this.#restore === undefined || head === undefined) return;
     this.#restore();
     this.#restore = undefined;
+    this.#lostHead = laterPlace(this.#lostHead, head);
     this.#figures.losses++;
     this.#storageTime.aheadMs = -this.#random.below(10_000);
     // What was acknowledged and not applied is lost for good, and nobody can tell.
@@ -471,8 +488,9 @@ export class StreamWorld {
       for (const [order, count] of times)
         if (count > 1) this.#fail(`${order} stands ${count} times in ${key}`);
       const issued = [...this.#issued.values()].filter((one) => one.key === key);
-      for (const { order, outcome } of issued) {
-        if (outcome === "ok" && !times.has(order) && !this.#excused.has(order))
+      for (const one of issued) {
+        const { order, outcome } = one;
+        if (outcome === "ok" && !times.has(order) && !this.#isExcused(one))
           this.#fail(`${order} is lost from ${key}`);
         if (outcome === "fail" && times.has(order)) this.#fail(`${order} had failed and stands in ${key}`);
         if (outcome === "open") this.#fail(`${order} was never answered`);
