@@ -5,11 +5,15 @@ import type { Followed } from "./follow-mark.ts";
 import { type Carrier, type FallbackRegistry, FollowSlot } from "./follow-slot.ts";
 import type { Report } from "./report.ts";
 
+/** When the alarm looks after what waits for a storage that is not loaded. */
+const lookAfterMs = 2_000;
+
 /** What a shard works with that only some spaces have: the storage behind it, and the stream of what was proposed while it could not be reached. */
 export class Beside {
   readonly behind: BehindSlot;
   readonly follow: FollowSlot;
   readonly #followed: Followed;
+  readonly #parts: BehindParts;
 
   /** `followed` is what the shard's ledgers go by. */
   constructor(
@@ -24,6 +28,7 @@ export class Beside {
   ) {
     const { backings, fallbacks, report } = options;
     this.#followed = followed;
+    this.#parts = parts;
     this.behind = new BehindSlot(backings, parts);
     this.follow = new FollowSlot(fallbacks, () => ({
       ...parts,
@@ -35,7 +40,21 @@ export class Beside {
 
   /** `find`: what is there later. */
   static due(find: () => Beside | undefined): readonly DueSource[] {
-    return [dueOf(() => find()?.behind.present?.due), dueOf(() => find()?.follow.present?.due)];
+    return [
+      dueOf(() => find()?.behind.present?.due),
+      dueOf(() => find()?.follow.present?.due),
+      // A commit sets the alarm anew: what an earlier instance had set it for is to be looked after, also where no call has had that loaded.
+      { nextMs: () => find()?.lookMs, run: () => {} },
+    ];
+  }
+
+  /** When to look after what waits for a storage that is not loaded; undefined: nothing does. */
+  get lookMs(): number | undefined {
+    const { residence, clock, sql } = this.#parts;
+    const space = residence.open()?.space;
+    if (space?.storage === undefined || this.behind.present !== undefined) return undefined;
+    const isWaiting = sql.all("SELECT 1 FROM outbox LIMIT 1").length > 0;
+    return isWaiting ? Math.floor(clock.now()) + lookAfterMs : undefined;
   }
 
   /** Loads what an alarm may be for. Where that fails, calls are told why; all else that is due goes on. */

@@ -62,4 +62,19 @@ describe("a shard that is called when nothing is ready", () => {
       const { entries } = expectReply(await read());
       expect(entries).toMatchObject([{ key: "a", payload: { contentType: "text/plain" } }]);
     }));
+
+  it("AD4 a commit of an instance that has let no call in yet does not put off what an earlier one had set the alarm for", () =>
+    host.withSql(async (sql) => {
+      const space = await new BackedShard(sql).create();
+      const { bed } = space;
+      space.fail({ lose: "before" });
+      await bed.set("a", "1", { expiresInMs: 3_600_000 });
+      await space.advance(5_000);
+      bed.restart();
+      // As a node that renews its lease does, or one that spends a token.
+      await bed.shard.tokens.redeem({ space: "test", id: "token", endsAtMs: bed.nowMs + 60_000 });
+      space.fail();
+      await space.advance(60_000);
+      expect(space.stored).toEqual({ a: "1@1" });
+    }));
 });
