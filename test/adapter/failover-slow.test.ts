@@ -5,7 +5,7 @@ import type { MemoryFaults } from "../../src/backing/memory/memory-faults.ts";
 import { CircuitBreaker } from "../../src/runtime/circuit-breaker.ts";
 import { memoryRegistry } from "../support/backed-shard.ts";
 import { FailoverBed } from "../support/failover-bed.ts";
-import { cutOff, ended, withFailover } from "../support/failover-scene.ts";
+import { bringBack, cutOff, ended, withFailover } from "../support/failover-scene.ts";
 import { virtualClock } from "../support/virtual-clock.ts";
 
 describe("SB8 a shard that is slow, but there", () => {
@@ -51,6 +51,25 @@ describe("SB8 a shard that is slow, but there", () => {
       for (const call of calls) await ended(bed, call);
       expect(node.failover?.way?.isTaken("a")).toBe(false);
       expect(await ended(bed, node.warp.set("a", 60))).not.toHaveProperty("provisional");
+    }));
+});
+
+describe("SB8 a repeat of what the shard has carried out", () => {
+  it("SB8 OU2 is read, marked, as if it came last while the shard is away, and has no second effect", () =>
+    withFailover(async (bed) => {
+      const node = await bed.node();
+      const { opId } = await ended(bed, node.warp.set("a", 1));
+      await ended(bed, node.warp.set("a", 2));
+      await cutOff(bed, node);
+      expect(await ended(bed, node.warp.set("a", 1, { opId }))).toMatchObject({ provisional: true });
+      expect(await ended(bed, node.warp.getEntry("a"))).toMatchObject({
+        value: 1,
+        stale: true,
+        provisional: true,
+      });
+      await bringBack(bed, node);
+      expect(await ended(bed, node.warp.getEntry("a"))).toMatchObject({ value: 2, stale: false });
+      expect(await bed.usage()).toMatchObject({ applied: 1, repeated: 1 });
     }));
 });
 
