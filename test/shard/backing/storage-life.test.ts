@@ -157,6 +157,35 @@ describe("whose the storage is", () => {
       }),
   );
 
+  it.skipIf(isAlone)(
+    "AD2 who has lost the storage to another deployment leaves it what is there when its space is deleted",
+    () =>
+      withDatabases(2, async ([one, two]) => {
+        if (one === undefined || two === undefined) throw new Error("two databases");
+        const before = await new BackedShard(one).create();
+        await before.bed.set("a", "1");
+        await before.advance(100);
+        const after = await new BackedShard(two, {}, undefined, before, 2).create();
+        await after.bed.set("b", "2");
+        await after.advance(100);
+        await before.bed.shard.deleteSpace("test", "begin");
+        expect(await before.bed.shard.deleteSpace("test", "finish", before.bed.spaceId)).toEqual({
+          deleted: true,
+        });
+        expect(after.stored).toEqual({ a: "1@1", b: "2@1" });
+        // Nor does that take the place from which the other goes on.
+        await after.bed.set("c", "3");
+        await after.advance(100);
+        expect(after.stored).toEqual({ a: "1@1", b: "2@1", c: "3@2" });
+        expect(await errorOf(after)).toBeUndefined();
+        await after.bed.shard.deleteSpace("test", "begin");
+        expect(await after.bed.shard.deleteSpace("test", "finish", after.bed.spaceId)).toEqual({
+          deleted: true,
+        });
+        expect(after.stored).toEqual({});
+      }),
+  );
+
   it.skipIf(isAlone)("AD3 each shard of a space has a position of its own", () =>
     withDatabases(3, async (sqls) => {
       const [first, ...others] = sqls;
