@@ -5,7 +5,7 @@ import type { Followed } from "./follow-mark.ts";
 import { type Carrier, type FallbackRegistry, FollowSlot } from "./follow-slot.ts";
 import type { Report } from "./report.ts";
 
-/** When the alarm looks after what waits for a storage that is not loaded. */
+/** When the alarm looks after what is not loaded. */
 const lookAfterMs = 2_000;
 
 /** What a shard works with that only some spaces have: the storage behind it, and the stream of what was proposed while it could not be reached. */
@@ -48,13 +48,17 @@ export class Beside {
     ];
   }
 
-  /** When to look after what waits for a storage that is not loaded; undefined: nothing does. */
+  /** When to look after what is not loaded, and perhaps has something to do; undefined: nothing has. */
   get lookMs(): number | undefined {
     const { residence, clock, sql } = this.#parts;
     const space = residence.open()?.space;
-    if (space?.storage === undefined || this.behind.present !== undefined) return undefined;
-    const isWaiting = sql.all("SELECT 1 FROM outbox LIMIT 1").length > 0;
-    return isWaiting ? Math.floor(clock.now()) + lookAfterMs : undefined;
+    const isBehind =
+      space?.storage !== undefined &&
+      this.behind.present === undefined &&
+      sql.all("SELECT 1 FROM outbox LIMIT 1").length > 0;
+    const isAround =
+      space?.fallback !== undefined && this.follow.present === undefined && this.follow.usage === undefined;
+    return isBehind || isAround ? Math.floor(clock.now()) + lookAfterMs : undefined;
   }
 
   /** Loads what an alarm may be for. Where that fails, calls are told why; all else that is due goes on. */

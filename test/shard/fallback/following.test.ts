@@ -39,6 +39,16 @@ describe("what is proposed around a shard", () => {
       expect(await bed.text("a")).toBe("2");
     }));
 
+  it("SB8 is applied though nobody asks, also where a commit of another instance came first that let no call in", () =>
+    on(async (bed) => {
+      await bed.set("later", "1", { expiresInMs: 3_600_000 });
+      const place = await bed.propose(bed.set_("a", "1"));
+      bed.restart();
+      await bed.shard.tokens.redeem({ space: "test", id: "token", endsAtMs: bed.time.now() + 60_000 });
+      await bed.pass(61_000);
+      expect(bed.streams.read(0, undefined, 500)).toMatchObject({ proposals: [], applied: place });
+    }));
+
   it("SB8 has no second effect where the direct try was carried out", () =>
     on(
       async (bed) => {
