@@ -98,14 +98,14 @@ export const families: readonly Family[] = [
     contract: "backing",
     abilities: "BackingSupports",
     about: "Storage behind the shards of a space, which follows their logs.",
-    page: "upstash.md",
+    page: "upstash-backing.md",
     drivers: [driver("memory", memoryBacking(host)), driver("upstash", upstashBacking(upstash))],
   },
   {
     folder: "fallback",
     contract: "fallback",
     about: "The way around a shard that can't be reached: a stream of proposals.",
-    page: "upstash.md",
+    page: "upstash-fallback.md",
     drivers: [
       { name: "memory", supports: {} },
       { name: "upstash", supports: {} },

@@ -401,7 +401,7 @@ describe.skipIf(withoutRedis !== undefined)("Upstash adapter", () => {
       expect((await bed.requests()) - before).toBe(2);
     }));
 
-  it("costs what docs/upstash.md says", () =>
+  it("costs what docs/upstash-adapter.md says", () =>
     world(async ({ bed, node }) => {
       const { t, adapter } = node({ time: "server" });
       const many = Array.from({ length: 100 }, (_, i) => `k${i}`);

@@ -282,7 +282,7 @@ describe.skipIf(withoutRedis !== undefined)("Upstash behind a shard", () => {
       { maxRequestBytes: 100_000 },
     ));
 
-  it("costs what docs/upstash.md says", () =>
+  it("costs what docs/upstash-backing.md says", () =>
     world(async ({ bed, bound }) => {
       const backing = await bound();
       const many = Array.from({ length: 500 }, (_, i) => `k${i}`);

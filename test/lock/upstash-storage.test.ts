@@ -263,7 +263,7 @@ describe.skipIf(withoutRedis !== undefined)("Upstash locks", () => {
       expect(errors).toEqual([]);
     }));
 
-  it("costs what docs/upstash.md says", () =>
+  it("costs what docs/upstash-locks.md says", () =>
     world(async ({ bed, node }) => {
       const t = node();
       const cost = async (work: () => Promise<unknown>): Promise<string> => {

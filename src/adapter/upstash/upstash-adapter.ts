@@ -49,7 +49,7 @@ const supports: AdapterSupports = Object.freeze({
 
 /**
  * Storage in Upstash Redis alone, without a shard: every call is one script, so one request, and atomic. Nodes over the same space share values,
- * versions, op ids, registrations and a bounded log. See `docs/upstash.md` for what it promises and costs. Throws `invalid_argument`, `invalid_space`.
+ * versions, op ids, registrations and a bounded log. See `docs/upstash-adapter.md` for what it promises and costs. Throws `invalid_argument`, `invalid_space`.
  */
 export function upstashAdapter(options: UpstashAdapterOptions): UpstashAdapter {
   return new UpstashAdapter(resolveOptions(options));

@@ -42,7 +42,7 @@ const supports: BackingSupports = Object.freeze({
 });
 
 /**
- * Storage behind the shards of a space in Upstash Redis: each call is one script, so one request, and atomic. See `docs/upstash.md` for what it promises and
+ * Storage behind the shards of a space in Upstash Redis: each call is one script, so one request, and atomic. See `docs/upstash-backing.md` for what it promises and
  * costs. Throws `invalid_argument`, `invalid_space`.
  */
 export function upstashBacking(options: UpstashBackingOptions): UpstashBacking {
