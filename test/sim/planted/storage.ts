@@ -53,8 +53,8 @@ const bugs: readonly Mutant[] = [
   {
     name: "keys go again beside what waits",
     file: refills,
-    find: "FROM keys WHERE version <= ? AND away IS NULL",
-    replace: "FROM keys WHERE version <= ? + 1000000 AND away IS NULL",
+    find: "FROM keys WHERE (version <= ? OR source IS NOT NULL)",
+    replace: "FROM keys WHERE (version <= ? + 1000000 OR source IS NOT NULL)",
     what: "a key whose newer value waits in the outbox goes with it, and then goes back to an older one",
   },
   {
