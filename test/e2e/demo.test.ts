@@ -42,7 +42,7 @@ test("npm run demo -- --store upstash says what to install where there is no red
 
 test("npm run demo -- --store elsewhere is refused", async () => {
   const demo = startScript("examples/cities/demo.ts", ["--store", "elsewhere"]);
-  expect(await demo.exit).toBe(1);
+  expect(await demo.exit).toBe(2);
   expect(demo.output()).toContain("--store takes upstash");
 });
 
